@@ -1,0 +1,1 @@
+"""Watches the wire and turns frames into flow events; knows nothing of agreements."""

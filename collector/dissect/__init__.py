@@ -1,0 +1,1 @@
+"""Reads octets of one protocol each and says what they mean; raises nothing but DissectError."""

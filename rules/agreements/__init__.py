@@ -1,0 +1,1 @@
+"""Agreement files: what a vendor promised, and what of it is missing."""

@@ -1,0 +1,1 @@
+"""A small invented school day, for the demonstration and the tests."""
