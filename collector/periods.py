@@ -53,7 +53,7 @@ class Periods:
         return period
 
     def _cut(self, at_ns: int) -> Period:
-        # The clock may show the same wall time twice (autumn): periods are cut by wall time and the pair falls together.
+        # In autumn the clock shows one hour twice: periods are cut by wall time, so the pair falls together.
         local = datetime.fromtimestamp(at_ns // NS, tz=self._zone)
         hour = local.hour // self._hours * self._hours
         start = datetime(local.year, local.month, local.day, hour, tzinfo=self._zone)

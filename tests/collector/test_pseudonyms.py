@@ -1,0 +1,65 @@
+"""A pseudonym says nothing to anybody who does not hold the key, and nobody holds it for long."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from collector.periods import NS, Periods
+from collector.pseudonyms import KeyRing, Pseudonyms
+
+DAY_ONE = int(datetime(2026, 10, 6, 15, tzinfo=UTC).timestamp()) * NS
+DAY_TWO = DAY_ONE + 24 * 3600 * NS
+DEVICE = b"m\x02\x00\x00\x00\x00\x01"
+
+
+def fresh() -> bytes:
+    return os.urandom(32)
+
+
+def pseudonyms(ring: KeyRing, *, site: str = "lincoln") -> Pseudonyms:
+    return Pseudonyms(ring, periods=Periods(ZoneInfo("America/Chicago")), site=site)
+
+
+def test_one_device_keeps_one_pseudonym_all_day() -> None:
+    names = pseudonyms(KeyRing(fresh))
+    assert names.of(DEVICE, at_ns=DAY_ONE) == names.of(DEVICE, at_ns=DAY_ONE + 3600 * NS)
+
+
+def test_the_next_day_the_same_device_has_another_pseudonym() -> None:
+    names = pseudonyms(KeyRing(fresh))
+    assert names.of(DEVICE, at_ns=DAY_ONE) != names.of(DEVICE, at_ns=DAY_TWO)
+
+
+def test_two_runs_give_the_same_device_different_pseudonyms() -> None:
+    assert pseudonyms(KeyRing(fresh)).of(DEVICE, at_ns=DAY_ONE) != pseudonyms(KeyRing(fresh)).of(DEVICE, at_ns=DAY_ONE)
+
+
+def test_collectors_of_one_site_that_share_keys_agree_and_other_sites_do_not() -> None:
+    first = KeyRing(fresh)
+    name = pseudonyms(first).of(DEVICE, at_ns=DAY_ONE)
+    second = KeyRing(fresh, keys=first.snapshot())
+    assert pseudonyms(second).of(DEVICE, at_ns=DAY_ONE) == name
+    assert pseudonyms(second, site="roosevelt").of(DEVICE, at_ns=DAY_ONE) != name
+
+
+def test_after_a_key_is_destroyed_the_old_pseudonym_cannot_be_made_again() -> None:
+    ring = KeyRing(fresh)
+    names = pseudonyms(ring)
+    old = names.of(DEVICE, at_ns=DAY_ONE)
+    names.of(DEVICE, at_ns=DAY_TWO)
+    assert names.forget_before(DAY_TWO) == 1
+    assert list(ring.snapshot()) == ["2026-10-07T00"]
+    assert names.of(DEVICE, at_ns=DAY_ONE) != old
+
+
+def test_the_ring_says_when_its_sealed_file_is_out_of_date() -> None:
+    ring = KeyRing(fresh)
+    names = pseudonyms(ring)
+    said = [ring.changed]
+    names.of(DEVICE, at_ns=DAY_ONE)
+    said.append(ring.changed)
+    ring.snapshot()
+    said.append(ring.changed)
+    assert said == [False, True, False]
