@@ -1,0 +1,172 @@
+"""Stage two, keyed by agreement: turns findings into cases, one per promise broken.
+
+What it reports is a function of the findings that it holds, not of the order or the portions in which they came: a
+finding replaces an earlier one of its id, and sums only ever grow, so the larger one is the later one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+from rules.checks.base import Evidence, device_days
+from rules.findings import NO_AGREEMENT, Case, WaivedCase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from rules.agreements.model import Agreement
+    from rules.checks.base import Check, Conclusion
+    from rules.findings import Finding, RuleId, Severity
+    from rules.parties import Party
+
+WORST_FIRST: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
+
+CASE_ID_BYTES = 12
+
+
+class Promise(NamedTuple):
+    """What one case is about; the report holds at most one case for it."""
+
+    agreement: str
+    rule: RuleId
+    clause: str
+    subject: str
+
+
+class Cases:
+    """The cases of any number of agreements.
+
+    Args:
+        agreements: every agreement of the district.
+        party_of: domain -> its owner by the party lists, None: in no list.
+        checks: the rules to conclude by.
+    """
+
+    def __init__(
+        self, *, agreements: Iterable[Agreement], party_of: Callable[[str], Party | None], checks: Iterable[Check]
+    ) -> None:
+        self._agreements = {agreement.id: agreement for agreement in agreements}
+        self._party_of = party_of
+        self._checks = {check.id: check for check in checks}
+        self._findings: dict[Promise, dict[str, Finding]] = defaultdict(dict)
+        self._concluded: dict[Promise, tuple[Case | None, WaivedCase | None]] = {}
+
+    def apply(self, findings: Iterable[Finding]) -> None:
+        """Take findings in; the same one twice, or an older one later, changes nothing."""
+        for finding in findings:
+            promise = Promise(finding.agreement, finding.rule, finding.clause, finding.subject)
+            held = self._findings[promise].get(finding.id)
+            merged = finding if held is None else _later(held, finding)
+            if merged != held:
+                self._findings[promise][finding.id] = merged
+                self._concluded.pop(promise, None)
+
+    def report(self) -> list[Case]:
+        """Return the cases that are open now, the worst first, then by agreement, rule, subject and clause."""
+        cases = [case for promise in self._findings if (case := self._conclusions(promise)[0]) is not None]
+        return sorted(cases, key=_order)
+
+    def waived(self) -> list[WaivedCase]:
+        """Return the cases that would be open if no waiver covered them, by agreement, rule, clause and subject."""
+        return [waived for promise in sorted(self._findings) if (waived := self._conclusions(promise)[1]) is not None]
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield every finding held, by promise and id."""
+        for promise in sorted(self._findings):
+            held = self._findings[promise]
+            yield from (held[key] for key in sorted(held))
+
+    def _conclusions(self, promise: Promise) -> tuple[Case | None, WaivedCase | None]:
+        known = self._concluded.get(promise)
+        if known is None:
+            known = self._concluded[promise] = self._conclude(promise)
+        return known
+
+    def _conclude(self, promise: Promise) -> tuple[Case | None, WaivedCase | None]:
+        held = self._findings[promise]
+        ordered = [held[key] for key in sorted(held)]
+        valid = self._judge(promise, [finding for finding in ordered if not finding.waived])
+        case = None if valid is None else _case(promise, valid)
+        # A waived case is what is waived alone: what opens in spite of the waiver is in the case above.
+        hidden = self._judge(promise, [finding for finding in ordered if finding.waived])
+        return case, None if hidden is None else _waived(promise, hidden)
+
+    def _judge(self, promise: Promise, findings: list[Finding]) -> Conclusion | None:
+        check = self._checks.get(promise.rule)
+        if check is None or not findings:
+            return None
+        evidence = Evidence(
+            clause=promise.clause,
+            subject=promise.subject,
+            findings=tuple(findings),
+            # None where the rule is about the absence of one, and where the file has gone since.
+            agreement=self._agreements.get(promise.agreement),
+            party=self._party_of(promise.subject),
+        )
+        return check.conclude(evidence)
+
+
+def case_id(promise: Promise) -> str:
+    """Return the stable id of the case about *promise*."""
+    return blake2b("|".join(promise).encode(), digest_size=CASE_ID_BYTES).hexdigest()
+
+
+def _later(one: Finding, other: Finding) -> Finding:
+    """Return the state after both, whichever came first."""
+    return replace(
+        one,
+        flows=max(one.flows, other.flows),
+        bytes_up=max(one.bytes_up, other.bytes_up),
+        bytes_down=max(one.bytes_down, other.bytes_down),
+        first_seen=min(one.first_seen, other.first_seen),
+        last_seen=max(one.last_seen, other.last_seen),
+    )
+
+
+def _case(promise: Promise, conclusion: Conclusion) -> Case:
+    findings = conclusion.findings
+    return Case(
+        id=case_id(promise),
+        agreement=None if promise.agreement == NO_AGREEMENT else promise.agreement,
+        rule=promise.rule,
+        subject=promise.subject,
+        verdict=conclusion.verdict,
+        severity=conclusion.severity,
+        clause=promise.clause,
+        confidence=round(conclusion.confidence, 2),
+        devices=device_days(findings),
+        schools=tuple(sorted({finding.school for finding in findings})),
+        groups=tuple(sorted({finding.group for finding in findings})),
+        flows=sum(finding.flows for finding in findings),
+        bytes_up=sum(finding.bytes_up for finding in findings),
+        bytes_down=sum(finding.bytes_down for finding in findings),
+        first_seen=_stamp(min(finding.first_seen for finding in findings)),
+        last_seen=_stamp(max(finding.last_seen for finding in findings)),
+        summary=conclusion.summary,
+        agreement_says=conclusion.agreement_says,
+        cannot_see=conclusion.cannot_see,
+    )
+
+
+def _waived(promise: Promise, conclusion: Conclusion) -> WaivedCase:
+    return WaivedCase(
+        agreement=None if promise.agreement == NO_AGREEMENT else promise.agreement,
+        rule=promise.rule,
+        clause=promise.clause,
+        subject=promise.subject,
+        devices=device_days(conclusion.findings),
+        flows=sum(finding.flows for finding in conclusion.findings),
+    )
+
+
+def _order(case: Case) -> tuple[int, str, str, str, str]:
+    return (WORST_FIRST[case.severity], case.agreement or NO_AGREEMENT, case.rule, case.subject, case.clause)
+
+
+def _stamp(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,108 @@
+"""Reads FlowEvent JSON lines, strictly: out comes an event as the contract has it, or a refusal with a remedy."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from collector.documents import DocumentError, Problem
+from collector.events import FlowEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic_core import ErrorDetails
+
+# One event has some 600 octets; a line of this size is something else, and reading on would only fill memory.
+MAX_LINE_BYTES = 65_536
+
+# A wrong file is wrong in every line; twenty examples are enough to see why.
+MAX_PROBLEMS = 20
+
+_EVENTS: Final[TypeAdapter[FlowEvent]] = TypeAdapter(FlowEvent)
+_NO_OFFSET: Final = timedelta(0)
+
+
+class EventError(ValueError):
+    """A line is no FlowEvent.
+
+    Args:
+        what: what is wrong with it.
+        remedy: what to write instead.
+    """
+
+    def __init__(self, what: str, *, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
+def read_event(line: bytes) -> FlowEvent:
+    """Return the event on one line of JSON.
+
+    Raises:
+        EventError: it is no FlowEvent of version 1.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        raise EventError(f"the line has more than {MAX_LINE_BYTES:,} octets", remedy="give one FlowEvent a line")
+    try:
+        event = _EVENTS.validate_json(line)
+    except ValidationError as error:
+        what, remedy = _explain(error.errors(include_url=False)[0])
+        raise EventError(what, remedy=remedy) from None
+    for name, stamp in (("started_at", event.started_at), ("ended_at", event.ended_at)):
+        if not _is_utc(stamp):
+            raise EventError(f"`{name}` is no time in UTC", remedy="write it like 2026-10-14T15:00:00.000000Z")
+    return event
+
+
+def read_events(lines: Iterable[bytes], *, path: str) -> Iterator[FlowEvent]:
+    """Yield the events of a file, in its order; empty lines are skipped.
+
+    Args:
+        lines: the file, line by line.
+        path: its name, for messages.
+
+    Raises:
+        DocumentError: after the last line (or after 20 wrong ones), with every line that is no event.
+    """
+    problems: list[Problem] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            event = read_event(line)
+        except EventError as error:
+            problems.append(Problem(path=path, line=number, what=error.what, remedy=error.remedy))
+            if len(problems) >= MAX_PROBLEMS:
+                break
+        else:
+            yield event
+    if problems:
+        raise DocumentError(problems)
+
+
+def _is_utc(stamp: str) -> bool:
+    try:
+        return datetime.fromisoformat(stamp).utcoffset() == _NO_OFFSET
+    except ValueError:
+        return False
+
+
+def _explain(error: ErrorDetails) -> tuple[str, str]:
+    """Return what is wrong and what to do, in plain words, of the first thing that pydantic found."""
+    where = ".".join(str(step) for step in error["loc"])
+    kind = error["type"]
+    if kind == "json_invalid":
+        return "the line is not JSON", "give one FlowEvent a line, as `schoolgate flows` writes it"
+    if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
+        return f"`{where}` is missing", "write it as in FlowEvent version 1"
+    if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
+        return f"`{where}` is no field of FlowEvent version 1", "leave it out, or use a program that reads its version"
+    if where == "v":
+        return "`v` is not 1", "use a program that reads this version"
+    if not where:
+        return "the line is no JSON object", "give one FlowEvent a line, as `schoolgate flows` writes it"
+    return f"`{where}`: {error['msg'][:1].lower()}{error['msg'][1:]}", "write it as in FlowEvent version 1"

@@ -1,0 +1,88 @@
+"""Plays events through the real engine in the little world of `rules.checks.example`, for examples and tests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.documents import parse
+from collector.segments import Network, NetworkFile
+from rules.agreements.model import Agreement
+from rules.cases import Cases
+from rules.checks.example import COUNTRIES, NETWORK, PARTIES, agreement_document, event
+from rules.checks.registry import all_checks
+from rules.engine import Engine
+from rules.matching import Register
+from rules.parties import PartyTable, parties_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rules.checks.base import Check
+    from rules.findings import Finding
+
+# Tokens of a rehearsal stand for devices that do not exist.
+TOKEN_KEY = b"rehearsal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One district: what was promised, who is who, and the rules."""
+
+    agreements: tuple[Agreement, ...]
+    """What was promised."""
+    register: Register
+    """The agreements by host."""
+    parties: PartyTable
+    """Who is who."""
+    network: Network
+    """Schools, groups, calendar."""
+    checks: tuple[Check, ...]
+    """Every rule."""
+
+    def engine(self, *, known: Iterable[Finding] = ()) -> Engine:
+        """Return a new engine."""
+        return Engine(
+            register=self.register,
+            parties=self.parties,
+            network=self.network,
+            checks=self.checks,
+            token_key=TOKEN_KEY,
+            known=known,
+        )
+
+    def cases(self, findings: Iterable[Finding] = ()) -> Cases:
+        """Return the cases that *findings* make."""
+        cases = Cases(agreements=self.agreements, party_of=self.parties.find, checks=self.checks)
+        cases.apply(findings)
+        return cases
+
+    def play(self, events: Iterable[Mapping[str, object]]) -> Cases:
+        """Return the cases that come of events: changes of each to the example event."""
+        engine = self.engine()
+        for number, changes in enumerate(events):
+            engine.judge(event(changes, number=number))
+        return self.cases(engine.drain())
+
+
+def world(*agreements: Mapping[str, object]) -> World:
+    """Return the example district with one agreement per mapping of changes; without any, the example agreement.
+
+    Raises:
+        DocumentError: a change makes the agreement wrong.
+    """
+    known = tuple(_agreement(changes) for changes in agreements or ({},))
+    parties = PartyTable(parties_in(json.dumps(PARTIES), path="example parties"))
+    return World(
+        agreements=known,
+        register=Register(known),
+        parties=parties,
+        network=Network(parse(json.dumps(NETWORK), path="example network", model=NetworkFile)),
+        checks=all_checks(known, party_of=parties.find, country_of=COUNTRIES.get),
+    )
+
+
+def _agreement(changes: Mapping[str, object]) -> Agreement:
+    # JSON is YAML, so an example passes the same gate as a district's own file.
+    return parse(json.dumps(agreement_document(changes)), path="example agreement", model=Agreement)

@@ -1,0 +1,60 @@
+"""Every check tells its own examples right, and says so in words fit for a privacy officer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from rules.checks.base import Maturity
+from rules.findings import RuleId
+from rules.rehearsal import world
+
+if TYPE_CHECKING:
+    from rules.checks.base import Check, Example
+
+CHECKS = world().checks
+STORIES = [
+    pytest.param(check, example, id=f"{check.id}: {example.title}") for check in CHECKS for example in check.examples
+]
+
+
+@pytest.mark.parametrize(("check", "example"), STORIES)
+def test_an_example_opens_a_case_exactly_when_it_says_so(check: Check, example: Example) -> None:
+    report = world(example.agreement).play(example.events).report()
+    assert (check.id in {case.rule for case in report}) is example.opens
+
+
+@pytest.mark.parametrize(("check", "example"), STORIES)
+def test_no_sentence_of_a_case_names_a_device_or_blames(check: Check, example: Example) -> None:
+    for case in world(example.agreement).play(example.events).report():
+        for sentence in (case.summary, case.agreement_says, case.cannot_see):
+            assert sentence.endswith(".")
+            assert "d1" not in sentence.split()
+            assert not {"violates", "illegal", "breach", "guilty"} & set(sentence.lower().split())
+        assert "appear" in case.summary
+        assert check.maturity in get_args(Maturity)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_check_has_a_true_and_a_false_example(check: Check) -> None:
+    assert {example.opens for example in check.examples} == {True, False}
+
+
+def test_every_case_speaks_to_a_clause_of_its_check() -> None:
+    clauses = {check.id: check.clauses for check in CHECKS}
+    for check in CHECKS:
+        for example in check.examples:
+            for case in world(example.agreement).play(example.events).report():
+                assert case.clause in clauses[case.rule]
+
+
+def test_each_rule_of_the_contract_is_judged_by_at_most_one_check() -> None:
+    ids = [check.id for check in CHECKS]
+    assert len(ids) == len(set(ids))
+    assert set(ids) <= set(get_args(RuleId))
+
+
+def test_the_example_agreement_alone_opens_no_case_for_ordinary_use() -> None:
+    use = [{"device": f"d{n}", "group": group} for n in range(9) for group in ("k-5", "6-8", "staff")]
+    assert world().play(use).report() == []

@@ -1,0 +1,87 @@
+"""Event lines: strict, and a refusal says which line and what to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.documents import DocumentError
+from rules.checks.example import event
+from rules.intake import MAX_LINE_BYTES, MAX_PROBLEMS, EventError, read_event, read_events
+
+
+def line(*without: str, **changes: Any) -> bytes:
+    """Return the example event as a line, changed."""
+    fields = {**asdict(event({}, number=0)), **changes}
+    return json.dumps({name: value for name, value in fields.items() if name not in without}).encode()
+
+
+def test_an_event_comes_through_as_it_was_written() -> None:
+    written = event({"cnames": ("a.example", "b.example"), "district": "riverbend"}, number=0)
+    assert read_event(json.dumps(asdict(written)).encode()) == written
+
+
+def test_fields_that_may_be_absent_may_be_absent() -> None:
+    came = read_event(line("district", "src_ip", "src_port", "withheld", "plaintext_data", "cnames", "part"))
+    assert (came.district, came.plaintext_data, came.withheld, came.part) == (None, None, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("octets", "what"),
+    [
+        (b"not json", "the line is not JSON"),
+        (b"[1, 2]", "the line is no JSON object"),
+        (line("id"), "`id` is missing"),
+        (line(v=2), "`v` is not 1"),
+        (line(colour="red"), "`colour` is no field of FlowEvent version 1"),
+        (line(bytes_up="12"), "`bytes_up`: input should be a valid integer"),
+        (line(app="smtp"), "`app`: input should be"),
+        (line(started_at="yesterday"), "`started_at` is no time in UTC"),
+        (line(started_at="2026-10-14T15:00:00.000000"), "`started_at` is no time in UTC"),
+        (line(ended_at="2026-10-14T15:00:00.000000-05:00"), "`ended_at` is no time in UTC"),
+        (b'{"id": "' + b"x" * MAX_LINE_BYTES, "the line has more than 65,536 octets"),
+    ],
+)
+def test_a_wrong_line_is_refused_in_plain_words(octets: bytes, what: str) -> None:
+    with pytest.raises(EventError) as refusal:
+        read_event(octets)
+    assert refusal.value.what.startswith(what)
+    assert refusal.value.remedy
+
+
+def test_every_wrong_line_of_a_file_is_named_after_the_good_ones_came_through() -> None:
+    lines = [line(id="a"), b"\n", b"{", line(id="b"), line("id")]
+    came: list[str] = []
+    with pytest.raises(DocumentError) as error:
+        came.extend(one.id for one in read_events(lines, path="day.jsonl"))
+    assert [problem.line for problem in error.value.problems] == [3, 5]
+    assert str(error.value).startswith("day.jsonl:3: the line is not JSON; ")
+
+
+def test_a_file_of_another_kind_is_given_up_soon() -> None:
+    endless = iter(lambda: b"{", None)
+    with pytest.raises(DocumentError) as error:
+        list(read_events(endless, path="core"))
+    assert len(error.value.problems) == MAX_PROBLEMS
+
+
+@given(octets=st.binary(max_size=200))
+def test_no_octets_raise_anything_but_a_refusal(octets: bytes) -> None:
+    with pytest.raises(EventError):
+        read_event(octets)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=9)
+
+
+@given(value=SCALARS | st.lists(SCALARS, max_size=3), name=st.sampled_from(sorted(asdict(event({}, number=0)))))
+def test_any_value_in_any_field_is_read_or_refused(value: object, name: str) -> None:
+    try:
+        read_event(line(**{name: value}))
+    except EventError as refusal:
+        assert refusal.remedy  # noqa: PT017 -- a value that fits is as good as one that is refused
