@@ -1,0 +1,328 @@
+"""Opens QUIC Initial packets, whose keys anybody on the path can derive, and returns their CRYPTO octets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import sha256
+from struct import Struct
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from collector.dissect.errors import DissectError
+
+VERSION_1 = 0x00000001
+VERSION_2 = 0x6B3343CF
+MIN_CLIENT_CID_OCTETS = 8
+"""A client's first destination connection id is at least this long (RFC 9000 section 7.2)."""
+MAX_CID_OCTETS = 20
+MAX_CRYPTO_OCTETS = 65_536
+"""CRYPTO octets beyond this offset belong to no hello that is read."""
+MAX_PACKETS = 8
+"""Packets that are looked for in one datagram; four kinds exist."""
+
+_TAG_OCTETS = 16
+_SAMPLE_OCTETS = 16
+_LONG_FORM = 0x80
+_FIXED_BIT = 0x40
+_U32 = Struct(">I")
+
+_SALT_DRAFT_22 = bytes.fromhex("7fbcdb0e7c66bbe9193a96cd21519ebd7a02644a")
+_SALT_DRAFT_23 = bytes.fromhex("c3eef712c72ebb5a11a7d2432bb46365bef9f502")
+_SALT_DRAFT_29 = bytes.fromhex("afbfec289993d24c9e9786f19c6111e04390a899")
+_SALT_VERSION_1 = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
+_SALT_VERSION_2 = bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9")
+
+
+_PADDING = re.compile(rb"\x00+")
+_SHA256_BLOCK_OCTETS = 64
+_INNER_PAD = bytes(octet ^ 0x36 for octet in range(256))
+_OUTER_PAD = bytes(octet ^ 0x5C for octet in range(256))
+
+
+class PacketKind(IntEnum):
+    """Kinds of long header packets, numbered as version 1 does (RFC 9000 section 17.2)."""
+
+    INITIAL = 0
+    ZERO_RTT = 1
+    HANDSHAKE = 2
+    RETRY = 3
+    VERSION_NEGOTIATION = 4
+
+
+_INITIAL = PacketKind.INITIAL
+_KINDS_V1 = (PacketKind.INITIAL, PacketKind.ZERO_RTT, PacketKind.HANDSHAKE, PacketKind.RETRY)
+# Version 2 deals the same kinds out in another order (RFC 9369 section 3.2).
+_KINDS_V2 = (PacketKind.RETRY, PacketKind.INITIAL, PacketKind.ZERO_RTT, PacketKind.HANDSHAKE)
+
+
+def _label(text: bytes, *, octets: int) -> bytes:
+    """Return the HkdfLabel of RFC 8446 section 7.1, with the counter octet of HKDF's first and only block."""
+    label = b"tls13 " + text
+    return octets.to_bytes(2, "big") + bytes((len(label),)) + label + b"\x00\x01"
+
+
+_CLIENT_IN = _label(b"client in", octets=32)
+_LABELS_V1 = (_label(b"quic key", octets=16), _label(b"quic iv", octets=12), _label(b"quic hp", octets=16))
+_LABELS_V2 = (_label(b"quicv2 key", octets=16), _label(b"quicv2 iv", octets=12), _label(b"quicv2 hp", octets=16))
+
+
+def _salts() -> dict[int, bytes]:
+    salts = {VERSION_1: _SALT_VERSION_1, VERSION_2: _SALT_VERSION_2}
+    for draft in range(22, 35):
+        if draft == 22:
+            salt = _SALT_DRAFT_22
+        elif draft <= 28:
+            salt = _SALT_DRAFT_23
+        else:
+            salt = _SALT_DRAFT_29 if draft <= 32 else _SALT_VERSION_1
+        salts[0xFF000000 | draft] = salt
+    # mvfst numbers its own builds; they follow draft 22 and draft 27.
+    salts[0xFACEB001] = _SALT_DRAFT_22
+    for build in range(2, 16):
+        salts[0xFACEB000 | build] = _SALT_DRAFT_23
+    return salts
+
+
+_SALTS = _salts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """Where one long header packet lies in its datagram (RFC 9000 section 17.2)."""
+
+    kind: PacketKind
+    version: int
+    dcid: bytes
+    """Destination connection id: the keys of a connection come from the first one that its client chose."""
+    start: int
+    """Offset of its first octet in the datagram."""
+    number_at: int
+    """Offset of the packet number; 0 where the kind has none."""
+    end: int
+    """Offset behind its last octet."""
+
+
+def _varint(octets: bytes, at: int) -> tuple[int, int]:
+    """Return a variable-length integer and the offset behind it (RFC 9000 section 16)."""
+    first = octets[at]
+    if first < 0x40:
+        return first, at + 1
+    if first < 0x80:
+        return ((first & 0x3F) << 8) | octets[at + 1], at + 2
+    size = 1 << (first >> 6)
+    if at + size > len(octets):
+        raise DissectError("integer cut short")
+    return int.from_bytes(octets[at : at + size], "big") & ((1 << (8 * size - 2)) - 1), at + size
+
+
+def packets(datagram: bytes) -> list[Packet]:
+    """Return the long header packets of *datagram*, in order; a short header packet or padding ends them.
+
+    Raises:
+        DissectError: the first packet has no readable long header of a known version.
+
+    Source: RFC 9000 sections 12.2 and 17.2; RFC 9369 section 3.2.
+    """
+    found: list[Packet] = []
+    at = 0
+    while at < len(datagram) and datagram[at] & _LONG_FORM and len(found) < MAX_PACKETS:
+        try:
+            packet = _packet(datagram, at)
+        except (DissectError, IndexError) as broken:
+            if found:
+                break
+            raise DissectError("no QUIC long header") from broken
+        found.append(packet)
+        at = packet.end
+    if not found:
+        raise DissectError("no QUIC long header")
+    return found
+
+
+def _packet(datagram: bytes, start: int) -> Packet:
+    if len(datagram) < start + 7:
+        raise DissectError("long header cut short")
+    (version,) = _U32.unpack_from(datagram, start + 1)
+    at = start + 6 + datagram[start + 5]
+    dcid = datagram[start + 6 : at]
+    at += 1 + datagram[at]
+    size = len(datagram)
+    if version == 0:
+        return Packet(kind=PacketKind.VERSION_NEGOTIATION, version=0, dcid=dcid, start=start, number_at=0, end=size)
+    if version not in _SALTS or not datagram[start] & _FIXED_BIT or len(dcid) > MAX_CID_OCTETS:
+        raise DissectError(f"QUIC version {version:#010x} is not known")
+    kind = (_KINDS_V2 if version == VERSION_2 else _KINDS_V1)[(datagram[start] >> 4) & 3]
+    if kind == PacketKind.RETRY:
+        return Packet(kind=kind, version=version, dcid=dcid, start=start, number_at=0, end=size)
+    if kind == _INITIAL:
+        token, at = _varint(datagram, at)
+        at += token
+    length, number_at = _varint(datagram, at)
+    end = number_at + length
+    if end > size or length < 4 + _SAMPLE_OCTETS:
+        raise DissectError("packet cut short")
+    return Packet(kind=kind, version=version, dcid=dcid, start=start, number_at=number_at, end=end)
+
+
+class InitialKeys:
+    """The keys that protect a client's Initial packets.
+
+    Args:
+        version: QUIC version of the packet; one that `packets` knows.
+        dcid: destination connection id of the client's first Initial, or of its first after a Retry.
+
+    Source: RFC 9001 sections 5.2 to 5.4; RFC 9369 section 3.3.
+    """
+
+    __slots__ = ("_aead", "_iv", "_largest", "_mask", "dcid", "version")
+
+    def __init__(self, *, version: int, dcid: bytes) -> None:
+        self.version = version
+        self.dcid = dcid
+        key, iv, hp = initial_secrets(version=version, dcid=dcid)
+        self._aead = AESGCM(key)
+        self._iv = int.from_bytes(iv, "big")
+        # ECB on one block is how header protection is defined (RFC 9001 section 5.4.3).
+        self._mask = Cipher(algorithms.AES128(hp), modes.ECB()).encryptor()  # noqa: S305 -- RFC 9001 says so
+        self._largest = -1
+
+    def payload(self, datagram: bytes, packet: Packet) -> bytes:
+        """Return the frames of an Initial *packet* of *datagram*.
+
+        Raises:
+            DissectError: it was not protected with these keys, or it was changed on the way.
+        """
+        at = packet.number_at
+        mask = self._mask.update(datagram[at + 4 : at + 4 + _SAMPLE_OCTETS])
+        first = datagram[packet.start] ^ (mask[0] & 0x0F)
+        size = (first & 3) + 1
+        truncated = int.from_bytes(datagram[at : at + size], "big") ^ int.from_bytes(mask[1 : 1 + size], "big")
+        header = bytes((first,)) + datagram[packet.start + 1 : at] + truncated.to_bytes(size, "big")
+        number = packet_number(truncated, octets=size, largest=self._largest)
+        try:
+            frames = self._aead.decrypt(
+                (self._iv ^ number).to_bytes(12, "big"), datagram[at + size : packet.end], header
+            )
+        except InvalidTag as wrong:
+            raise DissectError("Initial does not open with these keys") from wrong
+        self._largest = max(self._largest, number)
+        return frames
+
+
+def initial_secrets(*, version: int, dcid: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return key, initialization vector and header protection key of a client's Initial packets.
+
+    Source: RFC 9001 section 5.2; RFC 9369 section 3.3.
+    """
+    secret = _hmac(_SALTS[version], dcid)
+    client = _hmac(secret, _CLIENT_IN)
+    key, iv, hp = _LABELS_V2 if version == VERSION_2 else _LABELS_V1
+    return (
+        _hmac(client, key)[:16],
+        _hmac(client, iv)[:12],
+        _hmac(client, hp)[:16],
+    )
+
+
+def _hmac(key: bytes, message: bytes) -> bytes:
+    """Return the HMAC of RFC 2104 over SHA-256, for keys of at most one block.
+
+    `hmac.digest` looks its algorithm up at each call, which takes half of the time; here are five calls a connection.
+    Nothing is secret about these keys: anybody who sees the packet can derive them.
+    """
+    block = key.ljust(_SHA256_BLOCK_OCTETS, b"\x00")
+    inner = sha256(block.translate(_INNER_PAD) + message).digest()
+    return sha256(block.translate(_OUTER_PAD) + inner).digest()
+
+
+def packet_number(truncated: int, *, octets: int, largest: int) -> int:
+    """Return the whole packet number of which *truncated* are the last *octets* octets.
+
+    Args:
+        truncated: what the packet carries.
+        octets: how many octets it takes there, 1 to 4.
+        largest: largest packet number received so far; -1: none.
+
+    Source: RFC 9000 appendix A.3.
+    """
+    window = 1 << (8 * octets)
+    expected = largest + 1
+    candidate = (expected & ~(window - 1)) | truncated
+    if candidate <= expected - window // 2 and candidate < (1 << 62) - window:
+        return candidate + window
+    if candidate > expected + window // 2 and candidate >= window:
+        return candidate - window
+    return candidate
+
+
+def crypto_frames(frames: bytes) -> list[tuple[int, bytes]]:
+    """Return the CRYPTO octets among the *frames* of an Initial packet: offset and octets of each run, in order.
+
+    Browsers cut a hello into a dozen frames and shuffle them; those that follow each other come as one run.
+
+    Raises:
+        DissectError: a frame that no Initial may carry, or one cut short.
+
+    Source: RFC 9000 sections 12.4 and 19.
+    """
+    found: list[tuple[int, bytes]] = []
+    at = 0
+    size = len(frames)
+    try:
+        while at < size:
+            kind = frames[at]
+            if kind == 0x00:
+                # Padding comes in runs of a thousand octets: step over the whole run at once.
+                run = _PADDING.match(frames, at)
+                at = run.end() if run else size
+            elif kind == 0x01:
+                at += 1
+            elif kind == 0x06:
+                offset, at = _varint(frames, at + 1)
+                length, at = _varint(frames, at)
+                if at + length > size or offset + length > MAX_CRYPTO_OCTETS:
+                    raise DissectError("CRYPTO frame runs past its bounds")
+                found.append((offset, frames[at : at + length]))
+                at += length
+            elif kind in {0x02, 0x03}:
+                at = _behind_ack(frames, at + 1, counts=3 if kind == 0x03 else 0)
+            elif kind == 0x1C:
+                break
+            else:
+                raise DissectError(f"frame {kind:#04x} in an Initial packet")
+    except IndexError as cut:
+        raise DissectError("frame cut short") from cut
+    return _runs(found) if len(found) > 1 else found
+
+
+def _runs(found: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    found.sort()
+    runs: list[tuple[int, bytes]] = []
+    start, end = found[0][0], -1
+    parts: list[bytes] = []
+    for offset, data in found:
+        if offset != end and parts:
+            runs.append((start, b"".join(parts)))
+            start = offset
+            parts = []
+        parts.append(data)
+        end = offset + len(data)
+    runs.append((start, b"".join(parts)))
+    return runs
+
+
+def _behind_ack(frames: bytes, at: int, *, counts: int) -> int:
+    """Return the offset behind an ACK frame (RFC 9000 section 19.3); *counts*: ECN counts at its end."""
+    _, at = _varint(frames, at)
+    _, at = _varint(frames, at)
+    ranges, at = _varint(frames, at)
+    # Each range takes two octets at least: more of them than octets is a lie that must not cost a loop.
+    if 2 * ranges > len(frames) - at:
+        raise DissectError("ACK frame cut short")
+    for _ in range(1 + 2 * ranges + counts):
+        _, at = _varint(frames, at)
+    return at

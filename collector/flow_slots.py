@@ -1,0 +1,187 @@
+"""Where flows live: a fixed number of records in one array, found by a seeded hash, ordered by how long they are quiet.
+
+Knows nothing of what a record means beyond its first words: the two ends, high and low halves of their addresses; one
+word of ports and protocol; the table's time of the last packet; the hash.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collector.dissect.frame import Frame
+
+if __file__.endswith(".py"):  # compiled, these names are C variables
+    from collector.flow_words import (
+        IS_V6,
+        LAST,
+        LOW,
+        PORTS,
+        TAG,
+        WORDS,
+    )
+
+LISTS = 3
+"""Orders of quiet: each list holds the flows that share one idle timeout, the quietest first."""
+
+_ALL = 0xFFFFFFFFFFFFFFFF
+# Odd constants of good avalanche; the seed, not they, keeps strangers from choosing collisions.
+_ADD = 0x9E3779B97F4A7C15
+_MULTIPLY = 0xBF58476D1CE4E5B9
+
+
+class Slots:
+    """The records, their index, and their lists.
+
+    Args:
+        capacity: number of records; fixed, and all memory is taken at once.
+        seed: 64 bits that nobody outside can guess; the order in which flows come out does not depend on it.
+    """
+
+    def __init__(self, *, capacity: int, seed: int) -> None:
+        if not 1 <= capacity <= 1 << 24:
+            message = f"a flow table holds 1 to {1 << 24:,} flows, not {capacity:,}"
+            raise ValueError(message)
+        self.capacity = capacity
+        self.live = 0
+        self.records = array("Q", bytes(8 * WORDS * capacity))
+        size = 1 << (2 * capacity - 1).bit_length()
+        self.swapped = False
+        """The packet last looked for came from the end that sorts last."""
+        self._first_high = self._first_low = self._last_high = self._last_low = self._ports = self._tag = 0
+        self._mask = size - 1
+        self._seed = seed & 0xFFFFFFFFFFFFFFFF
+        # Open addressing: the hash in the upper half, slot + 1 in the lower, 0 = empty. At most half full.
+        self._index = array("Q", bytes(8 * size))
+        self._free = array("I", range(capacity - 1, -1, -1))
+        # Doubly linked: before and after each slot; the heads of the lists stand behind the slots.
+        ends = array("I", range(capacity + LISTS))
+        self._before = array("I", ends)
+        self._after = array("I", ends)
+
+    def look(self, frame: Frame) -> int:
+        """Return the slot of the flow to which the packet in *frame* belongs; -1: there is none yet.
+
+        Both directions have one key: the end that sorts first, the other, the ports in that order. `swapped` then says
+        whether the packet came from the end that sorts last.
+        """
+        self.swapped = frame.source_high > frame.target_high or (
+            frame.source_high == frame.target_high
+            and (
+                frame.source_low > frame.target_low
+                or (frame.source_low == frame.target_low and frame.source_port > frame.target_port)
+            )
+        )
+        if self.swapped:
+            self._first_high, self._first_low = frame.target_high, frame.target_low
+            self._last_high, self._last_low = frame.source_high, frame.source_low
+            self._ports = (frame.target_port << 32) | (frame.source_port << 16) | frame.protocol
+        else:
+            self._first_high, self._first_low = frame.source_high, frame.source_low
+            self._last_high, self._last_low = frame.target_high, frame.target_low
+            self._ports = (frame.source_port << 32) | (frame.target_port << 16) | frame.protocol
+        value = _mix(_mix(_mix(self._seed, self._first_low), self._last_low), self._ports)
+        if frame.version == 6:
+            value = _mix(_mix(value, self._first_high), self._last_high)
+            self._ports |= IS_V6
+        self._tag = (value ^ (value >> 32)) & LOW
+        return self._find()
+
+    def _find(self) -> int:
+        place = self._tag & self._mask
+        entry = self._index[place]
+        while entry:
+            if entry >> 32 == self._tag:
+                slot = (entry & LOW) - 1
+                at = slot * WORDS
+                if (
+                    self.records[at + PORTS] == self._ports
+                    and self.records[at + 1] == self._first_low
+                    and self.records[at + 3] == self._last_low
+                    and self.records[at] == self._first_high
+                    and self.records[at + 2] == self._last_high
+                ):
+                    return slot
+            place = (place + 1) & self._mask
+            entry = self._index[place]
+        return -1
+
+    def take(self) -> int:
+        """Return a slot for the flow that was last looked for, with its key written; the caller has made room."""
+        slot = self._free[self.capacity - self.live - 1]
+        self.live += 1
+        place = self._tag & self._mask
+        while self._index[place]:
+            place = (place + 1) & self._mask
+        self._index[place] = (self._tag << 32) | (slot + 1)
+        at = slot * WORDS
+        self.records[at] = self._first_high
+        self.records[at + 1] = self._first_low
+        self.records[at + 2] = self._last_high
+        self.records[at + 3] = self._last_low
+        self.records[at + PORTS] = self._ports
+        for word in range(5, WORDS):
+            self.records[at + word] = 0
+        self.records[at + TAG] = self._tag
+        return slot
+
+    def release(self, slot: int) -> None:
+        """Give a slot back: out of its list, and out of the index without leaving a grave."""
+        self._unlink(slot)
+        hole = self.records[slot * WORDS + TAG] & self._mask
+        while (self._index[hole] & LOW) != slot + 1:
+            hole = (hole + 1) & self._mask
+        place = hole
+        while True:
+            place = (place + 1) & self._mask
+            entry = self._index[place]
+            if entry == 0:
+                break
+            home = (entry >> 32) & self._mask
+            if ((place - home) & self._mask) >= ((place - hole) & self._mask):
+                self._index[hole] = entry
+                hole = place
+        self._index[hole] = 0
+        self.live -= 1
+        self._free[self.capacity - self.live - 1] = slot
+
+    def append(self, slot: int, order: int) -> None:
+        """Put a slot that is in no list behind the others of list *order*."""
+        head = self.capacity + order
+        last = self._before[head]
+        self._before[slot] = last
+        self._after[slot] = head
+        self._after[last] = slot
+        self._before[head] = slot
+
+    def touch(self, slot: int, order: int) -> None:
+        """Move a slot behind the others of list *order*: it has just been heard of."""
+        if self._after[slot] != self.capacity + order:
+            self._unlink(slot)
+            self.append(slot, order)
+
+    def move(self, slot: int, order: int) -> None:
+        """Move a slot behind the others of list *order*, from whichever list it is in."""
+        self._unlink(slot)
+        self.append(slot, order)
+
+    def quietest(self, order: int) -> int:
+        """Return the slot of list *order* that has been quiet longest; -1: the list is empty."""
+        slot = self._after[self.capacity + order]
+        return slot if slot < self.capacity else -1
+
+    def last(self, slot: int) -> int:
+        """Return when the flow in a slot was last heard of."""
+        return self.records[slot * WORDS + LAST]
+
+    def _unlink(self, slot: int) -> None:
+        before = self._before[slot]
+        after = self._after[slot]
+        self._after[before] = after
+        self._before[after] = before
+
+
+def _mix(value: int, word: int) -> int:
+    value = ((value ^ ((word + _ADD) & _ALL)) * _MULTIPLY) & _ALL
+    return value ^ (value >> 29)

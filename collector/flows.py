@@ -1,0 +1,378 @@
+"""Groups packets into flows and shows the first octets of each to its opening. Time comes with the packets.
+
+One table of fixed size: when it is full, the quietest flow ends. Nothing that was counted is lost: whatever ends, for
+whatever reason, comes out of `drain` or `finish`. Compiled; the C types stand in flows.pxd.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Protocol
+
+from collector.dissect.fragments import Fragments, Packet
+from collector.dissect.headers import read
+from collector.flow import Flow
+from collector.flow_ledger import LINGER_S, PART_S, TCP_IDLE_S, UDP_IDLE_S, Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from collector.dissect.frame import Frame
+    from collector.frames import FrameBlock
+
+if __file__.endswith(".py"):  # compiled, these names are C variables
+    from collector.flow_words import (
+        BASE,
+        BASED,
+        CLIENT_IS_LAST,
+        ENDED,
+        HIGH,
+        LAST,
+        LOW,
+        OCTETS,
+        OPENED,
+        PACKETS,
+        PAYLOAD,
+        SHOWN,
+        SIDED,
+        STATE,
+        TCP,
+        UNBOUNDED,
+        WANTED,
+        WORDS,
+    )
+
+__all__ = ["CAPACITY", "COMPILED", "LINGER_S", "PART_S", "TCP_IDLE_S", "UDP_IDLE_S", "Flow", "FlowTable", "OpensFlows"]
+
+COMPILED = not __file__.endswith(".py")
+"""Whether this module runs as compiled code."""
+
+CAPACITY = 131_072
+"""Flows held at one time: some 30 MB."""
+TCP_SHOWN_OCTETS = 65_536
+"""Octets of each direction shown to an opening, unless it reads clear text. A segment counts as sixteen at least, so
+that a flow cut into single octets (4,096 segments) is bounded too."""
+UDP_SHOWN = 24
+"""QUIC datagrams of one flow shown to its opening."""
+
+_SHOWN_TCP = TCP_SHOWN_OCTETS
+_SHOWN_UDP = UDP_SHOWN
+_DNS = 53
+
+_fragment_key = Struct(">BBI").pack
+_ends_v4 = Struct(">II").pack
+_ends_v6 = Struct(">QQQQ").pack
+
+
+class OpensFlows(Protocol):
+    """Makes the opening of a flow at its first payload; None: nothing in that flow could tell a name."""
+
+    def open(  # noqa: D102 -- see the class
+        self,
+        *,
+        proto: Any,
+        client: bytes,
+        server: bytes,
+        client_port: int,
+        server_port: int,
+        mac: bytes | None,
+        at_ns: int,
+        server_mac: bytes | None,
+    ) -> Any: ...
+
+
+class FlowTable(Ledger):
+    """The flows of one capture or one interface.
+
+    Args:
+        openings: makes the openings.
+        seed: 64 bits that nobody outside can guess, against chosen collisions; results do not depend on it.
+        capacity: flows held at one time.
+        taker: is given each flow or part at the very packet at which it ends; None: they are kept for `drain`.
+    """
+
+    def __init__(
+        self,
+        openings: OpensFlows,
+        *,
+        seed: int,
+        capacity: int = CAPACITY,
+        taker: Callable[[Flow], object] | None = None,
+    ) -> None:
+        super().__init__(seed=seed, capacity=capacity, taker=taker)
+        self.packets = 0
+        """Frames observed."""
+        self.octets = 0
+        """Octets counted into flows, at the IP layer."""
+        self.late = 0
+        """Frames older than one before them; their flow takes them in, the table's time does not go back."""
+        self.fragments = 0
+        """IP fragments seen."""
+        self.shown = 0
+        """Payloads shown to openings."""
+        self.given_up = 0
+        """Flows or directions no longer shown because their opening had not decided within the bound."""
+        self._openings = openings
+        self._fragments = Fragments()
+        self._whole: list[Packet] = []
+        self._view = memoryview(b"")
+        self._skipped: dict[str, int] = {}
+
+    @property
+    def live(self) -> int:
+        """Flows in the table."""
+        return self._slots.live
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Frames that count to no flow, by reason."""
+        return dict(sorted(self._skipped.items()))
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Everything counted, skipped, dropped or bounded, by name; `skipped: ...` are the frames in no flow."""
+        named = {
+            "packets": self.packets,
+            "octets": self.octets,
+            "flows": self._flows,
+            "live": self.live,
+            "evicted": self.evicted,
+            "late": self.late,
+            "shown": self.shown,
+            "given_up": self.given_up,
+            "fragments": self.fragments,
+            "fragments_dropped": self._fragments.dropped,
+            "packets_incomplete": self._fragments.given_up,
+        }
+        return named | {f"skipped: {reason}": count for reason, count in self.skipped.items()}
+
+    def observe(self, block: FrameBlock) -> None:
+        """Take in the frames of *block*, in order."""
+        frame = self._frame
+        self._view = block.octets
+        frame.load(block.octets)
+        for row in range(block.count):
+            time = block.times[row]
+            if time < self._clock:
+                self.late += 1
+            else:
+                self._clock = time
+                if time >= self._deadline:
+                    self._expire()
+            at = block.offsets[row]
+            found = read(frame, at, at + block.captured[row], block.wire[row], block.links[row])
+            if frame.vlan < 0 and 0 < block.vlans[row] < 4096:
+                frame.vlan = block.vlans[row]
+            if found == 1:
+                self._count(time, frame.ip_octets, 1)
+            elif found == 2:
+                self._fragment(time)
+                self._count_whole()
+            else:
+                self._skipped[frame.reason] = self._skipped.get(frame.reason, 0) + 1
+        self.packets += block.count
+        if self.fragments:
+            self._whole += self._fragments.expire(self._clock)
+            self._count_whole()
+
+    def drain(self) -> list[Flow]:
+        """Return the flows and parts that have ended since the last call, in the order in which they ended."""
+        ended = self._ended[:]
+        self._ended.clear()
+        return ended
+
+    def finish(self) -> list[Flow]:
+        """End everything that is left, and return what `drain` would: flows still open end as "eof"."""
+        self._whole += self._fragments.flush()
+        self._count_whole()
+        while self._slots.live:
+            self._end(self._quietest(), "eof")
+        return self.drain()
+
+    def _count(self, time: int, octets: int, packets: int) -> None:
+        """Count the packet that the frame describes to its flow; begin the flow if need be."""
+        frame = self._frame
+        slot = self._slots.look(frame)
+        at = slot * WORDS
+        if slot >= 0 and frame.flags & 2 and self._is_another(at):
+            self._end(slot, "idle")
+            slot = -1
+        if slot < 0:
+            slot = self._begin(time)
+            at = slot * WORDS
+        else:
+            self._part(slot, time)
+        self._records[at + LAST] = self._clock
+        self._records[at + ENDED] = max(self._records[at + ENDED], time)
+        if frame.flags & 2:
+            self._syn(at)
+        down = self._down(at)
+        self._records[at + OCTETS + down] += octets
+        self._records[at + PACKETS + down] += packets
+        self._records[at + PAYLOAD + down] += frame.payload_octets
+        self.octets += octets
+        if not self._records[at + STATE] & (SIDED << down):
+            self._side(at, down)
+        if frame.payload_octets and self._records[at + STATE] & (WANTED << down):
+            self._show(slot, down, time)
+        if frame.flags & 5:  # FIN, RST
+            self._close(slot, down)
+        self._slots.touch(slot, self._order(at))
+
+    def _show(self, slot: int, down: int, time: int) -> None:
+        """Show the payload of the packet to the flow's opening, if it can matter to it."""
+        frame = self._frame
+        at = slot * WORDS
+        if frame.payload_end <= frame.payload_at:  # a short snap length left nothing
+            return
+        offset = 0
+        dns = frame.source_port == _DNS or frame.target_port == _DNS  # noqa: PLR1714 -- compiled to two comparisons
+        if frame.protocol == 6:
+            offset = self._offset(at, down)
+            if not dns and not self._within_bound(slot, down):
+                return
+        elif not dns:
+            if not self._is_quic(at, down):
+                return
+            self._records[at + SHOWN] += 1
+            if self._records[at + SHOWN] > _SHOWN_UDP:
+                self._give_up(at, WANTED * 3)
+                return
+        if not self._records[at + STATE] & OPENED:
+            self._opened[slot] = self._open(at, time)
+            self._records[at + STATE] |= OPENED
+        opening = self._opened[slot]
+        wanted = 0
+        if opening is not None:
+            self.shown += 1
+            data = bytes(self._view[frame.payload_at : frame.payload_end])
+            wanted = opening.octets(down == 0, offset, data, time)
+        self._records[at + STATE] = (self._records[at + STATE] & ~(WANTED * 3)) | (wanted & 3) * WANTED
+
+    def _offset(self, at: int, down: int) -> int:
+        """Return the offset of the segment's first octet; it may grow beyond the 32 bits of a sequence number."""
+        frame = self._frame
+        sequence = (frame.sequence + 1) & LOW if frame.flags & 2 else frame.sequence
+        if not self._records[at + STATE] & (BASED << down):
+            self._records[at + BASE + down] = sequence
+            self._records[at + STATE] |= BASED << down
+        high = self._records[at + HIGH + down]
+        ahead = (sequence - self._records[at + BASE + down] - high) & LOW
+        if ahead > LOW // 2:  # before it, by as much as is missing to a full turn
+            return high + ahead - LOW - 1
+        self._records[at + HIGH + down] = high + ahead
+        return high + ahead
+
+    def _within_bound(self, slot: int, down: int) -> bool:
+        """Count a segment against what an opening may look at; False: it has had enough, and reads no clear text."""
+        frame = self._frame
+        at = slot * WORDS
+        if self._records[at + STATE] & UNBOUNDED:
+            return True
+        shown = self._records[at + SHOWN + down]
+        if shown > _SHOWN_TCP:
+            if self._opened[slot] is None or not self._opened[slot].plaintext:
+                self._give_up(at, WANTED << down)
+                return False
+            self._records[at + STATE] |= UNBOUNDED
+        self._records[at + SHOWN + down] = shown + max(frame.payload_end - frame.payload_at, 16)
+        return True
+
+    def _give_up(self, at: int, wanted: int) -> None:
+        self.given_up += 1
+        self._records[at + STATE] &= ~wanted
+
+    def _is_quic(self, at: int, down: int) -> bool:
+        """Return whether a datagram has a QUIC long header of a version that may have a readable hello.
+
+        Versions 1, 2 and their drafts (RFC 9000, RFC 9369), of mvfst, and Google's before; 0 negotiates (RFC 8999).
+        """
+        frame = self._frame
+        start = frame.payload_at
+        if frame.payload_end - start < 7 or frame.octets[start] & 0x80 == 0:
+            return False
+        version = frame.octets[start + 1]
+        version = (version << 8) | frame.octets[start + 2]
+        version = (version << 8) | frame.octets[start + 3]
+        version = (version << 8) | frame.octets[start + 4]
+        if version == 0:
+            return down == 1 and self._records[at + STATE] & OPENED != 0
+        if version == 1 or version == 0x6B3343CF or version == 0x709A50C4:  # noqa: PLR1714 -- compiled to comparisons
+            return True
+        return (
+            version >> 8 == 0xFF0000 or version >> 8 == 0xFACEB0 or version >> 16 == 0x5130 or version >> 16 == 0x5430
+        )
+
+    def _open(self, at: int, time: int) -> Any:
+        """Ask for the opening of a flow."""
+        server_is_last = 0 if self._records[at + STATE] & CLIENT_IS_LAST else 2
+        return self._openings.open(
+            proto="tcp" if self._records[at + STATE] & TCP else "udp",
+            client=self._address(at, 2 - server_is_last),
+            server=self._address(at, server_is_last),
+            client_port=self._port(at, 2 - server_is_last),
+            server_port=self._port(at, server_is_last),
+            mac=self._mac(at),
+            at_ns=time,
+            server_mac=self._mac(at + 1),
+        )
+
+    def _fragment(self, time: int) -> None:
+        """Keep the fragment in the frame until its packet is whole."""
+        frame = self._frame
+        self.fragments += 1
+        addresses = _addresses(frame)
+        link = b""
+        if frame.mac_at >= 0:
+            ethertype = b"\x86\xdd" if frame.version == 6 else b"\x08\x00"
+            link = bytes(self._view[frame.mac_at - 6 : frame.mac_at + 6]) + ethertype
+        self._whole += self._fragments.add(
+            _fragment_key(frame.version, frame.protocol if frame.version == 4 else 0, frame.fragment_id) + addresses,
+            Packet(
+                link=link,
+                version=frame.version,
+                addresses=addresses,
+                protocol=frame.protocol,
+                vlan=frame.vlan,
+                first_ns=time,
+                last_ns=time,
+                ip_octets=frame.ip_octets,
+                fragments=1,
+            ),
+            offset=frame.fragment_offset,
+            length=max(frame.wire_end - frame.at, 0),
+            more=frame.fragment_more,
+            data=bytes(self._view[frame.at : frame.end]),
+        )
+
+    def _count_whole(self) -> None:
+        """Count packets put together of fragments; one may hold, in a tunnel, a fragment that makes another whole."""
+        if not self._whole:
+            return
+        frame = self._frame
+        view = self._view
+        while self._whole:
+            packet = self._whole.pop()
+            octets, wire = packet.whole()
+            self._view = memoryview(octets)
+            frame.load(self._view)
+            found = read(frame, 0, len(octets), wire, 1 if packet.link else 101)
+            if frame.vlan < 0:
+                frame.vlan = packet.vlan
+            if found == 2:
+                self._fragment(packet.last_ns)
+            elif found == 0:
+                self._skipped[frame.reason] = self._skipped.get(frame.reason, 0) + packet.fragments
+            elif frame.ip_at == len(packet.link):
+                self._count(packet.last_ns, packet.ip_octets, packet.fragments)
+            else:
+                self._count(packet.last_ns, frame.ip_octets, 1)
+        self._view = view
+        frame.load(view)
+
+
+def _addresses(frame: Frame) -> bytes:
+    """Return source and target address of the packet in *frame*."""
+    if frame.version == 6:
+        return _ends_v6(frame.source_high, frame.source_low, frame.target_high, frame.target_low)
+    return _ends_v4(frame.source_low, frame.target_low)

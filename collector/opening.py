@@ -1,0 +1,67 @@
+"""Makes the opening that fits a flow, and holds what all of them share: DNS memory, counters, bounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from collector.opening_dns import DnsDatagrams, DnsSegments, Learner
+from collector.opening_facts import Opening, OpeningCounters
+from collector.opening_quic import AttemptBudget, QuicOpening
+from collector.opening_tcp import TcpOpening
+
+if TYPE_CHECKING:
+    from collector.names import DnsMemory
+    from collector.opening_dns import DeviceKey
+
+__all__ = ["DNS_PORT", "Opening", "Openings"]
+
+DNS_PORT = 53
+
+
+class Openings:
+    """Opens flows.
+
+    Args:
+        memory: learns the answers that devices get.
+        device_key: names the device behind a client (`Devices.key`); asked only for DNS answers.
+    """
+
+    __slots__ = ("_budget", "_learner", "counters", "memory")
+
+    def __init__(self, memory: DnsMemory, *, device_key: DeviceKey) -> None:
+        self.memory = memory
+        self.counters = OpeningCounters()
+        self._budget = AttemptBudget()
+        self._learner = Learner(memory, device_key=device_key, counters=self.counters)
+
+    def open(
+        self,
+        *,
+        proto: Literal["tcp", "udp"],
+        client: bytes,
+        server: bytes,
+        client_port: int,
+        server_port: int,
+        mac: bytes | None,
+        at_ns: int,
+        server_mac: bytes | None = None,
+    ) -> Opening | None:
+        """Return the opening of a new flow; None: nothing in it could tell a name.
+
+        Args:
+            proto: transport protocol.
+            client: address of the provisional client, 4 or 16 octets.
+            server: address of the provisional server.
+            client_port: port of the provisional client.
+            server_port: port of the provisional server.
+            mac: MAC address of the provisional client; None: unknown.
+            at_ns: when the first payload passed, nanoseconds since the epoch.
+            server_mac: MAC address of the provisional server, for flows that turn out reversed; None: unknown.
+        """
+        del at_ns
+        if DNS_PORT in {client_port, server_port}:
+            dns = DnsDatagrams if proto == "udp" else DnsSegments
+            return dns(self._learner, client=client, server=server, mac=mac, server_mac=server_mac)
+        if proto == "udp":
+            return QuicOpening(self.counters, self._budget, client_port=client_port, server_port=server_port)
+        return TcpOpening(self.counters, client_port=client_port, server_port=server_port)

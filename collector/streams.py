@@ -1,0 +1,133 @@
+"""Puts the octets of one direction back in order, from segments that come in any order, overlap, repeat or lack."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+MAX_OCTETS = 131_072
+"""Octets that one direction may hold, in order and waiting together. A request head may take half of it."""
+MAX_WAITING = 512
+"""Segments that may wait behind a gap."""
+
+
+class Gain(IntEnum):
+    """What one segment brought."""
+
+    NOTHING = 0
+    """No new octets in order: a repeat, or a segment behind a gap."""
+    MORE = 1
+    """Octets were appended."""
+    EARLIER = 2
+    """Octets were put before those that were there: the capture began in the middle, out of order."""
+    FULL = 3
+    """The segment was dropped, since a bound bit."""
+
+
+_NOTHING, _MORE, _EARLIER, _FULL = Gain.NOTHING, Gain.MORE, Gain.EARLIER, Gain.FULL
+
+
+class Stream:
+    """One direction of a TCP connection, or the CRYPTO octets of a QUIC one. Where segments overlap the first wins."""
+
+    __slots__ = ("_held", "_taken", "_waiting", "octets", "segments", "start")
+
+    def __init__(self) -> None:
+        self.octets = bytearray()
+        """Octets in order that have not been taken yet."""
+        self.start = 0
+        """Offset of the first of them."""
+        self.segments = 0
+        """Segments seen."""
+        self._waiting: dict[int, bytes] = {}
+        self._held = 0
+        self._taken = False
+
+    @property
+    def waiting(self) -> int:
+        """Return how many segments wait behind a gap."""
+        return len(self._waiting)
+
+    def add(self, offset: int, data: bytes) -> Gain:
+        """Put *data*, whose first octet lies at *offset*, in its place."""
+        self.segments += 1
+        octets = self.octets
+        end = self.start + len(octets)
+        if len(octets) + self._held + len(data) > MAX_OCTETS:
+            return _FULL
+        if offset == end:
+            octets += data
+            gain = _MORE
+        elif offset > end:
+            return self._wait(offset, data)
+        elif offset < self.start and not self._taken:
+            if offset + len(data) < self.start:
+                return self._wait(offset, data)
+            self._prepend(offset, data)
+            gain = _EARLIER
+        elif offset + len(data) > end:
+            octets += data[end - offset :]
+            gain = _MORE
+        else:
+            return _NOTHING
+        return self._join(gain) if self._waiting else gain
+
+    def take(self, octets: int) -> None:
+        """Let go of the first *octets* octets: they have been read."""
+        del self.octets[:octets]
+        self.start += octets
+        self._taken = True
+
+    def skip_gap(self) -> bool:
+        """Go on behind the first gap, letting go of all before it; False: nothing waits there."""
+        end = self.start + len(self.octets)
+        behind = [offset for offset in self._waiting if offset > end]
+        if not behind:
+            return False
+        self.octets.clear()
+        self.start = min(behind)
+        self._taken = True
+        self._join(_MORE)
+        return True
+
+    def _wait(self, offset: int, data: bytes) -> Gain:
+        known = self._waiting.get(offset)
+        if known is not None:
+            if len(known) >= len(data):
+                return _NOTHING
+            self._held -= len(known)
+        elif len(self._waiting) >= MAX_WAITING:
+            return _FULL
+        self._waiting[offset] = data
+        self._held += len(data)
+        return _NOTHING
+
+    def _prepend(self, offset: int, data: bytes) -> None:
+        end = self.start + len(self.octets)
+        self.octets[0:0] = data[: self.start - offset]
+        self.start = offset
+        if offset + len(data) > end:
+            self.octets += data[end - offset :]
+
+    def _join(self, gain: Gain) -> Gain:
+        """Take up the waiting segments that touch what is there."""
+        waiting = self._waiting
+        while waiting:
+            end = self.start + len(self.octets)
+            # Mostly the next segment starts just where the octets end; only overlaps need the search.
+            offset = end if end in waiting else self._touching(end)
+            if offset is None:
+                break
+            data = waiting.pop(offset)
+            self._held -= len(data)
+            if offset < self.start and not self._taken:
+                self._prepend(offset, data)
+                gain = _EARLIER
+            elif offset + len(data) > end:
+                self.octets += data[end - offset :]
+        return gain
+
+    def _touching(self, end: int) -> int | None:
+        for offset, data in self._waiting.items():
+            if offset <= end and (offset + len(data) >= self.start or self._taken):
+                return offset
+        return None
