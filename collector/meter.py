@@ -6,13 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from collector.events import FlowEvent
+from collector.opening_facts import Opening
 
 if TYPE_CHECKING:
     from collector.devices import Devices
-    from collector.events import App, NameSource, TlsVersion
+    from collector.events import NameSource
     from collector.flows import Flow
     from collector.names import DnsMemory
     from collector.pseudonyms import Pseudonyms
@@ -23,38 +24,8 @@ NS = 1_000_000_000
 NO_CHAIN: tuple[str, ...] = ()
 
 
-class Opening(Protocol):
-    """What the first octets of a flow told."""
-
-    server_name: str | None
-    name_source: NameSource
-    app: App
-    tls_version: TlsVersion | None
-    tls_version_offered: bool
-    alpn: str | None
-    ech: bool
-    plaintext: bool
-    plaintext_data: bool | None
-    reversed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unopened:
-    """Stands for a flow whose payload told nothing."""
-
-    server_name: str | None = None
-    name_source: NameSource = "none"
-    app: App = "other"
-    tls_version: TlsVersion | None = None
-    tls_version_offered: bool = False
-    alpn: str | None = None
-    ech: bool = False
-    plaintext: bool = False
-    plaintext_data: bool | None = None
-    reversed: bool = False
-
-
-_UNOPENED = _Unopened()
+# Stands for a flow whose payload told nothing.
+_UNOPENED = Opening()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

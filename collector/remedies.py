@@ -71,7 +71,9 @@ def _bool(detail: ErrorDetails, *, field: FieldInfo | None, called: str) -> tupl
 
 
 def _choice(detail: ErrorDetails, **_more: object) -> tuple[str, str]:
-    allowed = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+    expected = detail["ctx"]["expected"]
+    # Words are quoted there, numbers are not: `'a', 'b' or 'c'`, `1, 2 or 3`.
+    allowed = re.findall(r"'([^']*)'", expected) or re.split(r", | or ", expected)
     given = detail["input"]
     near = get_close_matches(given.lower(), allowed, n=1) if isinstance(given, str) else []
     hint = f"did you mean `{near[0]}`? It may be " if near and len(allowed) > 1 else "write "

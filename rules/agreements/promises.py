@@ -3,8 +3,6 @@
 None means that the key is absent, so the agreement does not say; an empty list means that it says "none".
 """
 
-# ruff: noqa: TC001 -- pydantic evaluates the annotations, so the words must be there at run time
-
 from __future__ import annotations
 
 import re

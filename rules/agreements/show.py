@@ -1,19 +1,14 @@
-"""The verbs of `schoolgate agreements`: work on agreement files."""
+"""Shows agreements to people and programs: what is wrong with a file, what it promises, what it leaves out."""
 
 from __future__ import annotations
 
 import json
-import sys
-from datetime import date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from collector.documents import DocumentError, Problem
+from collector.documents import DocumentError
 from collector.segments import load_network
 from rules.agreements.explain import explain
 from rules.agreements.gaps import gap_rows
@@ -22,93 +17,23 @@ from rules.agreements.schema import json_schema
 from rules.parties import load_parties
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import date
+    from pathlib import Path
+
+    from collector.documents import Problem
     from rules.agreements.model import Agreement
 
-app = typer.Typer(
-    name="agreements",
-    help="Work on agreement files: check them, explain them, show what they leave out.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
-STATE_WORDS = {
+STATES = {
     "met": ("met", "green"),
     "not_met": ("not met", "bold red"),
     "not_stated": ("not stated", "yellow"),
     "not_applicable": ("does not apply", "dim"),
 }
-Where = Annotated[Path, typer.Argument(help="One agreement file, or a folder of them.", show_default=False)]
+"""Clause state -> words for a person, style."""
 
 
-@app.command()
-def validate(
-    where: Where,
-    network: Annotated[Path | None, typer.Option(help="Check this network file too.")] = None,
-    parties: Annotated[list[Path] | None, typer.Option(help="Check this party file too (repeatable).")] = None,
-) -> None:
-    """Check files and show every problem at once, one a line: FILE:LINE: what is wrong; what to write instead.
-
-    Exits with 0 when all is well, with 2 when anything is wrong.
-    """
-    problems: list[Problem] = []
-    agreements: tuple[Agreement, ...] = ()
-    try:
-        agreements = read(where)
-    except DocumentError as error:
-        problems.extend(error.problems)
-    for check, path in [
-        *((load_network, path) for path in ([network] if network else [])),
-        *((lambda path: load_parties([path]), path) for path in parties or []),
-    ]:
-        try:
-            check(path)
-        except DocumentError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise DocumentError(problems)
-    count = len(agreements)
-    sys.stdout.write(f"{count} {'agreement' if count == 1 else 'agreements'}: no problem found\n")
-
-
-@app.command(name="explain")
-def explain_verb(where: Where) -> None:
-    """Say in plain English what each agreement promises: one page per vendor, for parents and teachers."""
-    pages = [explain(agreement) for agreement in read(where)]
-    sys.stdout.write("\n\n".join(page.rstrip("\n") for page in pages) + "\n")
-
-
-@app.command()
-def gaps(
-    where: Where,
-    on: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to look at; default: today.")
-    ] = None,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show clause by clause what each agreement meets, contradicts, or leaves out, and why."""
-    day = on.date() if on else date.today()  # noqa: DTZ011 -- the reader's own today
-    agreements = read(where)
-    if as_json:
-        rows = [
-            {"id": a.id, "clauses": [{"clause": r.clause, "state": r.state, "why": r.why} for r in gap_rows(a, on=day)]}
-            for a in agreements
-        ]
-        sys.stdout.write(json.dumps({"v": 1, "on": day.isoformat(), "agreements": rows}, indent=1) + "\n")
-        return
-    console = Console()
-    for agreement in agreements:
-        console.print(gap_table(agreement, on=day))
-        console.print()
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON Schema of agreement files, with a description of every field, for editors and other programs."""
-    sys.stdout.write(json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n")
-
-
-def read(where: Path) -> tuple[Agreement, ...]:
+def agreements_at(where: Path) -> tuple[Agreement, ...]:
     """Return the agreements of a file or a folder.
 
     Raises:
@@ -117,8 +42,56 @@ def read(where: Path) -> tuple[Agreement, ...]:
     return load_agreements(where) if where.is_dir() or not where.exists() else (load_agreement(where),)
 
 
-def gap_table(agreement: Agreement, *, on: date) -> Table:
-    """Return the gap report of one agreement as a table."""
+def validate(where: Path, *, network: Path | None, parties: Iterable[Path]) -> str:
+    """Return one sentence that says all is well.
+
+    Raises:
+        DocumentError: with every problem of every file.
+    """
+    problems: list[Problem] = []
+    found: list[Agreement] = []
+
+    def attempt(load: Callable[[], object]) -> None:
+        try:
+            load()
+        except DocumentError as error:
+            problems.extend(error.problems)
+
+    attempt(lambda: found.extend(agreements_at(where)))
+    if network is not None:
+        attempt(lambda: load_network(network))
+    for path in parties:
+        attempt(lambda path=path: load_parties([path]))  # type: ignore[misc]  # the default binds the loop's path
+    if problems:
+        raise DocumentError(problems)
+    return f"{len(found)} {'agreement' if len(found) == 1 else 'agreements'}: no problem found"
+
+
+def explained(where: Path) -> str:
+    """Return a page of plain English for each agreement."""
+    return "\n\n".join(explain(agreement).rstrip("\n") for agreement in agreements_at(where))
+
+
+def gaps_as_json(where: Path, *, on: date) -> str:
+    """Return the gap reports as JSON."""
+    rows = [
+        {"id": a.id, "clauses": [{"clause": r.clause, "state": r.state, "why": r.why} for r in gap_rows(a, on=on)]}
+        for a in agreements_at(where)
+    ]
+    return json.dumps({"v": 1, "on": on.isoformat(), "agreements": rows}, indent=1)
+
+
+def gap_tables(where: Path, *, on: date) -> list[Table]:
+    """Return the gap report of each agreement as a table."""
+    return [_gap_table(agreement, on=on) for agreement in agreements_at(where)]
+
+
+def schema_as_json() -> str:
+    """Return the JSON Schema of agreement files."""
+    return json.dumps(json_schema(), indent=1, ensure_ascii=False)
+
+
+def _gap_table(agreement: Agreement, *, on: date) -> Table:
     table = Table(
         title=Text(f"{agreement.id}: {agreement.vendor.legal_name} on {on.isoformat()}"), title_justify="left"
     )
@@ -127,7 +100,7 @@ def gap_table(agreement: Agreement, *, on: date) -> Table:
     table.add_column("State", no_wrap=True)
     table.add_column("Why", ratio=4)
     for row in gap_rows(agreement, on=on):
-        word, style = STATE_WORDS[row.state]
+        word, style = STATES[row.state]
         why = Text(row.why)
         if row.not_seen:
             why.append(f" {row.not_seen}", style="dim")

@@ -66,7 +66,8 @@ class _TcpTalk:
 
     def open(self) -> None:
         """Shake hands (RFC 9293 section 3.5): maximum segment size, SACK, window scale."""
-        options = struct.pack(">BBHBBBBBB", 2, 4, self.path.mss, 1, 3, 3, 8, 4, 2) + b"\x01"
+        # Largest segment, no-op, window scale, SACK permitted, two no-ops: twelve octets, a multiple of four.
+        options = struct.pack(">BBHBBBBBB", 2, 4, self.path.mss, 1, 3, 3, 8, 4, 2) + b"\x01\x01"
         self.put(up=True, flags=wire.SYN, options=options)
         self.now_us += self.rtt_us
         self.put(up=False, flags=wire.SYN | wire.ACK, options=options)

@@ -81,6 +81,8 @@ def segment(path: Path, *, up: bool, numbers: tuple[int, int], flags: int, optio
     """
     ports = (path.client_port, path.server_port) if up else (path.server_port, path.client_port)
     window = 0xFFFF if flags & SYN else 1026
+    if len(options) % 4:
+        raise ValueError("TCP options fill whole words of four octets (RFC 9293 section 3.1)")
     head = struct.pack(">HHIIBBHHH", *ports, numbers[0], numbers[1], (5 + len(options) // 4) << 4, flags, window, 0, 0)
     return _packet(path, up=up, proto=TCP, head=head + options, sum_at=16, data=data)
 

@@ -1,0 +1,212 @@
+"""Reads captures into flow events: wires reader, flow table, openings and meter, and decides nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from collector.devices import Devices
+from collector.flows import FlowTable
+from collector.frames import FrameBlock
+from collector.meter import Meter
+from collector.names import DnsMemory
+from collector.opening import Openings
+from collector.periods import Periods
+from collector.pseudonyms import KeyRing, Pseudonyms
+from collector.sources.capture_file import CaptureFile
+from collector.sources.octets import CaptureError, OctetSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from collector.events import FlowEvent
+    from collector.flow import Flow
+    from collector.segments import Network
+
+UTC_ZONE = ZoneInfo("UTC")
+NS = 1_000_000_000
+PACE_FRAMES = 1_024
+PACE_STEP_S = 0.1
+"""A paced replay lets frames go in steps of this length, which is far below what any rule or picture shows."""
+
+
+class CaptureEvents:
+    """The flow events of one capture.
+
+    Args:
+        octets: the capture.
+        sensor: name of this collector.
+        network: the network file; None: schools and groups stay unknown.
+        pseudonyms: names devices; None: events carry addresses (lab work).
+        pace: holds the replay back; None: as fast as possible.
+
+    Raises:
+        CaptureError: this is no capture.
+    """
+
+    def __init__(
+        self,
+        octets: OctetSource,
+        *,
+        sensor: str,
+        network: Network | None,
+        pseudonyms: Pseudonyms | None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.file = CaptureFile(octets)
+        devices = Devices(Periods(network.time_zone if network else UTC_ZONE))
+        names = DnsMemory()
+        # Secret, so that nobody can choose addresses that all fall on one place of the table.
+        seed = int.from_bytes(os.urandom(8), "big")
+        self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=names)
+        # An event is made at the packet that ends its flow and not at the end of a block, so that what the memory of
+        # DNS answers says does not depend on how the capture happens to be read.
+        self.table = FlowTable(Openings(names, device_key=devices.key), seed=seed, taker=self._take)
+        self._ready: list[FlowEvent] = []
+        self._pace = pace
+
+    @property
+    def warning(self) -> str:
+        """Why not all of the capture was read; empty: it was."""
+        return self.file.warning
+
+    def batches(self) -> Iterator[list[FlowEvent]]:
+        """Yield the events of each block of frames, and at the end those of all flows that were still open."""
+        with self.file:
+            for block in self.file:
+                for part in self._pace.parts(block) if self._pace else (block,):
+                    self.table.observe(part)
+                    yield self._given()
+        self.table.finish()
+        yield self._given()
+
+    def _take(self, flow: Flow) -> None:
+        self._ready.append(self.meter.event(flow))
+
+    def _given(self) -> list[FlowEvent]:
+        ready, self._ready = self._ready, []
+        return ready
+
+
+class CaptureInput:
+    """One capture for the embedded service: known by its hash, read when its turn comes.
+
+    Args:
+        path: the capture.
+        sensor: name of this collector.
+        network: the network file.
+        pseudonyms: names devices.
+        pace: holds the replay back; None: as fast as possible.
+        show: told after each batch how far the file is read.
+
+    Raises:
+        CaptureError: it cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        sensor: str,
+        network: Network,
+        pseudonyms: Pseudonyms,
+        pace: Pace | None,
+        show: Callable[[CaptureFile], None],
+    ) -> None:
+        self.name = path
+        self.sha256 = _sha256(path)
+        self._events = CaptureEvents(
+            OctetSource(path), sensor=sensor, network=network, pseudonyms=pseudonyms, pace=pace
+        )
+        self._show = show
+
+    def batches(self) -> Iterator[Sequence[FlowEvent]]:
+        """Yield the events of each block of frames."""
+        for batch in self._events.batches():
+            yield batch
+            self._show(self._events.file)
+
+    def use_network(self, network: Network) -> None:
+        """Place later flows by this network file."""
+        self._events.meter.network = network
+
+    @property
+    def warning(self) -> str:
+        """Why not all of the capture was read; empty: it was."""
+        return self._events.warning
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far."""
+        return self._events.file.frames
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Packets that no flow counts, by reason."""
+        return self._events.table.skipped
+
+
+def _sha256(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CaptureError(f"{path}: cannot be read ({error.strerror}); give a readable capture") from None
+
+
+class Pace:
+    """Holds a replay back to the speed at which it was recorded, or a multiple of it.
+
+    Args:
+        speed: 1: as recorded; 2: twice as fast.
+        clock: seconds that only ever grow.
+        wait: waits for some seconds; returns True when the replay shall not wait any more.
+    """
+
+    def __init__(
+        self, speed: float, *, wait: Callable[[float], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._speed = speed
+        self._clock = clock
+        self._wait = wait
+        self._began: tuple[float, int] | None = None
+
+    def parts(self, block: FrameBlock) -> Iterator[FrameBlock]:
+        """Yield the frames of *block* in portions, each when its time has come."""
+        row = 0
+        while row < block.count:
+            part = FrameBlock(capacity=min(PACE_FRAMES, block.count - row))
+            part.clear(block.octets)
+            until = block.times[row] + int(PACE_STEP_S * self._speed * NS)
+            while row < block.count and block.times[row] <= until:
+                if not part.add(
+                    block.offsets[row], block.captured[row], block.wire[row], block.times[row], block.links[row]
+                ):
+                    break
+                row += 1
+            self._wait_until(block.times[row - 1])
+            yield part
+
+    def _wait_until(self, at_ns: int) -> None:
+        now = self._clock()
+        if self._began is None:
+            self._began = (now, at_ns)
+        began, first_ns = self._began
+        delay = began + (at_ns - first_ns) / NS / self._speed - now
+        # In short steps: whoever asks to stop must not wait for a pause in the recording to pass.
+        while delay > 0 and not self._wait(min(delay, PACE_STEP_S)):
+            delay = began + (at_ns - first_ns) / NS / self._speed - self._clock()
+
+
+def new_pseudonyms(
+    network: Network | None, *, make_key: Callable[[], bytes], keys: dict[str, bytes] | None = None, hours: int = 24
+) -> tuple[Pseudonyms, KeyRing]:
+    """Return pseudonyms for the devices of a district, and the ring of their keys."""
+    ring = KeyRing(make_key, keys=keys)
+    periods = Periods(network.time_zone if network else UTC_ZONE, hours=hours)
+    site = network.district if network else ""
+    return Pseudonyms(ring, periods=periods, site=site), ring

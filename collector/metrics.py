@@ -1,0 +1,70 @@
+"""What the collector shows Prometheus (contract, section 7)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prometheus_client import CollectorRegistry
+
+
+DROP_REASONS = (
+    "802_11_frame_without_readable_data",
+    "attributes_malformed",
+    "frame_cut_short",
+    "ip_header_cut_short",
+    "ip_header_malformed",
+    "ipv6_extension_header_cut_short",
+    "link_type_not_supported",
+    "neither_tcp_nor_udp",
+    "not_ip",
+    "other",
+    "too_many_ipv6_extension_headers",
+    "too_many_layers",
+    "transport_header_cut_short",
+    "tunnel_header_cut_short",
+    "tunnel_header_malformed",
+)
+"""The closed set of the label `reason`: what the dissectors of headers say, as one word each."""
+
+
+def reason_label(words: str) -> str:
+    """Return the label for what a dissector says of a frame that it does not read on."""
+    label = re.sub(r"[^a-z0-9]+", "_", words.lower())
+    return label if label in DROP_REASONS else "other"
+
+
+class CollectorMetrics:
+    """The series of the collector.
+
+    Args:
+        registry: where they are registered; never the process-wide default one.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._packets = Counter("schoolgate_capture_packets", "Packets read.", registry=registry)
+        self._dropped = Counter(
+            "schoolgate_capture_dropped_packets", "Packets that no flow counts, by reason.", ("reason",),
+            registry=registry,
+        )  # fmt: skip
+        for reason in DROP_REASONS:
+            self._dropped.labels(reason=reason)
+        self._seen_packets = 0
+        self._seen_dropped: Mapping[str, int] = {}
+
+    def next_capture(self) -> None:
+        """Take the totals that follow as those of another capture, from 0."""
+        self._seen_packets, self._seen_dropped = 0, {}
+
+    def capture(self, *, packets: int, dropped: Mapping[str, int]) -> None:
+        """Bring the counters up to these totals of the capture in hand."""
+        self._packets.inc(packets - self._seen_packets)
+        for words, total in dropped.items():
+            reason = reason_label(words)
+            self._dropped.labels(reason=reason).inc(max(0, total - self._seen_dropped.get(words, 0)))
+        self._seen_packets, self._seen_dropped = packets, dict(dropped)

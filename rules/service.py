@@ -1,0 +1,156 @@
+"""The embedded service: judges batches of events and commits findings, cases, state and position together."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rules.agreements.gaps import clause_states
+from rules.coverage import Coverage
+from rules.findings import Finding
+from rules.judgement import Judgement
+from rules.store import CaseRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from collector.events import FlowEvent
+    from rules.findings import Case
+    from rules.metrics import RulesMetrics
+    from rules.rulebook import Rulebook
+    from rules.store import Position, Store
+
+OPEN, WITHDRAWN = "open", "withdrawn"
+_findings = msgspec.json.Decoder(Finding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What one commit changed in the cases."""
+
+    opened: tuple[Case, ...]
+    """Cases that were not open before."""
+    withdrawn: tuple[str, ...]
+    """Ids of cases that the evidence no longer supports."""
+
+
+class EmbeddedService:
+    """Judges events and keeps the store up to date.
+
+    Args:
+        store: the case store; what an earlier run left there is gone on with.
+        rulebook: what events are compared with.
+        token_key: key of the tokens that stand for devices in findings; the same over restarts.
+        today: local date that clause states speak of while no event was seen.
+        metrics: what Prometheus sees.
+    """
+
+    def __init__(
+        self, *, store: Store, rulebook: Rulebook, token_key: bytes, today: date, metrics: RulesMetrics
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._rows = store.cases()
+        state = store.state("engine")
+        kept: Mapping[str, Any] = json.loads(state) if state else {}
+        self._judgement = Judgement(
+            rulebook,
+            token_key=token_key,
+            today=today,
+            known=(_findings.decode(body) for body in store.findings()),
+            coverage=Coverage.from_state(kept["coverage"]) if kept else None,
+            last_day=date.fromisoformat(kept["last_day"]) if kept.get("last_day") else None,
+        )
+        self._show()
+
+    def judge(self, events: Iterable[FlowEvent]) -> None:
+        """Take events in; nothing is kept before `commit`."""
+        self._judgement.judge(events)
+
+    def commit(self, position: Position | None) -> Changes:
+        """Conclude, and write everything down at once.
+
+        Args:
+            position: how far the input is judged now; None: unchanged.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        findings, cases = self._judgement.conclude()
+        rows, changes = self._compare(cases)
+        self._store.commit(
+            findings={finding.id: (finding.agreement, msgspec.json.encode(finding)) for finding in findings},
+            cases=rows,
+            state=self._state(),
+            position=position,
+        )
+        self._rows |= {row.id: row for row in rows}
+        for case in changes.opened:
+            self._metrics.opened(agreement=case.agreement, rule=case.rule, severity=case.severity)
+        self._show()
+        return changes
+
+    def replace(self, rulebook: Rulebook) -> Changes:
+        """Go on under another rulebook, and commit what it changes."""
+        self._judgement = self._judgement.under(rulebook)
+        return self.commit(None)
+
+    def _compare(self, cases: list[Case]) -> tuple[list[CaseRow], Changes]:
+        rows, opened = [], []
+        for case in cases:
+            body = json.dumps(asdict(case), separators=(",", ":")).encode()
+            before = self._rows.get(case.id)
+            if before is None or before.state != OPEN:
+                opened.append(case)
+            if before is None or before.state != OPEN or before.body != body:
+                rows.append(CaseRow(id=case.id, version=before.version + 1 if before else 1, state=OPEN, body=body))
+        now = {case.id for case in cases}
+        gone = [row for row in self._rows.values() if row.state == OPEN and row.id not in now]
+        rows += [CaseRow(id=row.id, version=row.version + 1, state=WITHDRAWN, body=row.body) for row in gone]
+        return rows, Changes(opened=tuple(opened), withdrawn=tuple(row.id for row in gone))
+
+    def _state(self) -> dict[str, bytes]:
+        engine = self._judgement.engine
+        kept = {
+            "coverage": engine.coverage.as_state(),
+            "last_day": engine.last_day.isoformat() if engine.last_day else None,
+        }
+        # The cases stand in rows of their own; what surrounds them in a report is kept as it is.
+        report = {**self._judgement.report(), "cases": []}
+        return {"engine": json.dumps(kept).encode(), "report": json.dumps(report).encode()}
+
+    def _show(self) -> None:
+        engine, rulebook = self._judgement.engine, self._judgement.rulebook
+        on = self._judgement.on
+        self._metrics.declare(
+            {a.id: {c: s.state for c, s in clause_states(a, on=on).items()} for a in rulebook.agreements}
+        )
+        self._metrics.open_cases(
+            Counter((c.agreement or "", c.rule, c.severity) for c in self._judgement.cases.report())
+        )
+        by_source = {name: tally.flows for name, tally in engine.coverage.by_name_source.items()}
+        self._metrics.flows(by_verdict=engine.coverage.by_verdict, by_source=by_source)
+
+
+def stored_report(store: Store) -> dict[str, Any]:
+    """Return the report as the store holds it (contract, section 5): open cases, coverage, clause states."""
+    frame = store.state("report")
+    report: dict[str, Any] = json.loads(frame) if frame else empty_report()
+    cases = [json.loads(row.body) for row in store.cases().values() if row.state == OPEN]
+    order = {"critical": 0, "warning": 1, "info": 2}
+    cases.sort(
+        key=lambda case: (
+            order[case["severity"]], case["agreement"] or "", case["rule"], case["subject"], case["clause"],
+        )
+    )  # fmt: skip
+    return {**report, "cases": cases}
+
+
+def empty_report() -> dict[str, Any]:
+    """Return the report of a store into which nothing was ever judged."""
+    return {"v": 1, "cases": [], "coverage": Coverage().as_report(), "agreements": [], "waived": [], "errors": []}

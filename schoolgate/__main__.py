@@ -1,0 +1,37 @@
+"""Runs one verb; what goes wrong becomes one clear message a problem and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import NoReturn
+
+from collector.keyfile import KeyFileError
+from collector.problems import DocumentError
+from collector.sources.octets import CaptureError
+from rules.errors import StoreError
+from schoolgate.shell import EnvironmentFailedError, Exit, say
+from schoolgate.verbs import app
+
+
+def main() -> NoReturn:
+    """Run the verb that the command line names."""
+    try:
+        app()
+    except DocumentError as error:
+        for problem in error.problems:
+            say(str(problem))
+        sys.exit(Exit.WRONG_INPUT)
+    except (CaptureError, KeyFileError) as error:
+        say(str(error))
+        sys.exit(Exit.WRONG_INPUT)
+    except (StoreError, EnvironmentFailedError, OSError) as error:
+        say(f"schoolgate: {error}")
+        sys.exit(Exit.ENVIRONMENT)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    sys.exit(Exit.DONE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Capture, rules, case store and metrics in one process: what `run` and `demo` start."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+from datetime import UTC, datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, get_args
+
+from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
+from rich.console import Console
+
+from collector.capture import CaptureInput, Pace, new_pseudonyms
+from collector.documents import DocumentError, Problem
+from collector.flows import COMPILED
+from collector.keyfile import load_keys, save_keys
+from collector.metrics import CollectorMetrics
+from collector.progress import ReadingBar
+from rules.console import show_report
+from rules.findings import RuleId
+from rules.metrics import RulesMetrics
+from rules.replay import Hooks, Replay
+from rules.rulebook import RulebookFiles, RulebookWatch, load_rulebook
+from rules.service import EmbeddedService, stored_report
+from rules.store import Store
+from schoolgate.configuration import Configuration, configuration_at, store_address
+from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning, today
+
+if TYPE_CHECKING:
+    from types import FrameType
+    from wsgiref.simple_server import WSGIServer
+
+    from rules.rulebook import Rulebook
+
+
+class Embedded:
+    """Capture, rules, store and metrics in one process.
+
+    Args:
+        settings: the configuration.
+        folder: where relative paths in it start.
+        listen: HOST:PORT of the metrics; None: they are not served.
+    """
+
+    def __init__(self, settings: Configuration, *, folder: Path, listen: str | None) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._stop = threading.Event()
+        rulebook_files = RulebookFiles(
+            agreements=folder / settings.agreements,
+            network=folder / settings.network,
+            parties=tuple(folder / path for path in settings.parties),
+            location=folder / settings.location if settings.location else None,
+        )
+        self._watch = RulebookWatch(rulebook_files)
+        rulebook = load_rulebook(rulebook_files)
+        self.network = rulebook.network
+        self._keys_at = folder / settings.privacy.key_file
+        keys = load_keys(self._keys_at)
+        # One key more than those of the periods: it stands behind "token" and outlives the days, since findings do.
+        self._tokens = keys.pop("token", b"") or new_key()
+        self._pseudonyms, self._ring = new_pseudonyms(
+            rulebook.network, make_key=new_key, keys=keys, hours=settings.privacy.pseudonym_hours
+        )
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
+        registry = CollectorRegistry()
+        self._collector_metrics = CollectorMetrics(registry)
+        rules_metrics = RulesMetrics(registry, rules=get_args(RuleId), version=VERSION, compiled=COMPILED)
+        self.store = Store(store_address(settings.store, folder=folder))
+        self._service = EmbeddedService(
+            store=self.store,
+            rulebook=rulebook,
+            token_key=self._tokens,
+            today=today(rulebook.network),
+            metrics=rules_metrics,
+        )
+        self._current: CaptureInput | None = None
+        hooks = Hooks(say=say, before_commit=self._before_commit, rulebook=self._take_rulebook)
+        self._replay = Replay(self._service, store=self.store, watch=self._watch, hooks=hooks)
+        self._server = serve_metrics(listen, registry=registry) if listen else None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._asked_to_stop)
+        signal.signal(signal.SIGHUP, self._asked_to_read_again)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._stop.is_set()
+
+    def run(self) -> None:
+        """Judge every capture of the configuration."""
+        source = self._settings.source
+        captures = [str(self._folder / path) for path in (source.capture or ())] if source else []
+        speed = source.speed if source else 0.0
+        for path in captures:
+            self._collector_metrics.next_capture()
+            with ReadingBar() as bar:
+                capture = self._current = CaptureInput(
+                    path,
+                    sensor=self._settings.sensor,
+                    network=self.network,
+                    pseudonyms=self._pseudonyms,
+                    pace=Pace(speed, wait=self._stop.wait) if speed else None,
+                    show=bar.show,
+                )
+                done = self._replay.take(capture)
+            tell_warning(capture.warning)
+            if not done:
+                say("stopped as asked; what was judged is kept, and the next run goes on from there")
+                return
+        # Nothing of a past day comes any more: its keys are destroyed, and its pseudonyms mean nothing from now on.
+        self._pseudonyms.forget_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
+        self._before_commit()
+
+    def serve(self) -> None:
+        """Serve until somebody asks to stop."""
+        while not self._stop.wait(timeout=0.5):
+            self._replay.look()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let everything go."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        self.store.close()
+
+    def _before_commit(self) -> None:
+        if self._current is not None:
+            self._collector_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
+        if self._ring.changed:
+            save_keys(self._keys_at, {**self._ring.snapshot(), "token": self._tokens})
+
+    def _take_rulebook(self, rulebook: Rulebook) -> None:
+        self.network = rulebook.network
+        if self._current is not None:
+            self._current.use_network(rulebook.network)
+
+    def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+        self._replay.stopping = True
+
+    def _asked_to_read_again(self, _number: int, _frame: FrameType | None) -> None:
+        self._watch.ask()
+
+
+def serve_metrics(listen: str, *, registry: CollectorRegistry) -> WSGIServer:
+    """Serve /metrics on HOST:PORT.
+
+    Raises:
+        EnvironmentFailedError: the port is taken or not ours.
+    """
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise DocumentError(
+            [Problem(path="--metrics", line=1, what=f"`{listen}` is no HOST:PORT", remedy="write 127.0.0.1:9464")]
+        )
+    try:
+        server, _thread = start_http_server(int(port), addr=host, registry=registry)
+    except (OSError, OverflowError) as error:
+        raise EnvironmentFailedError(
+            f"cannot serve metrics on {listen} ({error}); choose another with --metrics"
+        ) from error
+    return server
+
+
+def run_configured(config: Path, *, listen: str | None, stay: bool) -> None:
+    """Do what `schoolgate run` does.
+
+    Args:
+        config: the configuration file.
+        listen: HOST:PORT of the metrics, over the configuration.
+        stay: go on serving when everything is judged.
+    """
+    settings = configuration_at(config)
+    if settings.source is None or settings.source.capture is None:
+        what = "`source.capture` is missing, and reading an interface is not part of this version"
+        remedy = "write source: {capture: [day.pcap]}"
+        raise DocumentError([Problem(path=str(config), line=1, what=what, remedy=remedy)])
+    listen = listen or settings.metrics.listen
+    with Embedded(settings, folder=config.parent, listen=listen) as service:
+        service.run()
+        if stay and not service.stopped:
+            say(f"all captures are judged; serving http://{listen}/metrics until Ctrl-C")
+            service.serve()
+
+
+def run_sample(*, listen: str | None) -> None:
+    """Do what `schoolgate demo` does.
+
+    Args:
+        listen: HOST:PORT of the metrics; None: print the cases and end.
+    """
+    with tempfile.TemporaryDirectory(prefix="schoolgate-demo-") as folder, as_file(files("rules.sample")) as day:
+        settings = Configuration.model_validate(
+            {
+                "schema": "schoolgate/config/1",
+                "sensor": "sample",
+                "source": {"capture": [str(day / "day.pcap.gz")]},
+                "network": str(day / "network.yaml"),
+                "agreements": str(day / "agreements"),
+                "parties": [str(day / "parties.yaml")],
+            }
+        )
+        say("an invented school day goes through the pipeline; rules/sample/README.md says what happens in it")
+        with Embedded(settings, folder=Path(folder), listen=listen) as service:
+            service.run()
+            show_report(stored_report(service.store), Console(), zone=service.network.time_zone)
+            if listen is not None and not service.stopped:
+                say(f"serving http://{listen}/metrics until Ctrl-C")
+                service.serve()

@@ -1,0 +1,57 @@
+"""What every verb shares: exit codes, messages, fresh keys."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from datetime import UTC, datetime
+from enum import IntEnum
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from collector.segments import Network
+
+VERSION = version("schoolgate")
+
+
+class Exit(IntEnum):
+    """How a verb ends (contract, section 1)."""
+
+    DONE = 0
+    CASES = 1
+    WRONG_INPUT = 2
+    ENVIRONMENT = 3
+
+
+class EnvironmentFailedError(Exception):
+    """Something outside failed: a port is taken, a disk is full."""
+
+
+def say(text: str) -> None:
+    """Write one line to standard error, never wrapped."""
+    sys.stderr.write(text + "\n")
+
+
+def tell_warning(warning: str) -> None:
+    """Show a warning, if there is one."""
+    if warning:
+        say(f"warning: {warning}")
+
+
+def end_with_the_reader() -> None:
+    """Let `schoolgate flows day.pcap | head` end quietly when head has seen enough."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def new_key() -> bytes:
+    """Return 32 random octets."""
+    return secrets.token_bytes(32)
+
+
+def today(network: Network) -> date:
+    """Return the district's date now."""
+    return network.local_day(datetime.now(UTC))

@@ -1,0 +1,119 @@
+"""The command line: words, options and help. Each verb loads what it needs when it runs, so small ones start fast."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schoolgate.agreements import app as agreements_app
+from schoolgate.cases import app as cases_app
+from schoolgate.shell import VERSION, end_with_the_reader
+
+app = typer.Typer(
+    name="schoolgate",
+    help="Checks what edtech vendors promised schools against what the school network shows.",
+    epilog="Start with `schoolgate demo`. Exit codes: 0 done, 1 cases found, 2 wrong input, 3 environment failed.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(agreements_app, name="agreements")
+app.add_typer(cases_app, name="cases")
+
+
+@app.callback(invoke_without_command=True)
+def schoolgate(
+    *, show_version: Annotated[bool, typer.Option("--version", help="Show the version and the build.")] = False
+) -> None:
+    """Say the version, or let a verb run."""
+    if show_version:
+        from collector.flows import COMPILED
+
+        sys.stdout.write(f"schoolgate {VERSION} ({'compiled' if COMPILED else 'pure Python'})\n")
+        raise typer.Exit
+
+
+@app.command()
+def flows(
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", help="pcap or pcapng, also .gz; -: stdin.")],
+    network: Annotated[
+        Path | None, typer.Option(readable=False, help="Network file: schools, groups, address ranges.")
+    ] = None,
+    sensor: Annotated[str, typer.Option(help="Name of the sensor in the events.")] = "capture",
+    *,
+    addresses: Annotated[
+        bool, typer.Option("--addresses", help="Lab work only: write client addresses in place of pseudonyms.")
+    ] = False,
+) -> None:
+    """Turn captures into flow events, one JSON object a line.
+
+    Names come from TLS and QUIC hellos, clear-text HTTP and the device's own DNS look-ups. Devices appear under a keyed
+    pseudonym whose key is forgotten when this program ends. Names are not held back here as the live collector does.
+    """
+    from schoolgate.flows import flows as do  # each verb loads what it needs and no more
+
+    end_with_the_reader()
+    do(captures, network=network, sensor=sensor, addresses=addresses)
+
+
+@app.command()
+def check(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Captures, or flow events (.jsonl, .jsonl.gz); -: stdin.")
+    ],
+    agreements: Annotated[Path, typer.Option(readable=False, help="Folder of agreement files.")],
+    network: Annotated[Path, typer.Option(readable=False, help="Network file: schools, groups, calendar.")],
+    parties: Annotated[
+        list[Path] | None, typer.Option(readable=False, help="The district's own party file (repeatable).")
+    ] = None,
+    location: Annotated[Path | None, typer.Option(readable=False, help="Country database in MaxMind format.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Compare captures or flow events with the agreements, and print what contradicts them.
+
+    Several inputs are merged by time; an event seen twice counts once. Exits with 1 when at least one case is a warning
+    or worse. Counts below 5 are shown as "fewer than 5"; --json has them exactly.
+    """
+    from rules.rulebook import RulebookFiles
+    from schoolgate.check import check as do
+
+    end_with_the_reader()
+    files = RulebookFiles(agreements=agreements, network=network, parties=tuple(parties or ()), location=location)
+    raise typer.Exit(do(inputs, files=files, as_json=as_json))
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option(readable=False, help="Configuration file.")],
+    metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus reads.")] = None,
+    *,
+    stay: Annotated[bool, typer.Option("--stay", help="Go on serving metrics when the capture is done.")] = False,
+) -> None:
+    """Run everything in one process: capture, rules, case store, metrics. No Kafka.
+
+    Agreement, party and network files are read again when they change, and on SIGHUP. A capture that was judged before
+    is skipped; one that was interrupted is gone on with.
+    """
+    from schoolgate.embedded import run_configured
+
+    run_configured(config, listen=metrics, stay=stay)
+
+
+@app.command()
+def demo(
+    metrics: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where Prometheus reads.")] = "127.0.0.1:9464",
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Print the cases and exit.")] = False,
+) -> None:
+    """Show the main job: an invented school day goes through the whole pipeline and its cases are printed.
+
+    Then serves /metrics until Ctrl-C. Everything stays in a temporary folder.
+    """
+    from schoolgate.embedded import run_sample
+
+    run_sample(listen=None if once else metrics)
