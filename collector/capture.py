@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from collector.devices import Devices
 from collector.flows import FlowTable
-from collector.frames import FrameBlock
 from collector.meter import Meter
 from collector.names import DnsMemory
 from collector.opening import Openings
@@ -25,13 +23,10 @@ if TYPE_CHECKING:
 
     from collector.events import FlowEvent
     from collector.flow import Flow
+    from collector.pace import Pace
     from collector.segments import Network
 
 UTC_ZONE = ZoneInfo("UTC")
-NS = 1_000_000_000
-PACE_FRAMES = 1_024
-PACE_STEP_S = 0.1
-"""A paced replay lets frames go in steps of this length, which is far below what any rule or picture shows."""
 
 
 class CaptureEvents:
@@ -156,50 +151,6 @@ def _sha256(path: str) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CaptureError(f"{path}: cannot be read ({error.strerror}); give a readable capture") from None
-
-
-class Pace:
-    """Holds a replay back to the speed at which it was recorded, or a multiple of it.
-
-    Args:
-        speed: 1: as recorded; 2: twice as fast.
-        clock: seconds that only ever grow.
-        wait: waits for some seconds; returns True when the replay shall not wait any more.
-    """
-
-    def __init__(
-        self, speed: float, *, wait: Callable[[float], bool], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._speed = speed
-        self._clock = clock
-        self._wait = wait
-        self._began: tuple[float, int] | None = None
-
-    def parts(self, block: FrameBlock) -> Iterator[FrameBlock]:
-        """Yield the frames of *block* in portions, each when its time has come."""
-        row = 0
-        while row < block.count:
-            part = FrameBlock(capacity=min(PACE_FRAMES, block.count - row))
-            part.clear(block.octets)
-            until = block.times[row] + int(PACE_STEP_S * self._speed * NS)
-            while row < block.count and block.times[row] <= until:
-                if not part.add(
-                    block.offsets[row], block.captured[row], block.wire[row], block.times[row], block.links[row]
-                ):
-                    break
-                row += 1
-            self._wait_until(block.times[row - 1])
-            yield part
-
-    def _wait_until(self, at_ns: int) -> None:
-        now = self._clock()
-        if self._began is None:
-            self._began = (now, at_ns)
-        began, first_ns = self._began
-        delay = began + (at_ns - first_ns) / NS / self._speed - now
-        # In short steps: whoever asks to stop must not wait for a pause in the recording to pass.
-        while delay > 0 and not self._wait(min(delay, PACE_STEP_S)):
-            delay = began + (at_ns - first_ns) / NS / self._speed - self._clock()
 
 
 def new_pseudonyms(

@@ -34,10 +34,7 @@ def load_configuration(path: Path, *, model: type[M], environment: Mapping[str, 
         return document.value
     plain = document.top.plain()
     for name, text in sorted(overrides.items()):
-        node, problems = read_nodes(text, path=f"environment variable {name}")
-        if problems:
-            raise DocumentError(problems)
-        _lay_over(plain, tuple(name.removeprefix(PREFIX).lower().split(NESTED)), node.plain())
+        _lay_over(plain, tuple(name.removeprefix(PREFIX).lower().split(NESTED)), _value(text, name=name))
     try:
         return model.model_validate(plain)
     except ValidationError as error:
@@ -51,6 +48,15 @@ def load_configuration(path: Path, *, model: type[M], environment: Mapping[str, 
             )
             for detail in error.errors(include_url=False)
         ) from None
+
+
+def _value(text: str, *, name: str) -> object:
+    """Return what a variable says, read like a value in the file."""
+    node, problems = read_nodes(f"value: {text}", path=f"environment variable {name}")
+    if problems:
+        raise DocumentError(problems)
+    plain = node.plain()
+    return plain["value"] if isinstance(plain, dict) else None
 
 
 def _lay_over(plain: object, steps: tuple[str, ...], value: object) -> None:

@@ -15,5 +15,8 @@ cdef class FrameBlock:
     cdef uint16_t[::1] vlans
 
     cpdef clear(self, object octets)
+    cpdef uint64_t time(self, Py_ssize_t row) except? 0
+    @cython.locals(row=Py_ssize_t, part=FrameBlock, last=Py_ssize_t)
+    cpdef FrameBlock portion(self, Py_ssize_t row, uint64_t until_ns, Py_ssize_t most)
     @cython.locals(row=Py_ssize_t)
     cpdef bint add(self, Py_ssize_t offset, uint32_t captured, uint32_t wire, uint64_t time_ns, uint16_t link, uint16_t vlan=*)

@@ -53,6 +53,22 @@ class FrameBlock:
         self.count = row + 1
         return True
 
+    def time(self, row: int) -> int:
+        """Return when frame *row* was seen, nanoseconds since the epoch."""
+        return self.times[row]
+
+    def portion(self, row: int, until_ns: int, most: int) -> FrameBlock:
+        """Return the frames from *row* on, seen up to *until_ns*: at least one, at most *most*; octets are shared."""
+        last = min(self.count, row + most)
+        part = FrameBlock(capacity=last - row)
+        part.clear(self.octets)
+        while row < last and (part.count == 0 or self.times[row] <= until_ns):
+            part.add(
+                self.offsets[row], self.captured[row], self.wire[row], self.times[row], self.links[row], self.vlans[row]
+            )
+            row += 1
+        return part
+
     def rows(self) -> Iterator[tuple[bytes, int, int, int]]:
         """Yield (octets, length on the wire, time in ns, link type) of each frame: for tests and for slow consumers."""
         for row in range(self.count):

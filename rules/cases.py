@@ -12,6 +12,8 @@ from datetime import UTC
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from collector.hosts import covers
+from rules.agreements.model import waivers
 from rules.checks.base import Evidence, device_days
 from rules.findings import NO_AGREEMENT, Case, WaivedCase
 
@@ -90,11 +92,22 @@ class Cases:
     def _conclude(self, promise: Promise) -> tuple[Case | None, WaivedCase | None]:
         held = self._findings[promise]
         ordered = [held[key] for key in sorted(held)]
-        valid = self._judge(promise, [finding for finding in ordered if not finding.waived])
+        waived = {finding.id for finding in ordered if finding.waived or self._waived_since(promise, finding)}
+        valid = self._judge(promise, [finding for finding in ordered if finding.id not in waived])
         case = None if valid is None else _case(promise, valid)
         # A waived case is what is waived alone: what opens in spite of the waiver is in the case above.
-        hidden = self._judge(promise, [finding for finding in ordered if finding.waived])
+        hidden = self._judge(promise, [finding for finding in ordered if finding.id in waived])
         return case, None if hidden is None else _waived(promise, hidden)
+
+    def _waived_since(self, promise: Promise, finding: Finding) -> bool:
+        """Return whether a waiver covers a finding that was made before the waiver was written."""
+        agreement = self._agreements.get(promise.agreement)
+        return agreement is not None and any(
+            waiver.clause == promise.clause
+            and finding.day <= waiver.until
+            and (waiver.domain is None or covers(waiver.domain, promise.subject))
+            for waiver in waivers(agreement)
+        )
 
     def _judge(self, promise: Promise, findings: list[Finding]) -> Conclusion | None:
         check = self._checks.get(promise.rule)

@@ -59,3 +59,20 @@ def test_what_would_open_no_case_is_not_listed_as_waived() -> None:
     assert cases.waived() == []
     cases = played(*each(3), waiver={"clause": "R0"}, use_gate={"status": "paused"})
     assert [waived.rule for waived in cases.waived()] == ["use-paused"]
+
+
+def test_a_waiver_written_later_covers_what_was_found_before() -> None:
+    findings = list(world({}).play([LEAK]).findings())
+    row = {
+        "clause": "6d",
+        "domain": "adco.example",
+        "reason": "Promised.",
+        "until": "2026-12-31",
+        "by": "privacy office",
+    }
+    assert len(world({}).cases(findings).report()) == 1
+    later = world({"provenance": {"waivers": [row]}}).cases(findings)
+    assert later.report() == []
+    assert [waived.subject for waived in later.waived()] == ["adco.example"]
+    elsewhere = world({"provenance": {"waivers": [{**row, "domain": "other.example"}]}}).cases(findings)
+    assert len(elsewhere.report()) == 1

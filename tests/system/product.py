@@ -1,0 +1,98 @@
+"""Runs the product as a user does, on copies of the bundled sample district."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "rules" / "sample"
+CAPTURE = SAMPLE / "day.pcap.gz"
+PATIENCE_S = 30
+
+
+def command(*words: str | Path) -> list[str]:
+    """Return the command line of one verb."""
+    return [sys.executable, "-m", "schoolgate", *map(str, words)]
+
+
+def schoolgate(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run one verb to its end."""
+    return subprocess.run(command(*words), capture_output=True, check=False, text=True, timeout=120)
+
+
+def copy_district(folder: Path) -> Path:
+    """Lay a copy of the sample district into *folder*, with a configuration file, and return the folder."""
+    shutil.copytree(SAMPLE / "agreements", folder / "agreements")
+    for name in ("network.yaml", "parties.yaml", "day.pcap.gz"):
+        shutil.copy(SAMPLE / name, folder)
+    configure(folder)
+    return folder
+
+
+def configure(folder: Path, *, captures: tuple[str, ...] = ("day.pcap.gz",), speed: float = 0) -> Path:
+    """Write the configuration file and return its path."""
+    path = folder / "config.yaml"
+    path.write_text(
+        f"""schema: schoolgate/config/1
+sensor: lakeview-tap
+source: {{capture: [{", ".join(captures)}], speed: {speed}}}
+network: network.yaml
+agreements: agreements/
+parties: [parties.yaml]
+store: sqlite:///cases.db
+metrics: {{listen: "127.0.0.1:{free_port()}"}}
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def check_report(folder: Path) -> dict[str, Any]:
+    """Return the report of `check --json` over the district in *folder*."""
+    run = schoolgate(
+        "check", folder / "day.pcap.gz", "--agreements", folder / "agreements", "--network", folder / "network.yaml",
+        "--parties", folder / "parties.yaml", "--json",
+    )  # fmt: skip
+    assert run.returncode == 1, run.stderr
+    report: dict[str, Any] = json.loads(run.stdout)
+    return report
+
+
+def stored_report(config: Path) -> dict[str, Any]:
+    """Return the report of `cases --json`."""
+    run = schoolgate("cases", "--config", config, "--json")
+    assert run.returncode == 0, run.stderr
+    report: dict[str, Any] = json.loads(run.stdout)
+    return report
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def scrape(listen: str) -> str:
+    """Return what /metrics says."""
+    with urllib.request.urlopen(f"http://{listen}/metrics", timeout=5) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def until(holds: Callable[[], bool], *, what: str) -> None:
+    """Wait for *holds*, and fail when it does not within the time that even a loaded machine needs."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.05)

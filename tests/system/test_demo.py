@@ -1,0 +1,41 @@
+"""What a stranger sees first."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.system.product import command, free_port, schoolgate, scrape, until
+
+
+def test_demo_once_prints_the_cases_and_exits() -> None:
+    run = schoolgate("demo", "--once")
+    assert run.returncode == 0, run.stderr
+    assert "10 cases: 1 critical, 9 warning, 0 info" in run.stdout
+    for words in ("The agreement says", "What was seen", "What cannot be seen", "Blind share"):
+        assert words in run.stdout
+
+
+def test_demo_serves_metrics_until_it_is_stopped(tmp_path: Path) -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(command("demo", "--metrics", listen), stdout=out, stderr=out)
+    until(lambda: "until Ctrl-C" in log.read_text(encoding="utf-8"), what="the demo to serve")
+    text = scrape(listen)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+    assert "schoolgate_open_cases" in text
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def test_every_verb_has_a_help_that_says_what_it_does() -> None:
+    verbs = (
+        ("flows",), ("check",), ("run",), ("demo",), ("cases",), ("cases", "list"), ("cases", "show"), ("agreements",),
+        ("agreements", "validate"), ("agreements", "explain"), ("agreements", "gaps"), ("agreements", "schema"),
+    )  # fmt: skip
+    for verb in verbs:
+        run = schoolgate(*verb, "--help")
+        assert run.returncode == 0, verb
+        assert len(run.stdout) > 200, verb
