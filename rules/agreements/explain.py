@@ -19,12 +19,12 @@ from rules.agreements.plain import (
     REVIEWS,
     STATUSES,
     country,
+    written_day,
 )
 from rules.agreements.vocabulary import CLAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import date
 
     from rules.agreements.model import Agreement, Product, Review, ThirdParty
 
@@ -68,10 +68,6 @@ def _rows(rows: Iterable[str]) -> Iterator[str]:
     yield from (f"- {row}" for row in found[:_LONGEST_LIST])
     if len(found) > _LONGEST_LIST:
         yield f"- and {len(found) - _LONGEST_LIST} more, which the agreement file names"
-
-
-def _day(day: date) -> str:
-    return f"{day:%B} {day.day}, {day.year}"
 
 
 def _sentence(text: str) -> str:
@@ -221,9 +217,9 @@ def _verdict(review: Review) -> str:
     if review.reviewer:
         said += f" by {review.reviewer}"
     if review.date:
-        said += f" on {_day(review.date)}"
+        said += f" on {written_day(review.date)}"
     if review.expires:
-        said += f", which counts until {_day(review.expires)}"
+        said += f", which counts until {written_day(review.expires)}"
     if review.independent is not None:
         said += ", by people independent of the vendor" if review.independent else ", by people tied to the vendor"
     return said
@@ -235,18 +231,18 @@ def _holds(agreement: Agreement) -> Iterator[str]:
     if terms.kind != "none":
         yield STATUSES[terms.status]
     bounds = (("from", terms.effective), ("until", terms.expires))
-    dates = " ".join(f"{word} {_day(day)}" for word, day in bounds if day)
+    dates = " ".join(f"{word} {written_day(day)}" for word, day in bounds if day)
     if dates and terms.kind != "none":
         yield f"It was made to hold {dates}."
     if terms.terminated_on:
-        yield f"It ended early; its last day is {_day(terms.terminated_on)}."
+        yield f"It ended early; its last day is {written_day(terms.terminated_on)}."
     if terms.breach_notice_hours is not None:
         yield f"If data leak, the vendor must tell within {terms.breach_notice_hours} hours."
     for waiver in waivers(agreement):
         about = f" for {waiver.domain}" if waiver.domain else ""
         promise = CLAUSES.get(waiver.clause, waiver.clause)  # type: ignore[call-overload] # a clause, as load has checked
         yield (
-            f"The district lets one promise rest until {_day(waiver.until)}{about} ({promise}). "
+            f"The district lets one promise rest until {written_day(waiver.until)}{about} ({promise}). "
             f"Reason: {_sentence(waiver.reason)}"
         )
 
@@ -259,7 +255,9 @@ def _used(agreement: Agreement) -> Iterator[str]:
         "paused": "The district has paused this product: it must not be used",
         "prohibited": "The district has forbidden this product",
     }
-    bounds = " ".join(f"{word} {_day(day)}" for word, day in (("from", gate.from_), ("until", gate.until)) if day)
+    bounds = " ".join(
+        f"{word} {written_day(day)}" for word, day in (("from", gate.from_), ("until", gate.until)) if day
+    )
     yield f"{decisions[gate.status]}{f', {bounds}' if bounds else ''}."
     if gate.allowed_groups:
         yield f"Groups that may use it: {_several(gate.allowed_groups)}."

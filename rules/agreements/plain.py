@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rules.agreements.vocabulary import (
         Activity,
         Category,
@@ -154,3 +156,15 @@ _COUNTRIES: Final[dict[str, str]] = {
 def country(code: str) -> str:
     """Return the name of a country in a sentence, or its code where we have no name for it."""
     return _COUNTRIES.get(code, f"the country with the code {code}")
+
+
+def written_day(day: date) -> str:
+    """Return a date as people write it, for example `August 1, 2026`."""
+    return f"{day:%B} {day.day}, {day.year}"
+
+
+def span(first: date | None, last: date | None) -> str:
+    """Return a period in words, for example `, from August 1, 2026 to July 31, 2029`; empty where neither is stated."""
+    begin = f" from {written_day(first)}" if first else ""
+    end = f" to {written_day(last)}" if last else ""
+    return f",{begin}{end}" if begin or end else ""

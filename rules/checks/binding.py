@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from collector.hosts import covers, normal_name, registrable_domain
+from rules.agreements.plain import span, written_day
 from rules.agreements.standing import status_on
 from rules.checks.base import Conclusion, Example, Observation, used
 from rules.checks.example import each
@@ -174,11 +175,8 @@ class NotInForce:
 
 def _terms(agreement: Agreement) -> str:
     terms = agreement.agreement
-    parts = [f"status: {terms.status}"]
-    if terms.effective is not None:
-        parts.append(f"effective: {terms.effective}")
-    if terms.expires is not None:
-        parts.append(f"expires: {terms.expires}")
+    words = {"draft": "it is only a draft", "active": "it is signed", "terminated": "it was terminated"}[terms.status]
     if terms.terminated_on is not None:
-        parts.append(f"terminated_on: {terms.terminated_on}")
-    return ", ".join(parts)
+        words += f" as of {written_day(terms.terminated_on)}"
+    period = span(terms.effective, terms.expires)
+    return f"{words}, and holds{period.removeprefix(',')}" if period else words

@@ -104,7 +104,7 @@ class Under13NotCovered:
         if not_for_children(agreement):
             verdict = "contradicted"
             reasons.append("it is not declared for them")
-            stated.append("under_13: no")
+            stated.append("the product is not for children under 13")
         missing = unanswered(agreement)
         if missing:
             reasons.append(f"the agreement does not say {listed(missing)}")

@@ -43,6 +43,10 @@ class Stranger:
     """Whether it merely delivers."""
 
 
+LISTS = {"complete": "complete", "partial": "not complete", "not_provided": "not provided"}
+UNLISTED = {"forbidden": "others are forbidden", "notify": "others must be announced", "allowed": "others are allowed"}
+
+
 class CnameCloakedThirdParty:
     """A vendor's own name resolves by CNAME to a third party that is not declared.
 
@@ -167,7 +171,7 @@ class CnameCloakedThirdParty:
             else evidence.subject
         )
         terms = agreement.third_parties
-        words = f"the list of third parties is {terms.list_is.replace('_', ' ')}, others are: {terms.unlisted}"
+        words = f"the list of third parties is {LISTS[terms.list_is]}, and {UNLISTED[terms.unlisted]}"
         named = "named there without its host names" if verdict == "declared_vaguely" else "not in its list"
         return Conclusion(
             verdict=verdict,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rules.agreements.plain import span
 from rules.agreements.standing import gate_on
 from rules.checks.base import Conclusion, Example, Observation, used
 from rules.checks.example import each
@@ -154,11 +155,7 @@ class PilotOutsideGroup:
 
 def _gate(agreement: Agreement) -> str:
     gate = agreement.use_gate
-    parts = [f"use_gate status: {gate.status}"]
-    if gate.from_ is not None:
-        parts.append(f"from: {gate.from_}")
-    if gate.until is not None:
-        parts.append(f"until: {gate.until}")
+    words = f"use of the product is {'allowed as a pilot' if gate.status == 'pilot' else gate.status}"
     if gate.allowed_groups is not None:
-        parts.append(f"allowed_groups: {', '.join(gate.allowed_groups) or 'none'}")
-    return ", ".join(parts)
+        words += f" for {listed(gate.allowed_groups) if gate.allowed_groups else 'no group'} only"
+    return f"{words}{span(gate.from_, gate.until)}"

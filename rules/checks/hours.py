@@ -168,7 +168,7 @@ class OutsideHours:
             findings=background,
             summary=f"Devices appear to contact {product_of(agreement)} by themselves outside the school day, "
             f"{extent(background)}.",
-            agreement_says=says(agreement, "expected", text="hours: school_day"),
+            agreement_says=says(agreement, "expected", text="the product sends data on school days, in school hours"),
             cannot_see=f"{NOT_CONTENT}; that no person was at the device is inferred from small, repeated contacts of "
             "several devices.",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from rules.agreements.plain import written_day
 from rules.checks.base import Conclusion, Example, Observation, used
 from rules.checks.example import ABSENT, each
 from rules.checks.wording import extent, listed, product_of, says
@@ -127,9 +128,7 @@ def _review(agreement: Agreement, name: str) -> str:
     review: Review | None = getattr(agreement.reviews, name, None)
     if review is None:
         return f"nothing on the {name} review"
-    parts = [f"{name} review status: {review.status}"]
+    words = f"the {name} review is {'missing' if review.status == 'none' else review.status.replace('_', ' ')}"
     if review.independent is not None:
-        parts.append(f"independent: {'yes' if review.independent else 'no'}")
-    if review.expires is not None:
-        parts.append(f"expires: {review.expires}")
-    return ", ".join(parts)
+        words += f", by a reviewer who is {'' if review.independent else 'not '}independent of the vendor"
+    return words + (f", valid to {written_day(review.expires)}" if review.expires else "")

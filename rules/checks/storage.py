@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rules.agreements.plain import country
 from rules.checks.base import Conclusion, Example, Observation
 from rules.checks.example import ABSENT
 from rules.checks.wording import extent, listed, product_of, says
@@ -87,7 +88,11 @@ class StorageCountry:
             findings=evidence.findings,
             summary=f"A server of {product_of(agreement)} appears to stand in {countries}, outside the declared "
             f"countries; seen {extent(evidence.findings)}.",
-            agreement_says=says(agreement, "data", text=f"stored_in: {', '.join(agreement.data.stored_in or ())}"),
+            agreement_says=says(
+                agreement,
+                "data",
+                text=f"data are stored in {listed(map(country, agreement.data.stored_in or ('nowhere',)))}",
+            ),
             cannot_see="The country of an address is an estimate, and a delivery network may answer from anywhere: "
             "where data is stored cannot be seen.",
         )

@@ -101,14 +101,18 @@ class PlaintextTransport:
         if agreement is None:
             return None
         promised = agreement.data.encrypted_in_transit
-        stated = {True: "encrypted_in_transit: yes", False: "encrypted_in_transit: no", None: "nothing on encryption"}
+        stated = {
+            True: "data are encrypted on the way",
+            False: "data are not encrypted on the way",
+            None: "nothing on the protection of data on the way",
+        }
         return Conclusion(
             verdict=_verdict(agreement),
             severity="warning",
             findings=evidence.findings,
             summary=f"Data appears to travel to {product_of(agreement)} without proper protection "
             f"({listed(finding.detail for finding in evidence.findings)}), {extent(evidence.findings)}.",
-            agreement_says=says(agreement, "data", text=f"{stated[promised]} (data on the way)"),
+            agreement_says=says(agreement, "data", text=stated[promised]),
             cannot_see="Which data was in it is not recorded; others on the way may have been able to read it.",
         )
 

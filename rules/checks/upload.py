@@ -92,7 +92,7 @@ class UploadAboveDeclared:
             findings=above,
             summary=f"More data than declared appears to go to {product_of(agreement)}: up to {_megabytes(most)} MB a "
             f"day from one device, {extent(above)}.",
-            agreement_says=says(agreement, "expected", text=f"upload_mb_per_device_day: {limit_mb:g}"),
+            agreement_says=says(agreement, "expected", text=f"a device sends at most {limit_mb:g} MB a day"),
             cannot_see=f"{NOT_CONTENT}; a large file handed in by hand looks the same.",
         )
 
