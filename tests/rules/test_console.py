@@ -14,11 +14,13 @@ from rules.findings import RuleId
 
 CHICAGO = ZoneInfo("America/Chicago")
 CASE: dict[str, Any] = {
-    "id": "c0ffee", "agreement": "mathtrek", "rule": "use-paused", "subject": "mathtrek.example", "verdict": "contradicted",
+    "id": "c0ffee", "agreement": "mathtrek", "rule": "use-paused", "subject": "mathtrek.example",
+    "verdict": "contradicted",
     "severity": "critical", "clause": "R0", "confidence": 1.0, "devices": 4, "schools": ["lincoln-es"],
     "groups": ["k-5"], "flows": 12, "bytes_up": 91_234, "bytes_down": 771_234,
     "first_seen": "2026-10-06T14:07:59.123456Z", "last_seen": "2026-10-06T15:29:00.000000Z",
-    "summary": "MathTrek appears to be in use.", "agreement_says": "Its use is prohibited.", "cannot_see": "Who used it.",
+    "summary": "MathTrek appears to be in use.", "agreement_says": "Its use is prohibited.",
+    "cannot_see": "Who used it.",
 }  # fmt: skip
 
 
