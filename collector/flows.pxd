@@ -27,6 +27,8 @@ cdef class FlowTable(Ledger):
 
     @cython.locals(frame=Frame, row=Py_ssize_t, time=uint64_t, at=Py_ssize_t, found=int)
     cpdef observe(self, FrameBlock block)
+    cpdef advance(self, uint64_t now_ns)
+    cdef int _expire_fragments(self) except -1
     @cython.locals(frame=Frame, slot=Py_ssize_t, at=Py_ssize_t, down=int)
     cdef int _count(self, uint64_t time, uint64_t octets, uint64_t packets) except -1
     @cython.locals(frame=Frame, at=Py_ssize_t, offset=int64_t, dns=bint, wanted=uint64_t)

@@ -158,7 +158,9 @@ class FlowTable(Ledger):
             else:
                 self._clock = time
                 if time >= self._deadline:
+                    # Here and not at the end of the block: how a capture is cut into blocks must not show.
                     self._expire()
+                    self._expire_fragments()
             at = block.offsets[row]
             found = read(frame, at, at + block.captured[row], block.wire[row], block.links[row])
             if frame.vlan < 0 and 0 < block.vlans[row] < 4096:
@@ -171,6 +173,20 @@ class FlowTable(Ledger):
             else:
                 self._skipped[frame.reason] = self._skipped.get(frame.reason, 0) + 1
         self.packets += block.count
+
+    def advance(self, now_ns: int) -> None:
+        """Let time pass without a frame: on a quiet interface nothing else ends the flows that have fallen silent.
+
+        Args:
+            now_ns: everything seen before that time has been observed, nanoseconds since the epoch.
+        """
+        if now_ns > self._clock:
+            self._clock = now_ns
+            if now_ns >= self._deadline:
+                self._expire()
+                self._expire_fragments()
+
+    def _expire_fragments(self) -> None:
         if self.fragments:
             self._whole += self._fragments.expire(self._clock)
             self._count_whole()

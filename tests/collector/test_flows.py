@@ -206,6 +206,19 @@ def test_quiet_flows_end_idle_at_their_own_time() -> None:
     assert [flow.end for flow in table.finish()] == ["eof"]
 
 
+def test_on_a_quiet_interface_flows_end_when_time_is_said_to_have_passed() -> None:
+    table = table_of()
+    table.observe(block_of([(up(), at(0)), (datagram(), at(1))]))
+    table.advance(at(100))
+    assert table.drain() == []
+    table.advance(at(182))
+    assert [(flow.proto, flow.end, flow.ended_ns) for flow in table.drain()] == [("udp", "idle", at(1))]
+    table.advance(at(50))  # time never goes back
+    table.advance(at(301))
+    assert [(flow.proto, flow.end) for flow in table.drain()] == [("tcp", "idle")]
+    assert table.packets == 2
+
+
 def test_a_reset_ends_a_flow_and_strays_still_belong_to_it_for_a_while() -> None:
     table = table_of()
     closing = [(up(), at(0)), (down(flags=RST), at(1)), (up(b"stray"), at(LINGER_S)), (datagram(), at(LINGER_S * 3))]
@@ -504,7 +517,7 @@ def test_an_incomplete_packet_counts_once_it_is_too_old() -> None:
     table = table_of()
     table.observe(block_of([(frames[0], at(0)), (frames[2], at(1)), (datagram(), at(29))]))
     assert table.live == 1
-    table.observe(block_of([(datagram(), at(31))]))
+    table.observe(block_of([(datagram(), at(36))]))
     assert table.live == 2
     flow = next(flow for flow in table.finish() if flow.server_port == 53)
     assert (flow.packets_up, flow.bytes_up, flow.started_ns) == (2, 2 * 20 + 104 + 100, at(1))
