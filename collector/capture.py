@@ -1,32 +1,22 @@
-"""Reads captures into flow events: wires reader, flow table, openings and meter, and decides nothing."""
+"""Reads captures into flow events."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from collector.devices import Devices
-from collector.flows import FlowTable
-from collector.meter import Meter
-from collector.names import DnsMemory
-from collector.opening import Openings
-from collector.periods import Periods
-from collector.pseudonyms import KeyRing, Pseudonyms
 from collector.sources.capture_file import CaptureFile
 from collector.sources.octets import CaptureError, OctetSource
+from collector.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from collector.events import FlowEvent
-    from collector.flow import Flow
     from collector.pace import Pace
+    from collector.pseudonyms import Pseudonyms
     from collector.segments import Network
-
-UTC_ZONE = ZoneInfo("UTC")
 
 
 class CaptureEvents:
@@ -53,15 +43,7 @@ class CaptureEvents:
         pace: Pace | None = None,
     ) -> None:
         self.file = CaptureFile(octets)
-        devices = Devices(Periods(network.time_zone if network else UTC_ZONE))
-        names = DnsMemory()
-        # Secret, so that nobody can choose addresses that all fall on one place of the table.
-        seed = int.from_bytes(os.urandom(8), "big")
-        self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=names)
-        # An event is made at the packet that ends its flow and not at the end of a block, so that what the memory of
-        # DNS answers says does not depend on how the capture happens to be read.
-        self.table = FlowTable(Openings(names, device_key=devices.key), seed=seed, taker=self._take)
-        self._ready: list[FlowEvent] = []
+        self.watch = Watch(sensor=sensor, network=network, pseudonyms=pseudonyms)
         self._pace = pace
 
     @property
@@ -74,17 +56,8 @@ class CaptureEvents:
         with self.file:
             for block in self.file:
                 for part in self._pace.parts(block) if self._pace else (block,):
-                    self.table.observe(part)
-                    yield self._given()
-        self.table.finish()
-        yield self._given()
-
-    def _take(self, flow: Flow) -> None:
-        self._ready.append(self.meter.event(flow))
-
-    def _given(self) -> list[FlowEvent]:
-        ready, self._ready = self._ready, []
-        return ready
+                    yield self.watch.observe(part)
+        yield self.watch.finish()
 
 
 class CaptureInput:
@@ -127,7 +100,7 @@ class CaptureInput:
 
     def use_network(self, network: Network) -> None:
         """Place later flows by this network file."""
-        self._events.meter.network = network
+        self._events.watch.meter.network = network
 
     @property
     def warning(self) -> str:
@@ -142,7 +115,7 @@ class CaptureInput:
     @property
     def dropped(self) -> Mapping[str, int]:
         """Packets that no flow counts, by reason."""
-        return self._events.table.skipped
+        return self._events.watch.table.skipped
 
 
 def _sha256(path: str) -> str:
@@ -151,13 +124,3 @@ def _sha256(path: str) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CaptureError(f"{path}: cannot be read ({error.strerror}); give a readable capture") from None
-
-
-def new_pseudonyms(
-    network: Network | None, *, make_key: Callable[[], bytes], keys: dict[str, bytes] | None = None, hours: int = 24
-) -> tuple[Pseudonyms, KeyRing]:
-    """Return pseudonyms for the devices of a district, and the ring of their keys."""
-    ring = KeyRing(make_key, keys=keys)
-    periods = Periods(network.time_zone if network else UTC_ZONE, hours=hours)
-    site = network.district if network else ""
-    return Pseudonyms(ring, periods=periods, site=site), ring

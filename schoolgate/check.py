@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from collector.capture import CaptureEvents, new_pseudonyms
+from collector.capture import CaptureEvents
 from collector.lab import without_addresses
 from collector.progress import ReadingBar
 from collector.sources.event_file import EventFile, looks_like_events
 from collector.sources.octets import OctetSource
+from collector.watch import new_pseudonyms
 from rules.console import show_report
 from rules.intake import read_events
 from rules.judgement import Judgement

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Self, get_args
 from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
 from rich.console import Console
 
-from collector.capture import CaptureInput, new_pseudonyms
+from collector.capture import CaptureInput
 from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
 from collector.keyfile import load_keys, save_keys
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
+from collector.watch import new_pseudonyms
 from rules.console import show_report
 from rules.findings import RuleId
 from rules.metrics import RulesMetrics

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from collector.capture import CaptureEvents, new_pseudonyms
+from collector.capture import CaptureEvents
 from collector.encoding import encode_lines
 from collector.progress import ReadingBar
 from collector.sources.octets import OctetSource
+from collector.watch import new_pseudonyms
 from schoolgate.shell import new_key, say, tell_warning
 
 if TYPE_CHECKING:

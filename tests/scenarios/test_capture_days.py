@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from collector.capture import new_pseudonyms
 from collector.progress import ReadingBar
+from collector.watch import new_pseudonyms
 from rules.checks.registry import all_checks
 from rules.judgement import Judgement
 from rules.rulebook import RulebookFiles, load_rulebook

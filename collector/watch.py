@@ -1,0 +1,78 @@
+"""Frames in, flow events out: wires flow table, openings, memory of DNS answers and meter, and decides nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from collector.devices import Devices
+from collector.flows import FlowTable
+from collector.meter import Meter
+from collector.names import DnsMemory
+from collector.opening import Openings
+from collector.periods import Periods
+from collector.pseudonyms import KeyRing, Pseudonyms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from collector.events import FlowEvent
+    from collector.flow import Flow
+    from collector.frames import FrameBlock
+    from collector.segments import Network
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+class Watch:
+    """What one capture, or one set of interfaces, is seen through.
+
+    Args:
+        sensor: name of this collector.
+        network: the network file; None: schools and groups stay unknown.
+        pseudonyms: names devices; None: events carry addresses (lab work).
+    """
+
+    def __init__(self, *, sensor: str, network: Network | None, pseudonyms: Pseudonyms | None) -> None:
+        devices = Devices(Periods(network.time_zone if network else UTC_ZONE))
+        names = DnsMemory()
+        # Secret, so that nobody can choose addresses that all fall on one place of the table.
+        seed = int.from_bytes(os.urandom(8), "big")
+        self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=names)
+        # An event is made at the packet that ends its flow and not at the end of a block, so that what the memory of
+        # DNS answers says does not depend on how the capture happens to be read.
+        self.table = FlowTable(Openings(names, device_key=devices.key), seed=seed, taker=self._take)
+        self._ready: list[FlowEvent] = []
+
+    def observe(self, block: FrameBlock) -> list[FlowEvent]:
+        """Take frames in, and return the events of the flows and parts that ended with them."""
+        self.table.observe(block)
+        return self._given()
+
+    def advance(self, now_ns: int) -> list[FlowEvent]:
+        """Let time pass (nanoseconds since the epoch), and return the events of what fell silent."""
+        self.table.advance(now_ns)
+        return self._given()
+
+    def finish(self) -> list[FlowEvent]:
+        """End every flow, and return their events."""
+        self.table.finish()
+        return self._given()
+
+    def _take(self, flow: Flow) -> None:
+        self._ready.append(self.meter.event(flow))
+
+    def _given(self) -> list[FlowEvent]:
+        ready, self._ready = self._ready, []
+        return ready
+
+
+def new_pseudonyms(
+    network: Network | None, *, make_key: Callable[[], bytes], keys: dict[str, bytes] | None = None, hours: int = 24
+) -> tuple[Pseudonyms, KeyRing]:
+    """Return pseudonyms for the devices of a district, and the ring of their keys."""
+    ring = KeyRing(make_key, keys=keys)
+    periods = Periods(network.time_zone if network else UTC_ZONE, hours=hours)
+    site = network.district if network else ""
+    return Pseudonyms(ring, periods=periods, site=site), ring
