@@ -16,12 +16,21 @@ COMPILED_MODULES = (
     "collector.dissect.links",
     "collector.dissect.tunnels",
     "collector.dissect.headers",
+    "collector.dissect.hostname",
+    "collector.dissect.tls",
+    "collector.dissect.kinds",
+    "collector.dissect.quic",
     "collector.flow",
     "collector.flow_words",
     "collector.flow_slots",
     "collector.flow_ledger",
     "collector.flows",
+    "collector.streams",
+    "collector.opening_facts",
+    "collector.opening_tcp",
+    "collector.opening_quic",
     "collector.sources.records",
+    "collector.sources.ring",
 )
 
 DIRECTIVES = {

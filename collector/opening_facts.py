@@ -1,4 +1,7 @@
-"""What the first octets of a flow told, and what was counted on the way."""
+"""What the first octets of a flow told, and what was counted on the way.
+
+Compiled; the C types stand in opening_facts.pxd.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ class Opening:
         """
         raise NotImplementedError
 
-    def _asks_tls(self, name: str | None, source: NameSource, *, app: App, port: int) -> None:
+    def _asks_tls(self, name: str | None, source: NameSource, app: App, port: int) -> None:
         """Note the name in a hello, and what runs inside as far as name and port can tell."""
         self.server_name = name
         self.name_source = "none" if name is None else source

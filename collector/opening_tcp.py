@@ -1,17 +1,44 @@
-"""Reads how a TCP connection opens: TLS hellos, clear-text HTTP requests, and what may come before a hello."""
+"""Reads how a TCP connection opens: TLS hellos, clear-text HTTP requests, and what may come before a hello.
+
+Compiled; the C types stand in opening_tcp.pxd.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.dissect import http, tls
+from collector.dissect import http
 from collector.dissect.errors import DissectError
-from collector.dissect.kinds import HELLO_START_OCTETS, Kind, hello_at, kind_of
+from collector.dissect.kinds import hello_at, kind_of
+from collector.dissect.tls import (
+    ClientHello,
+    Handshakes,
+    ServerHello,
+    client_hello,
+    server_hello,
+    ssl2_client_hello,
+    version_name,
+)
 from collector.opening_facts import DOWN, UP, Opening
-from collector.streams import Gain, Stream
+from collector.streams import Stream
 
 if TYPE_CHECKING:
     from collector.opening_facts import OpeningCounters
+
+if __file__.endswith(".py"):  # compiled, these names are C variables
+    from collector.dissect.kinds import (
+        HELLO_START,
+        OTHER,
+        PRELUDE,
+        REQUESTS,
+        RESPONSES,
+        SSL2,
+        TLS,
+        TLS_LATE,
+        UNDECIDED,
+    )
+    from collector.dissect.tls import CLIENT_HELLO
+    from collector.streams import EARLIER, FULL, NOTHING
 
 MAX_OTHER_SEGMENTS = 4
 """Segments that are looked at before a direction counts as something else. When a capture begins in the middle, an
@@ -22,26 +49,38 @@ MAX_WAITING_REQUESTS = 16
 """Segments that wait behind a gap in clear-text requests before the gap is stepped over."""
 
 
+_UP, _DOWN = UP, DOWN
+_OTHER_SEGMENTS = MAX_OTHER_SEGMENTS
+# Stands for the stream of every direction that is read no more. Flows outlive their openings by far: what was read must
+# not stay in memory with them.
+_GONE = Stream()
+
+
 class _Side:
     """One direction of the connection."""
 
-    __slots__ = ("bit", "handshakes", "kind", "open", "scanned", "stream")
+    __slots__ = ("handshakes", "kind", "open", "scanned", "stream")
 
-    def __init__(self, bit: int) -> None:
-        self.bit = bit
+    def __init__(self) -> None:
         self.stream = Stream()
-        self.kind = Kind.UNDECIDED
+        self.kind = UNDECIDED
         self.open = True
         """More payload is wanted of it."""
         self.scanned = 0
         """Octets already searched in vain for what ends a head or starts a hello."""
-        self.handshakes: tls.Handshakes | None = None
+        self.handshakes: Handshakes | None = None
 
     def close(self) -> None:
-        """Want no more of it. Flows outlive their openings by far: what was read must not stay in memory with them."""
+        """Want no more of it."""
         self.open = False
-        self.stream = Stream()
+        self.stream = _GONE
         self.handshakes = None
+
+    def reopen(self) -> None:
+        """Want it again."""
+        if not self.open:
+            self.open = True
+            self.stream = Stream()
 
 
 class TcpOpening(Opening):
@@ -53,14 +92,25 @@ class TcpOpening(Opening):
         server_port: port of the provisional server.
     """
 
-    __slots__ = ("_counters", "_down", "_heard_server", "_lost", "_ports", "_requests", "_up", "_upgrade")
+    __slots__ = (
+        "_client_port",
+        "_counters",
+        "_down",
+        "_heard_server",
+        "_lost",
+        "_requests",
+        "_server_port",
+        "_up",
+        "_upgrade",
+    )
 
     def __init__(self, counters: OpeningCounters, *, client_port: int, server_port: int) -> None:
         super().__init__()
         self._counters = counters
-        self._ports = (client_port, server_port)
-        self._up = _Side(UP)
-        self._down = _Side(DOWN)
+        self._client_port = client_port
+        self._server_port = server_port
+        self._up = _Side()
+        self._down = _Side()
         self._heard_server = False
         self._requests = 0
         self._upgrade = False
@@ -75,28 +125,28 @@ class TcpOpening(Opening):
                 self._take(side, offset, data)
             except DissectError:
                 self._give_up(side)
-        return (UP if self._up.open else 0) | (DOWN if self._down.open else 0)
+        return (_UP if self._up.open else 0) | (_DOWN if self._down.open else 0)
 
     def _take(self, side: _Side, offset: int, data: bytes) -> None:
         gain = side.stream.add(offset, data)
-        if gain == Gain.FULL:
+        if gain == FULL:
             self._counters.stream_full += 1
             self._lost = True
             self._note_data(side)
             side.close()
             return
-        if gain == Gain.EARLIER:
-            side.kind = Kind.UNDECIDED
+        if gain == EARLIER:
+            side.kind = UNDECIDED
             side.handshakes = None
             side.scanned = 0
-        if side.kind == Kind.REQUESTS:
+        if side.kind == REQUESTS:
             self._read_requests(side)
-        elif gain != Gain.NOTHING:
-            if side.kind in {Kind.UNDECIDED, Kind.OTHER}:
+        elif gain != NOTHING:
+            if side.kind <= OTHER:  # undecided, too
                 self._decide(side)
-            elif side.kind == Kind.TLS:
+            elif side.kind == TLS:
                 self._read_tls(side)
-            elif side.kind == Kind.PRELUDE:
+            elif side.kind == PRELUDE:
                 self._search_hello(side)
 
     def _other(self, side: _Side) -> _Side:
@@ -105,23 +155,23 @@ class TcpOpening(Opening):
     def _decide(self, side: _Side) -> None:
         """Find out what *side* speaks, and start to read it."""
         side.kind = kind = kind_of(side.stream.octets)
-        if kind == Kind.TLS:
+        if kind == TLS:
             self._read_tls(side)
-        elif kind == Kind.REQUESTS:
-            self._note_http(requests=side)
+        elif kind == REQUESTS:
+            self._note_http(side)
             self._read_requests(side)
-        elif kind == Kind.RESPONSES:
-            self._note_http(requests=self._other(side))
-        elif kind == Kind.PRELUDE:
+        elif kind == RESPONSES:
+            self._note_http(self._other(side))
+        elif kind == PRELUDE:
             self._expect_hello()
-        elif kind == Kind.SSL2:
-            hello = tls.ssl2_client_hello(side.stream.octets)
+        elif kind == SSL2:
+            hello = ssl2_client_hello(side.stream.octets)
             if hello is not None:
                 self._client_said(side, hello)
-        elif kind == Kind.TLS_LATE:
+        elif kind == TLS_LATE:
             self.app = "tls" if self.app == "other" else self.app
             side.close()
-        elif kind == Kind.OTHER and side.stream.segments >= MAX_OTHER_SEGMENTS:
+        elif kind == OTHER and side.stream.segments >= _OTHER_SEGMENTS:
             side.close()
 
     # TLS
@@ -129,42 +179,45 @@ class TcpOpening(Opening):
     def _read_tls(self, side: _Side) -> None:
         handshakes = side.handshakes
         if handshakes is None:
-            handshakes = side.handshakes = tls.Handshakes()
+            handshakes = side.handshakes = Handshakes()
         handshakes.read(side.stream.octets)
-        if handshakes.octets:
-            if handshakes.octets[0] == tls.CLIENT_HELLO:
-                hello = tls.client_hello(handshakes.octets)
+        octets = handshakes.octets
+        if octets:
+            if octets[0] == CLIENT_HELLO:
+                hello = client_hello(octets)
                 if hello is not None:
                     self._client_said(side, hello)
                     return
             else:
-                answer = tls.server_hello(handshakes.octets)
+                answer = server_hello(octets)
                 if answer is not None:
                     self._server_said(side, answer)
                     return
         if handshakes.ended:
             side.close()
 
-    def _client_said(self, side: _Side, hello: tls.ClientHello) -> None:
+    def _client_said(self, side: _Side, hello: ClientHello) -> None:
         self.reversed = side is self._down
-        self._counters.names_refused += hello.name_refused
-        self._asks_tls(hello.server_name, "tls_sni", app="tls", port=self._ports[not self.reversed])
+        if hello.name_refused:
+            self._counters.names_refused += 1
+        port = self._client_port if self.reversed else self._server_port
+        self._asks_tls(hello.server_name, "tls_sni", "tls", port)
         self.plaintext = False
         self.plaintext_data = None
         self.ech = hello.ech == "outer"
         if not self._heard_server:
-            self.tls_version = tls.version_name(hello.version)
+            self.tls_version = version_name(hello.version)
             self.tls_version_offered = self.tls_version is not None
         if self.alpn is None and hello.alpn:
             self.alpn = hello.alpn[0]
         side.close()
 
-    def _server_said(self, side: _Side, hello: tls.ServerHello) -> None:
+    def _server_said(self, side: _Side, hello: ServerHello) -> None:
         if self.app == "other":
             self.app = "tls"
             self.reversed = side is self._up
         self._heard_server = True
-        self.tls_version = tls.version_name(hello.version)
+        self.tls_version = version_name(hello.version)
         self.tls_version_offered = False
         if hello.alpn is not None:
             self.alpn = hello.alpn
@@ -175,8 +228,8 @@ class TcpOpening(Opening):
     def _expect_hello(self) -> None:
         """Look for a hello on both sides: what was said so far may lead to TLS."""
         for side in (self._up, self._down):
-            if side.open and side.kind != Kind.TLS:
-                side.kind = Kind.PRELUDE
+            if side.open and side.kind != TLS:
+                side.kind = PRELUDE
                 side.scanned = 0
                 self._search_hello(side)
 
@@ -185,16 +238,16 @@ class TcpOpening(Opening):
         at = hello_at(octets, side.scanned)
         if at >= 0:
             side.stream.take(at)
-            side.kind = Kind.TLS
+            side.kind = TLS
             self._read_tls(side)
             return
-        side.scanned = max(0, len(octets) - HELLO_START_OCTETS + 1)
+        side.scanned = max(0, len(octets) - HELLO_START + 1)
         if len(octets) > MAX_PRELUDE_OCTETS:
             side.close()
 
     # HTTP
 
-    def _note_http(self, *, requests: _Side) -> None:
+    def _note_http(self, requests: _Side) -> None:
         self.app = "http"
         self.plaintext = True
         self.reversed = requests is self._down
@@ -207,7 +260,7 @@ class TcpOpening(Opening):
             self._counters.http_gaps += 1
             self._lost = True
             side.scanned = 0
-        while side.open and side.kind == Kind.REQUESTS and stream.octets:
+        while side.open and side.kind == REQUESTS and stream.octets:
             if not self._at_request(side):
                 break
             end = http.head_end(stream.octets, side.scanned)
@@ -227,9 +280,9 @@ class TcpOpening(Opening):
         if not self._lost or side.scanned:
             return True
         kind = kind_of(side.stream.octets)
-        if kind not in {Kind.REQUESTS, Kind.UNDECIDED}:
+        if kind not in {REQUESTS, UNDECIDED}:
             side.stream.take(len(side.stream.octets))
-        return kind == Kind.REQUESTS
+        return kind == REQUESTS
 
     def _asked(self, side: _Side, request: http.Request) -> None:
         if not self._requests:
@@ -239,16 +292,16 @@ class TcpOpening(Opening):
                 self.name_source = "http_host"
         self._requests += 1
         self._upgrade = self._upgrade or request.upgrade
-        if request.has_body or request.has_cookie or request.has_query:
+        carries_data = request.has_body or request.has_cookie or request.has_query
+        if carries_data:
             self.plaintext_data = True
-            side.close()
-        if request.http2:
+        if request.method == "CONNECT":
             self._lost = True
-            side.close()
-        elif request.method == "CONNECT":
-            self._lost = True
-            side.open = self._other(side).open = True
+            self._other(side).reopen()
             self._expect_hello()
+        elif carries_data or request.http2:
+            self._lost = self._lost or request.http2
+            side.close()
 
     def _note_data(self, side: _Side) -> None:
         """Say what is known of the requests so far: only whole ones, with nothing missing, are clean."""
@@ -259,7 +312,7 @@ class TcpOpening(Opening):
 
     def _give_up(self, side: _Side) -> None:
         """Stop reading *side*: it is not what it seemed."""
-        if side.kind == Kind.REQUESTS:
+        if side.kind == REQUESTS:
             # After an upgrade (a WebSocket, say) it is no fault that requests end.
             self._counters.http_malformed += not self._upgrade
             self._lost = True

@@ -47,15 +47,19 @@ _RESOLVERS = frozenset(
     }
 )
 
+# The last two labels of each: a look at them settles nearly every name, and each hello asks.
+_ENDINGS = frozenset(".".join(name.split(".")[-2:]) for name in _RESOLVERS)
 
 # Who runs a resolver for DNS over HTTPS calls it so, mostly: a school that meets one in no list should see it counted.
-_USUAL_FIRST_LABELS = frozenset({"dns", "doh"})
+_USUAL_FIRST_LABELS = ("dns.", "doh.")
 
 
 def is_known_resolver(name: str) -> bool:
     """Say whether *name* (lower case, no trailing dot) is a resolver for DNS over HTTPS, by list or by its name."""
-    if name.partition(".")[0] in _USUAL_FIRST_LABELS:
+    if name.startswith(_USUAL_FIRST_LABELS) or name in {"dns", "doh"}:
         return True
+    if name[name.rfind(".", 0, max(name.rfind("."), 0)) + 1 :] not in _ENDINGS:
+        return False
     while name:
         if name in _RESOLVERS:
             return True

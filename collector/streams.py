@@ -1,4 +1,7 @@
-"""Puts the octets of one direction back in order, from segments that come in any order, overlap, repeat or lack."""
+"""Puts the octets of one direction back in order, from segments that come in any order, overlap, repeat or lack.
+
+Compiled; the C types stand in streams.pxd.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ MAX_OCTETS = 131_072
 """Octets that one direction may hold, in order and waiting together. A request head may take half of it."""
 MAX_WAITING = 512
 """Segments that may wait behind a gap."""
+_MAX_OCTETS = MAX_OCTETS
 
 
 class Gain(IntEnum):
@@ -23,7 +27,8 @@ class Gain(IntEnum):
     """The segment was dropped, since a bound bit."""
 
 
-_NOTHING, _MORE, _EARLIER, _FULL = Gain.NOTHING, Gain.MORE, Gain.EARLIER, Gain.FULL
+# The same for compiled code, where these are C variables: comparing members of an enumeration costs more than the rest.
+NOTHING, MORE, EARLIER, FULL = 0, 1, 2, 3
 
 
 class Stream:
@@ -47,28 +52,30 @@ class Stream:
         """Return how many segments wait behind a gap."""
         return len(self._waiting)
 
-    def add(self, offset: int, data: bytes) -> Gain:
-        """Put *data*, whose first octet lies at *offset*, in its place."""
+    def add(self, offset: int, data: bytes) -> int:
+        """Put *data*, whose first octet lies at *offset*, in its place; return what it brought (`Gain`)."""
         self.segments += 1
         octets = self.octets
-        end = self.start + len(octets)
-        if len(octets) + self._held + len(data) > MAX_OCTETS:
-            return _FULL
+        held = len(octets)
+        size = len(data)
+        end = self.start + held
+        if held + self._held + size > _MAX_OCTETS:
+            return FULL
         if offset == end:
             octets += data
-            gain = _MORE
+            gain = MORE
         elif offset > end:
             return self._wait(offset, data)
         elif offset < self.start and not self._taken:
-            if offset + len(data) < self.start:
+            if offset + size < self.start:
                 return self._wait(offset, data)
             self._prepend(offset, data)
-            gain = _EARLIER
-        elif offset + len(data) > end:
+            gain = EARLIER
+        elif offset + size > end:
             octets += data[end - offset :]
-            gain = _MORE
+            gain = MORE
         else:
-            return _NOTHING
+            return NOTHING
         return self._join(gain) if self._waiting else gain
 
     def take(self, octets: int) -> None:
@@ -86,20 +93,20 @@ class Stream:
         self.octets.clear()
         self.start = min(behind)
         self._taken = True
-        self._join(_MORE)
+        self._join(MORE)
         return True
 
-    def _wait(self, offset: int, data: bytes) -> Gain:
+    def _wait(self, offset: int, data: bytes) -> int:
         known = self._waiting.get(offset)
         if known is not None:
             if len(known) >= len(data):
-                return _NOTHING
+                return NOTHING
             self._held -= len(known)
         elif len(self._waiting) >= MAX_WAITING:
-            return _FULL
+            return FULL
         self._waiting[offset] = data
         self._held += len(data)
-        return _NOTHING
+        return NOTHING
 
     def _prepend(self, offset: int, data: bytes) -> None:
         end = self.start + len(self.octets)
@@ -108,7 +115,7 @@ class Stream:
         if offset + len(data) > end:
             self.octets += data[end - offset :]
 
-    def _join(self, gain: Gain) -> Gain:
+    def _join(self, gain: int) -> int:
         """Take up the waiting segments that touch what is there."""
         waiting = self._waiting
         while waiting:
@@ -121,7 +128,7 @@ class Stream:
             self._held -= len(data)
             if offset < self.start and not self._taken:
                 self._prepend(offset, data)
-                gain = _EARLIER
+                gain = EARLIER
             elif offset + len(data) > end:
                 self.octets += data[end - offset :]
         return gain

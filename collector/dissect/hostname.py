@@ -1,4 +1,7 @@
-"""Decides which octets are the name of a host. Everything that names a server on the wire passes through here."""
+"""Decides which octets are the name of a host. Everything that names a server on the wire passes through here.
+
+Compiled; the C types stand in hostname.pxd.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,8 @@ MAX_NAME_OCTETS = 253
 """Longest host name in text form (RFC 1035 section 2.3.4: 255 octets on the wire)."""
 MAX_LABEL_OCTETS = 63
 
-# The underscore is no host name character (RFC 952), but names that carry one exist and browsers ask for them.
-_HOST_OCTETS = b"abcdefghijklmnopqrstuvwxyz0123456789-._"
-_DOT = 0x2E
+_MAX_NAME = MAX_NAME_OCTETS
+_MAX_LABEL = MAX_LABEL_OCTETS
 _PORT = re.compile(rb":[0-9]{0,5}\Z")
 
 
@@ -23,17 +25,28 @@ def host_name(octets: bytes) -> str | None:
     Source: RFC 1123 section 2.1; RFC 6066 section 3; WHATWG URL, "ends in a number".
     """
     name = octets.lower()
-    if name.endswith(b"."):
-        name = name[:-1]
-    length = len(name)
-    if not 0 < length <= MAX_NAME_OCTETS or name.translate(None, _HOST_OCTETS):
+    end = len(name)
+    if end and name[end - 1] == 0x2E:
+        end -= 1
+        name = name[:end]
+    if not 0 < end <= _MAX_NAME:
         return None
-    if b".." in name or name[0] == _DOT or name[-1] == _DOT:
-        return None
-    if length > MAX_LABEL_OCTETS and any(len(label) > MAX_LABEL_OCTETS for label in name.split(b".")):
-        return None
-    last = name[name.rfind(b".") + 1 :]
-    if last.isdigit() or (last.startswith(b"0x") and _is_hexadecimal(last[2:])):
+    label = 0  # where the label begins
+    digits = 0
+    for at in range(end):
+        octet = name[at]
+        if octet == 0x2E:
+            if at == label or at - label > _MAX_LABEL:
+                return None
+            label = at + 1
+            digits = 0
+        elif 0x30 <= octet <= 0x39:
+            digits += 1
+        # The underscore is no host name character (RFC 952), but names that carry one exist and browsers ask for them.
+        elif not 0x61 <= octet <= 0x7A and octet != 0x2D and octet != 0x5F:  # noqa: PLR1714 -- compiled to comparisons
+            return None
+    size = end - label
+    if not 0 < size <= _MAX_LABEL or digits == size or (name[label] == 0x30 and _is_hexadecimal(name[label:])):
         return None
     return name.decode("ascii")
 
@@ -43,5 +56,5 @@ def without_port(authority: bytes) -> bytes:
     return _PORT.sub(b"", authority)
 
 
-def _is_hexadecimal(octets: bytes) -> bool:
-    return not octets.translate(None, b"0123456789abcdef")
+def _is_hexadecimal(label: bytes) -> bool:
+    return label.startswith(b"0x") and not label[2:].translate(None, b"0123456789abcdef")

@@ -1,10 +1,10 @@
-"""Reads the two hellos of TLS: what the client asks for and what the server agrees to. Nothing beyond them is read."""
+"""Reads the two hellos of TLS: what the client asks for and what the server agrees to. Nothing beyond them is read.
+
+Every connection passes through here: compiled, in one pass; the C types stand in tls.pxd.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from struct import Struct
-from struct import error as StructError  # noqa: N812 -- struct calls its error `error`, which says nothing here
 from typing import TYPE_CHECKING, Literal
 
 from collector.dissect.errors import DissectError
@@ -27,26 +27,27 @@ APPLICATION_DATA = 23
 CLIENT_HELLO = 1
 SERVER_HELLO = 2
 
+MAX_RECORD = MAX_RECORD_OCTETS  # compiled, a C variable
+_MAX_HELLO = MAX_HELLO_OCTETS
 _SERVER_NAME = 0
 _ALPN = 16
 _SUPPORTED_VERSIONS = 43
 _ENCRYPTED_CLIENT_HELLO = 0xFE0D
 
 _RECORD_HEADER_OCTETS = 5
-_MESSAGE_HEADER_OCTETS = 4
 _FATAL = 2
 _TLS_1_0 = 0x0301
 _TLS_1_3 = 0x0304
-_TWO_SHORTS = Struct(">HH")
-_SHORT = Struct(">H")
 _VERSION_NAMES: dict[int, TlsVersion] = {_TLS_1_0: "1.0", 0x0302: "1.1", 0x0303: "1.2", _TLS_1_3: "1.3"}
-# What both hellos start with: version, random, length of the session id.
-_HELLO_START = Struct(">H32xB")
+# Both hellos: message header (4), version (2), random (32), then the length of the session id.
+_VERSION_AT = 4
+_SESSION_AT = 38
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientHello:
-    """What a ClientHello says (RFC 8446 section 4.1.2)."""
+    """What a ClientHello says (RFC 8446 section 4.1.2). Read only; filled in by `client_hello`."""
+
+    __slots__ = ("alpn", "ech", "legacy_version", "name_refused", "server_name", "version")
 
     server_name: str | None
     """Name the client asked for (RFC 6066 section 3), lower case. None: none, or no host name. Untrusted: escape it."""
@@ -62,15 +63,28 @@ class ClientHello:
     """Encrypted Client Hello (RFC 9849). `outer`: the name may be a public front, or all of it is grease; `inner`: the
     name is the real one; None: the extension is absent."""
 
+    def __init__(self, legacy_version: int) -> None:
+        self.server_name = None
+        self.name_refused = False
+        self.alpn = ()
+        self.version = legacy_version
+        self.legacy_version = legacy_version
+        self.ech = None
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class ServerHello:
-    """What a ServerHello says (RFC 8446 section 4.1.3)."""
+    """What a ServerHello says (RFC 8446 section 4.1.3). Read only; filled in by `server_hello`."""
+
+    __slots__ = ("alpn", "version")
 
     version: int
     """Version agreed on: 0x0304 is TLS 1.3."""
     alpn: str | None
     """Protocol agreed on; None: none, or hidden (TLS 1.3 sends it encrypted). Untrusted: escape it."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.alpn = None
 
 
 def version_name(version: int) -> TlsVersion | None:
@@ -78,11 +92,16 @@ def version_name(version: int) -> TlsVersion | None:
     name = _VERSION_NAMES.get(version)
     if name is not None:
         return name
-    # Drafts of TLS 1.3 (0x7f00 and a number) and a large deployment's own drafts (0xfb00 and a number).
-    if version >> 8 in {0x7F, 0xFB}:
+    if _is_draft(version):
         return "1.3"
     # The contract has no word below 1.0. What matters of SSL 2.0 and 3.0 is that they lie below 1.2.
     return "1.0" if version in {0x0300, 0x0002} else None
+
+
+def _is_draft(version: int) -> bool:
+    """Say whether this is a draft of TLS 1.3 (0x7f00 and a number), or a large deployment's own (0xfb00 likewise)."""
+    high = version >> 8
+    return high == 0x7F or high == 0xFB  # noqa: PLR1714 -- compiled to two comparisons
 
 
 class Handshakes:
@@ -118,11 +137,7 @@ class Handshakes:
                 self._at = end
                 if self._left:
                     return
-            elif (
-                size - self._at < _RECORD_HEADER_OCTETS
-                or len(self.octets) > MAX_HELLO_OCTETS
-                or not self._begin(stream)
-            ):
+            elif size - self._at < _RECORD_HEADER_OCTETS or len(self.octets) > _MAX_HELLO or not self._begin(stream):
                 return
 
     def _begin(self, stream: bytearray) -> bool:
@@ -130,7 +145,7 @@ class Handshakes:
         at = self._at
         kind = stream[at]
         length = (stream[at + 3] << 8) | stream[at + 4]
-        if stream[at + 1] != 3 or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA or length > MAX_RECORD_OCTETS:
+        if stream[at + 1] != 3 or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA or length > MAX_RECORD:
             raise DissectError("no TLS record")
         if kind == ALERT:
             if len(stream) == at + _RECORD_HEADER_OCTETS:
@@ -145,16 +160,20 @@ class Handshakes:
         return True
 
 
-def _body(handshake: bytes | bytearray, *, kind: int) -> bytes | None:
+def _message(handshake: bytes | bytearray, kind: int) -> bytes | None:
     """Return the first message up to its end, header included; None while octets are missing."""
-    if handshake and handshake[0] != kind:
-        raise DissectError(f"handshake message {handshake[0]}, not {kind}")
-    if len(handshake) < _MESSAGE_HEADER_OCTETS:
+    start = bytes(handshake[:4])
+    if start and start[0] != kind:
+        raise DissectError(f"handshake message {start[0]}, not {kind}")
+    if len(start) < 4:
         return None
-    end = _MESSAGE_HEADER_OCTETS + ((handshake[1] << 16) | (handshake[2] << 8) | handshake[3])
-    if end > MAX_HELLO_OCTETS:
+    end = 4 + ((start[1] << 16) | (start[2] << 8) | start[3])
+    if end > _MAX_HELLO:
         raise DissectError(f"hello of {end} octets")
-    return bytes(handshake[:end]) if len(handshake) >= end else None
+    size = len(handshake)
+    if size < end:
+        return None
+    return bytes(handshake if size == end else handshake[:end])
 
 
 def client_hello(handshake: bytes | bytearray) -> ClientHello | None:
@@ -168,86 +187,90 @@ def client_hello(handshake: bytes | bytearray) -> ClientHello | None:
 
     Source: RFC 8446 section 4.1.2; RFC 6066 section 3; RFC 7301; RFC 8701 (grease); RFC 9849.
     """
-    hello = _body(handshake, kind=CLIENT_HELLO)
-    if hello is None:
+    message = _message(handshake, CLIENT_HELLO)
+    if message is None:
         return None
     try:
-        legacy, session_octets = _HELLO_START.unpack_from(hello, _MESSAGE_HEADER_OCTETS)
-        at = _MESSAGE_HEADER_OCTETS + 35 + session_octets
-        at += 2 + ((hello[at] << 8) | hello[at + 1])
-        at += 1 + hello[at]
-        return _client_extensions(hello, at=at, legacy=legacy)
-    except (IndexError, StructError) as cut:
+        return _client_message(message)
+    except IndexError as cut:
         raise DissectError("ClientHello ends too early") from cut
 
 
-def _client_extensions(hello: bytes, *, at: int, legacy: int) -> ClientHello:
-    name: str | None = None
-    refused = False
-    alpn: tuple[str, ...] = ()
-    version = legacy
-    ech: Literal["outer", "inner"] | None = None
-    if at < len(hello):
-        end = at + 2 + ((hello[at] << 8) | hello[at + 1])
-        at += 2
-        if end > len(hello):
-            raise DissectError("extensions run past the ClientHello")
-        while at < end:
-            kind, size = _TWO_SHORTS.unpack_from(hello, at)
-            at += 4
-            if at + size > end:
-                raise DissectError("an extension runs past the others")
-            if kind == _SERVER_NAME:
-                name, refused = _name(hello[at : at + size])
-            elif kind == _ALPN:
-                alpn = _protocols(hello[at : at + size])
-            elif kind == _SUPPORTED_VERSIONS:
-                version = _highest(hello[at : at + size]) or legacy
-            elif kind == _ENCRYPTED_CLIENT_HELLO:
-                ech = "inner" if hello[at : at + size] == b"\x01" else "outer"
-            at += size
-    return ClientHello(
-        server_name=name, name_refused=refused, alpn=alpn, version=version, legacy_version=legacy, ech=ech
-    )
+def _client_message(message: bytes) -> ClientHello:
+    found = ClientHello((message[_VERSION_AT] << 8) | message[_VERSION_AT + 1])
+    at = _SESSION_AT + 1 + message[_SESSION_AT]
+    at += 2 + ((message[at] << 8) | message[at + 1])
+    at += 1 + message[at]
+    if at >= len(message):
+        return found
+    end = at + 2 + ((message[at] << 8) | message[at + 1])
+    at += 2
+    if end > len(message):
+        raise DissectError("extensions run past the ClientHello")
+    while at < end:
+        kind = (message[at] << 8) | message[at + 1]
+        size = (message[at + 2] << 8) | message[at + 3]
+        at += 4
+        if at + size > end:
+            raise DissectError("an extension runs past the others")
+        if kind == _SERVER_NAME:
+            _name(found, message, at, at + size)
+        elif kind == _ALPN:
+            found.alpn = _protocols(message, at, at + size)
+        elif kind == _SUPPORTED_VERSIONS:
+            found.version = _highest(message, at, at + size) or found.legacy_version
+        elif kind == _ENCRYPTED_CLIENT_HELLO:
+            found.ech = "inner" if size == 1 and message[at] == 1 else "outer"
+        at += size
+    return found
 
 
-def _name(extension: bytes) -> tuple[str | None, bool]:
-    """Return the host name of a server_name extension, and whether one was there that names no host."""
-    if len(extension) < 5 or extension[2]:
-        return None, False
-    octets = extension[5 : 5 + ((extension[3] << 8) | extension[4])]
-    name = host_name(octets)
-    if name is None:
-        # Some clients put a port behind the name, against RFC 6066: what stands before it is still what they asked for.
-        name = host_name(without_port(octets))
-    return name, name is None and bool(octets)
+def _name(found: ClientHello, message: bytes, at: int, end: int) -> None:
+    """Note the host name of a server_name extension, or that one was there that names no host."""
+    found.server_name = None
+    found.name_refused = False
+    if end - at < 5 or message[at + 2]:
+        return
+    octets = message[at + 5 : min(at + 5 + ((message[at + 3] << 8) | message[at + 4]), end)]
+    if octets:
+        name = host_name(octets)
+        if name is None:
+            # Some clients put a port behind the name, against RFC 6066: what stands before it is what they asked for.
+            name = host_name(without_port(octets))
+        found.server_name = name
+        found.name_refused = name is None
 
 
-def _protocols(extension: bytes) -> tuple[str, ...]:
+def _protocols(message: bytes, at: int, end: int) -> tuple[str, ...]:
     protocols = []
-    at = 2
-    while at < len(extension):
-        protocol = extension[at + 1 : at + 1 + extension[at]]
-        if not _is_grease(protocol):
-            protocols.append(protocol.decode("ascii", "backslashreplace"))
-        at += 1 + extension[at]
+    at += 2
+    while at < end:
+        behind = min(at + 1 + message[at], end)
+        if not _is_grease(message, at + 1, behind):
+            protocols.append(message[at + 1 : behind].decode("ascii", "backslashreplace"))
+        at = behind
     return tuple(protocols)
 
 
-def _is_grease(protocol: bytes) -> bool:
+def _is_grease(message: bytes, at: int, end: int) -> bool:
     """Say whether a protocol was thrown in to keep servers tolerant (RFC 8701 section 2: 0x0a0a, 0x1a1a, ...)."""
-    return len(protocol) == 2 and protocol[0] == protocol[1] and protocol[0] & 0x0F == 0x0A
+    return end - at == 2 and message[at] == message[at + 1] and message[at] & 0x0F == 0x0A
 
 
-def _highest(extension: bytes) -> int:
+def _highest(message: bytes, at: int, end: int) -> int:
     """Return the highest version of a supported_versions extension; 0: none that is known."""
+    if at == end:
+        raise DissectError("supported_versions is empty")
     highest = 0
-    for at in range(1, min(1 + extension[0], len(extension) - 1), 2):
-        (version,) = _SHORT.unpack_from(extension, at)
-        if version_name(version) == "1.3":
+    last = min(at + 1 + message[at], end - 1)
+    at += 1
+    while at < last:
+        version = (message[at] << 8) | message[at + 1]
+        if version == _TLS_1_3 or _is_draft(version):
             return _TLS_1_3
-        if version in _VERSION_NAMES and version > highest:
+        if _TLS_1_0 <= version < _TLS_1_3 and version > highest:
             highest = version
+        at += 2
     return highest
 
 
@@ -261,29 +284,35 @@ def server_hello(handshake: bytes | bytearray) -> ServerHello | None:
 
     Source: RFC 8446 section 4.1.3; RFC 5246 section 7.4.1.3; RFC 7301.
     """
-    hello = _body(handshake, kind=SERVER_HELLO)
-    if hello is None:
+    message = _message(handshake, SERVER_HELLO)
+    if message is None:
         return None
     try:
-        version, session_octets = _HELLO_START.unpack_from(hello, _MESSAGE_HEADER_OCTETS)
-        at = _MESSAGE_HEADER_OCTETS + 35 + session_octets + 3
-        alpn: str | None = None
-        if at < len(hello):
-            end = at + 2 + ((hello[at] << 8) | hello[at + 1])
-            at += 2
-            if end > len(hello):
-                raise DissectError("extensions run past the ServerHello")
-            while at < end:
-                kind, size = _TWO_SHORTS.unpack_from(hello, at)
-                at += 4
-                if kind == _SUPPORTED_VERSIONS:
-                    (version,) = _SHORT.unpack_from(hello, at)
-                elif kind == _ALPN:
-                    alpn = next(iter(_protocols(hello[at : at + size])), None)
-                at += size
-    except (IndexError, StructError) as cut:
+        return _server_message(message)
+    except IndexError as cut:
         raise DissectError("ServerHello ends too early") from cut
-    return ServerHello(version=version, alpn=alpn)
+
+
+def _server_message(message: bytes) -> ServerHello:
+    found = ServerHello((message[_VERSION_AT] << 8) | message[_VERSION_AT + 1])
+    at = _SESSION_AT + 1 + message[_SESSION_AT] + 3
+    if at >= len(message):
+        return found
+    end = at + 2 + ((message[at] << 8) | message[at + 1])
+    at += 2
+    if end > len(message):
+        raise DissectError("extensions run past the ServerHello")
+    while at < end:
+        kind = (message[at] << 8) | message[at + 1]
+        size = (message[at + 2] << 8) | message[at + 3]
+        at += 4
+        if kind == _SUPPORTED_VERSIONS:
+            found.version = (message[at] << 8) | message[at + 1]
+        elif kind == _ALPN:
+            protocols = _protocols(message, at, min(at + size, end))
+            found.alpn = protocols[0] if protocols else None
+        at += size
+    return found
 
 
 def ssl2_client_hello(stream: bytes | bytearray) -> ClientHello | None:
@@ -313,4 +342,4 @@ def ssl2_client_hello(stream: bytes | bytearray) -> ClientHello | None:
         or length > MAX_SSL2_HELLO_OCTETS
     ):
         raise DissectError("no SSL 2.0 hello")
-    return ClientHello(server_name=None, name_refused=False, alpn=(), version=version, legacy_version=version, ech=None)
+    return ClientHello(version)

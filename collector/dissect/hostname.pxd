@@ -1,0 +1,10 @@
+# C types of collector/dissect/hostname.py; the code is there and runs without them.
+cimport cython
+
+cdef Py_ssize_t _MAX_NAME
+cdef Py_ssize_t _MAX_LABEL
+
+@cython.locals(name=bytes, at=Py_ssize_t, end=Py_ssize_t, label=Py_ssize_t, digits=Py_ssize_t, size=Py_ssize_t, octet=int)
+cpdef str host_name(bytes octets)
+cpdef bytes without_port(bytes authority)
+cdef bint _is_hexadecimal(bytes label) except -1

@@ -1,0 +1,63 @@
+# C types of collector/dissect/quic.py; the code is there and runs without them.
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+cdef int _SAMPLE_OCTETS, _LONG_FORM, _FIXED_BIT
+cdef Py_ssize_t _MAX_CID, _MAX_CRYPTO, _MAX_PACKETS
+cdef uint64_t _VERSION_2
+cdef int64_t _ONE
+cdef int INITIAL, ZERO_RTT, HANDSHAKE, RETRY, VERSION_NEGOTIATION
+cdef dict _SALTS
+cdef bytes _INNER_PAD, _OUTER_PAD, _CLIENT_IN
+cdef tuple _LABELS_V1, _LABELS_V2
+cdef object _new_hash, _ECB
+
+@cython.final
+cdef class Packet:
+    cdef readonly int kind
+    cdef readonly uint64_t version
+    cdef readonly bytes dcid
+    cdef readonly Py_ssize_t start
+    cdef readonly Py_ssize_t number_at
+    cdef readonly Py_ssize_t end
+
+@cython.final
+cdef class Cursor:
+    cdef bytes octets
+    cdef Py_ssize_t at
+
+    @cython.locals(octets=bytes, at=Py_ssize_t, value=int64_t, more=int)
+    cdef int64_t varint(self) except -1
+
+@cython.final
+cdef class InitialKeys:
+    cdef readonly uint64_t version
+    cdef readonly bytes dcid
+    cdef object _aead
+    cdef object _iv
+    cdef object _mask
+    cdef int64_t _largest
+
+    @cython.locals(at=Py_ssize_t, mask=bytes, first=int, size=int, truncated=int64_t, header=bytes, number=int64_t, frames=bytes)
+    cpdef bytes payload(self, bytes datagram, Packet packet)
+
+cdef tuple _pads(bytes key)
+@cython.locals(at=Py_ssize_t, size=Py_ssize_t, packet=Packet)
+cpdef list packets(bytes datagram)
+@cython.locals(at=Py_ssize_t, size=Py_ssize_t, packet=Packet, cursor=Cursor, version=uint64_t, kind=int, token=int64_t, length=int64_t)
+cdef Packet _packet(bytes datagram, Py_ssize_t start)
+@cython.locals(number=uint64_t, index=Py_ssize_t)
+cdef uint64_t _number(bytes octets, Py_ssize_t at, Py_ssize_t size) except? 0xFFFFFFFFFFFFFFFF
+@cython.locals(inner=bytes, outer=bytes)
+cpdef tuple initial_secrets(uint64_t version, bytes dcid)
+cdef bytes _hmac(bytes inner, bytes outer, bytes message)
+@cython.locals(window=int64_t, expected=int64_t, candidate=int64_t)
+cpdef int64_t packet_number(int64_t truncated, int octets, int64_t largest) except -1
+@cython.locals(found=list)
+cpdef list crypto_frames(bytes frames)
+@cython.locals(found=list, cursor=Cursor, at=Py_ssize_t, size=Py_ssize_t, used=Py_ssize_t, kind=int, offset=int64_t, length=int64_t)
+cdef list _found(bytes frames)
+@cython.locals(runs=list, parts=list, start=int64_t, end=int64_t, offset=int64_t, data=bytes)
+cdef list _runs(list found)
+@cython.locals(ranges=int64_t, _=int64_t)
+cdef int _skip_ack(Cursor cursor, int counts) except -1
