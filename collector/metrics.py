@@ -20,6 +20,7 @@ DROP_REASONS = (
     "ip_header_cut_short",
     "ip_header_malformed",
     "ipv6_extension_header_cut_short",
+    "kernel",
     "link_type_not_supported",
     "neither_tcp_nor_udp",
     "not_ip",
@@ -30,7 +31,9 @@ DROP_REASONS = (
     "tunnel_header_cut_short",
     "tunnel_header_malformed",
 )
-"""The closed set of the label `reason`: what the dissectors of headers say, as one word each."""
+"""The closed set of the label `reason`: what the dissectors of headers say, as one word each.
+
+`kernel`: a live interface was not read fast enough."""
 
 
 def reason_label(words: str) -> str:

@@ -23,17 +23,21 @@ LOOK_EVERY_S = 1.0
 """How often the agreement, party and network files are looked at for changes."""
 
 
-class Input(Protocol):
+class Events(Protocol):
+    """Batches of events, from wherever they come."""
+
+    def batches(self) -> Iterator[Sequence[FlowEvent]]:
+        """Yield them, those of a capture in an order that is the same every time."""
+        ...
+
+
+class Input(Events, Protocol):
     """One capture, as a sequence of batches of events."""
 
     name: str
     """File name, for people."""
     sha256: str
     """Hash of its octets: the same capture is known again by it."""
-
-    def batches(self) -> Iterator[Sequence[FlowEvent]]:
-        """Yield its events in an order that is the same every time."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +97,25 @@ class Replay:
             self._service.judge(fresh)
             pending += len(fresh)
             if pending >= COMMIT_EVENTS or self._clock() - committed_at >= COMMIT_EVERY_S or self.stopping:
-                self._commit(source, events=max(done, skip), finished=False)
+                self._commit(_position(source, events=max(done, skip), finished=False))
                 pending, committed_at = 0, self._clock()
             if self.stopping:
                 return False
             self.look()
-        self._commit(source, events=done, finished=True)
+        self._commit(_position(source, events=done, finished=True))
         return True
+
+    def follow(self, source: Events) -> None:
+        """Judge what *source* gives for as long as it gives anything; whoever stops it stops this."""
+        pending, committed_at = 0, self._clock()
+        for batch in source.batches():
+            self._service.judge(batch)
+            pending += len(batch)
+            if pending >= COMMIT_EVENTS or (pending and self._clock() - committed_at >= COMMIT_EVERY_S):
+                self._commit(None)
+                pending, committed_at = 0, self._clock()
+            self.look()
+        self._commit(None)
 
     def look(self) -> None:
         """Read agreement, party and network files again if they changed; a bad file never replaces a good one."""
@@ -123,6 +139,10 @@ class Replay:
                 f"{len(changes.withdrawn)} withdrawn"
             )
 
-    def _commit(self, source: Input, *, events: int, finished: bool) -> None:
+    def _commit(self, position: Position | None) -> None:
         self._hooks.before_commit()
-        self._service.commit(Position(sha256=source.sha256, name=source.name, events=events, finished=finished))
+        self._service.commit(position)
+
+
+def _position(source: Input, *, events: int, finished: bool) -> Position:
+    return Position(sha256=source.sha256, name=source.name, events=events, finished=finished)

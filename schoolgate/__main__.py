@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from collector.keyfile import KeyFileError
 from collector.problems import DocumentError
+from collector.sources.errors import NoSuchInterfaceError, TapError
 from collector.sources.octets import CaptureError
 from rules.errors import StoreError
 from schoolgate.shell import EnvironmentFailedError, Exit, say
@@ -22,10 +23,10 @@ def main() -> NoReturn:
         for problem in error.problems:
             say(str(problem))
         sys.exit(Exit.WRONG_INPUT)
-    except (CaptureError, KeyFileError) as error:
+    except (CaptureError, KeyFileError, NoSuchInterfaceError) as error:
         say(str(error))
         sys.exit(Exit.WRONG_INPUT)
-    except (StoreError, EnvironmentFailedError, OSError) as error:
+    except (StoreError, TapError, EnvironmentFailedError, OSError) as error:
         say(f"schoolgate: {error}")
         sys.exit(Exit.ENVIRONMENT)
     except KeyboardInterrupt:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import signal
+import sys
 import tempfile
 import threading
 from datetime import UTC, datetime
@@ -17,9 +20,12 @@ from collector.capture import CaptureInput
 from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
 from collector.keyfile import load_keys, save_keys
+from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
+from collector.privileges import PrivilegeError, drop_privileges
 from collector.progress import ReadingBar
+from collector.sources.tap import open_tap
 from collector.watch import new_pseudonyms
 from rules.console import show_report
 from rules.findings import RuleId
@@ -32,10 +38,15 @@ from schoolgate.configuration import Configuration, configuration_at, store_addr
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from wsgiref.simple_server import WSGIServer
 
+    from collector.sources.tap import Tap
     from rules.rulebook import Rulebook
+
+
+KEY_GRACE_NS = 3_600 * 1_000_000_000
 
 
 class Embedded:
@@ -51,14 +62,9 @@ class Embedded:
         self._settings = settings
         self._folder = folder
         self._stop = threading.Event()
-        rulebook_files = RulebookFiles(
-            agreements=folder / settings.agreements,
-            network=folder / settings.network,
-            parties=tuple(folder / path for path in settings.parties),
-            location=folder / settings.location if settings.location else None,
-        )
-        self._watch = RulebookWatch(rulebook_files)
-        rulebook = load_rulebook(rulebook_files)
+        where = rulebook_files(settings, folder=folder)
+        self._watch = RulebookWatch(where)
+        rulebook = load_rulebook(where)
         self.network = rulebook.network
         self._keys_at = folder / settings.privacy.key_file
         keys = load_keys(self._keys_at)
@@ -79,7 +85,9 @@ class Embedded:
             today=today(rulebook.network),
             metrics=rules_metrics,
         )
-        self._current: CaptureInput | None = None
+        self._current: CaptureInput | LiveInput | None = None
+        self._live: LiveInput | None = None
+        self._stop_tap: Callable[[], None] = lambda: None
         hooks = Hooks(say=say, before_commit=self._before_commit, rulebook=self._take_rulebook)
         self._replay = Replay(self._service, store=self.store, watch=self._watch, hooks=hooks)
         self._server = serve_metrics(listen, registry=registry) if listen else None
@@ -117,6 +125,14 @@ class Embedded:
         self._pseudonyms.forget_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
         self._before_commit()
 
+    def follow(self, tap: Tap) -> None:
+        """Judge what passes by on live interfaces until somebody asks to stop."""
+        live = LiveInput(tap, sensor=self._settings.sensor, network=self.network, pseudonyms=self._pseudonyms)
+        self._current = self._live = live
+        self._stop_tap = tap.stop
+        if not self.stopped:
+            self._replay.follow(live)
+
     def serve(self) -> None:
         """Serve until somebody asks to stop."""
         while not self._stop.wait(timeout=0.5):
@@ -133,6 +149,9 @@ class Embedded:
         self.store.close()
 
     def _before_commit(self) -> None:
+        if self._live is not None:
+            # A flow belongs to the day on which it began; an hour after that day its last parts have come.
+            self._pseudonyms.forget_before(self._live.reached_ns - KEY_GRACE_NS)
         if self._current is not None:
             self._collector_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
         if self._ring.changed:
@@ -146,6 +165,7 @@ class Embedded:
     def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
         self._replay.stopping = True
+        self._stop_tap()
 
     def _asked_to_read_again(self, _number: int, _frame: FrameType | None) -> None:
         self._watch.ask()
@@ -180,16 +200,60 @@ def run_configured(config: Path, *, listen: str | None, stay: bool) -> None:
         stay: go on serving when everything is judged.
     """
     settings = configuration_at(config)
-    if settings.source is None or settings.source.capture is None:
-        what = "`source.capture` is missing, and reading an interface is not part of this version"
-        remedy = "write source: {capture: [day.pcap]}"
+    if settings.source is None:
+        what, remedy = "`source` is missing", "write source: {interface: eth1} or source: {capture: [day.pcap]}"
         raise DocumentError([Problem(path=str(config), line=1, what=what, remedy=remedy)])
     listen = listen or settings.metrics.listen
+    if settings.source.interface is not None:
+        follow_interfaces(settings, folder=config.parent, listen=listen)
+        return
     with Embedded(settings, folder=config.parent, listen=listen) as service:
         service.run()
         if stay and not service.stopped:
             say(f"all captures are judged; serving http://{listen}/metrics until Ctrl-C")
             service.serve()
+
+
+def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> None:
+    """Open the interfaces of the configuration, give up every right that only that needed, and judge what passes by.
+
+    Raises:
+        TapError: the interfaces cannot be captured.
+        EnvironmentFailedError: rights could not be given up.
+    """
+    named = settings.source.interface if settings.source else None
+    interfaces = [named] if isinstance(named, str) else list(named or ())
+    load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
+    with open_tap(interfaces, say=say) as tap:
+        give_up_rights(folder)
+        with Embedded(settings, folder=folder, listen=listen) as service:
+            say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
+            service.follow(tap)
+    say("stopped as asked; what was judged is kept")
+
+
+def give_up_rights(folder: Path) -> None:
+    """Become the owner of the configuration's folder, where store and keys are written, without any capability."""
+    if sys.platform != "linux":
+        return
+    try:
+        if os.geteuid() == 0:
+            owner = pwd.getpwuid(folder.resolve().stat().st_uid).pw_name
+            drop_privileges(user=owner)
+        else:
+            drop_privileges()
+    except (PrivilegeError, KeyError) as error:
+        raise EnvironmentFailedError(f"rights could not be given up ({error})") from error
+
+
+def rulebook_files(settings: Configuration, *, folder: Path) -> RulebookFiles:
+    """Return where agreements, network, parties and locations lie."""
+    return RulebookFiles(
+        agreements=folder / settings.agreements,
+        network=folder / settings.network,
+        parties=tuple(folder / path for path in settings.parties),
+        location=folder / settings.location if settings.location else None,
+    )
 
 
 def run_sample(*, listen: str | None) -> None:

@@ -94,7 +94,7 @@ def run(
     *,
     stay: Annotated[bool, typer.Option("--stay", help="Go on serving metrics when the capture is done.")] = False,
 ) -> None:
-    """Run everything in one process: capture, rules, case store, metrics. No Kafka.
+    """Run everything in one process: interface or capture, rules, case store, metrics. No Kafka.
 
     Agreement, party and network files are read again when they change, and on SIGHUP. A capture that was judged before
     is skipped; one that was interrupted is gone on with.

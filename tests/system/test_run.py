@@ -228,15 +228,6 @@ def test_an_environment_variable_overrides_the_file(district: Path, monkeypatch:
     assert "SCHOOLGATE_SOURCE__CAPTURE" in run.stderr
 
 
-def test_an_interface_is_refused_in_plain_words(district: Path) -> None:
-    config = district / "config.yaml"
-    text = config.read_text(encoding="utf-8")
-    config.write_text(re.sub(r"source: .*", "source: {interface: eth1}", text), encoding="utf-8")
-    run = schoolgate("run", "--config", config)
-    assert run.returncode == 2
-    assert "source.capture" in run.stderr
-
-
 def test_the_keys_of_past_days_are_destroyed_when_all_is_judged(district: Path) -> None:
     schoolgate("run", "--config", district / "config.yaml")
     keys = district / "keys"

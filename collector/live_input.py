@@ -1,0 +1,58 @@
+"""Live interfaces as an input of the embedded service: events for as long as nobody asks to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from collector.events import FlowEvent
+    from collector.pseudonyms import Pseudonyms
+    from collector.segments import Network
+    from collector.sources.tap import Tap
+
+
+class LiveInput:
+    """The flow events of what passes by.
+
+    Args:
+        tap: open interfaces; the caller closes it.
+        sensor: name of this collector.
+        network: the network file.
+        pseudonyms: names devices.
+    """
+
+    def __init__(self, tap: Tap, *, sensor: str, network: Network, pseudonyms: Pseudonyms) -> None:
+        self._tap = tap
+        self._watch = Watch(sensor=sensor, network=network, pseudonyms=pseudonyms)
+
+    def batches(self) -> Iterator[Sequence[FlowEvent]]:
+        """Yield events at least ten times a second, if need be none; at the end those of all flows still open."""
+        for block in self._tap:
+            events = self._watch.observe(block) if block.count else []
+            # Nothing that was seen before `reached_ns` is still under way: a quiet flow is quiet up to then.
+            events += self._watch.advance(self._tap.reached_ns)
+            yield events
+        yield self._watch.finish()
+
+    def use_network(self, network: Network) -> None:
+        """Place later flows by this network file."""
+        self._watch.meter.network = network
+
+    @property
+    def reached_ns(self) -> int:
+        """Everything that passed by before this time has been seen, nanoseconds since the epoch."""
+        return self._tap.reached_ns
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far."""
+        return self._tap.packets
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Packets that no flow counts, by reason; `kernel`: not read fast enough."""
+        return {**self._watch.table.skipped, "kernel": self._tap.dropped or 0}

@@ -1,0 +1,127 @@
+"""`schoolgate run` on a live interface: rights given up, a school day seen as it passes by, a clean stop."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import signal
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.privileges import rights
+from tests.system.product import CAPTURE, command, copy_district, schoolgate, scrape, stored_report, until
+from tests.system.veth_for_tests import Lab, inside, made_lab
+
+LISTEN = "127.0.0.1:9464"
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with made_lab() as made:
+        made.plug(mtu=65_535)
+        yield made
+
+
+def frames() -> list[bytes]:
+    """Return the frames of the sample day."""
+    day = gzip.decompress(CAPTURE.read_bytes())
+    found, at = [], 24
+    while at < len(day):
+        caught = struct.unpack_from("<I", day, at + 8)[0]
+        found.append(day[at + 16 : at + 16 + caught])
+        at += 16 + caught
+    return found
+
+
+def watching(folder: Path, interface: str) -> Path:
+    """Return a configuration that watches *interface*."""
+    config = folder / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub(r"source: .*", f"source: {{interface: {interface}}}", text), encoding="utf-8")
+    return config
+
+
+def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 65_534, 65_534)
+    tmp_path.parent.parent.chmod(0o755)  # pytest's own folders are closed to others
+    tmp_path.parent.chmod(0o755)
+    config = watching(folder, "tap0")
+    log = tmp_path / "service.log"
+    with log.open("w") as out:
+        service = subprocess.Popen(
+            ["ip", "netns", "exec", lab.here, *command("run", "--config", config, "--metrics", LISTEN)],
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        until(lambda: "watching tap0" in log.read_text() or service.poll() is not None, what="the tap to open")
+        assert service.poll() is None, log.read_text()
+        held = rights(Path(f"/proc/{service.pid}/status").read_text(encoding="ascii"))
+        assert held.users == {65_534}
+        assert held.capabilities == frozenset()
+        assert held.no_new_privs
+        with lab.outlet() as outlet:
+            for number, frame in enumerate(frames()):
+                outlet.send(frame)
+                if number % 200 == 0:
+                    time.sleep(0.002)  # a burst of a day in a moment would only try the size of the ring
+        seen = r"^schoolgate_capture_packets_total (\d+)\.0$"
+
+        def counted() -> int:
+            with inside(lab.here):
+                found = re.search(seen, scrape(LISTEN), re.MULTILINE)
+            return int(found[1]) if found else 0
+
+        until(lambda: counted() >= len(frames()), what="every packet")
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(timeout=60) == 0
+    finally:
+        service.kill()
+        service.wait()
+    assert "Traceback" not in log.read_text()
+    report = stored_report(config)
+    assert report["coverage"]["by_name_source"]["tls_sni"]["flows"] > 400
+    assert report["coverage"]["by_name_source"]["quic_sni"]["flows"] == 32
+    assert "quizgale" in {case["agreement"] for case in report["cases"] if case["rule"] == "use-paused"}
+
+
+def test_an_interface_that_is_not_there_is_exit_2_with_those_that_are(lab: Lab, tmp_path: Path) -> None:
+    config = watching(copy_district(tmp_path), "eth77")
+    run = subprocess.run(
+        ["ip", "netns", "exec", lab.here, *command("run", "--config", config)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 2
+    assert "tap0" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_without_the_right_to_capture_it_is_exit_3_and_says_what_is_missing(tmp_path: Path) -> None:
+    config = watching(copy_district(tmp_path), "lo")
+    before = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"] if os.geteuid() == 0 else []
+    run = subprocess.run(
+        [*before, *command("run", "--config", config)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert run.returncode == 3
+    assert "CAP_NET_RAW" in run.stderr or "root" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_slip_in_a_file_shows_before_any_interface_is_opened(tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    (folder / "network.yaml").write_text("schema: wrong\n", encoding="utf-8")
+    run = schoolgate("run", "--config", watching(folder, "nosuch0"))
+    assert run.returncode == 2
+    assert "network.yaml" in run.stderr
+    assert "nosuch0" not in run.stderr
