@@ -7,11 +7,11 @@ STAMP := $(VENV)/.ready
 # What the compiled modules are made of; a change compiles them again.
 COMPILED := setup.py pyproject.toml $(wildcard collector/*.pxd collector/*/*.pxd) $(shell $(PYTHON) -c 'import re; print(*re.findall(r"collector/[\w/]+\.py", open("setup.py").read()))')
 
-.PHONY: help setup demo test check format bench lock sample clean
+.PHONY: help setup demo test test-kafka parts check format bench lock sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## virtual environment, pinned dependencies, compiled modules
 
@@ -33,6 +33,12 @@ demo: setup ## the main job on the bundled sample school day; Ctrl-C ends it
 
 test: setup ## the whole suite
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+parts: setup ## the broker that tests use, into your cache folder (PARTS_ARGS=--install: with Java and Maven, as root)
+	@$(BIN)/python -m tests.parts.kafka_jars $(PARTS_ARGS) || $(BIN)/python -m tests.parts.noida
+
+test-kafka: setup ## the tests that start real brokers (sets Apache Kafka up in your cache folder)
+	@$(BIN)/python -m pytest -m kafka $(TEST_ARGS)
 
 check: setup ## format, lint, types, arrows
 	@$(BIN)/ruff format --check .

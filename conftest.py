@@ -1,0 +1,3 @@
+"""Registers the parts that tests stand on."""
+
+pytest_plugins = ["tests.parts.fixtures"]

@@ -1,0 +1,142 @@
+"""pytest fixtures of the parts, and the lines by which a run says which broker it used.
+
+Registered once, in the `conftest.py` at the root: `pytest_plugins = ["tests.parts.fixtures"]`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.parts import kafka_jars as jars_part
+from tests.parts import noida as noida_part
+from tests.parts.broker import Broker, GivenBroker, KafkaBroker, NoidaBroker
+from tests.parts.cache import PartMissingError
+from tests.parts.cluster import KafkaCluster
+from tests.parts.secure_broker import SecureBroker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.parts.kafka_jars import KafkaJars
+
+GIVEN = "SCHOOLGATE_TEST_KAFKA"
+USED = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the list of what this run used."""
+    config.stash[USED] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which brokers the run used, or why it had none."""
+    used: list[str] = terminalreporter.config.stash[USED]
+    for line in dict.fromkeys(used):
+        terminalreporter.write_line(f"broker: {line}")
+
+
+def _note(config: pytest.Config, line: str) -> None:
+    config.stash[USED].append(line)
+
+
+@pytest.fixture(scope="session")
+def kafka_jars(pytestconfig: pytest.Config) -> KafkaJars:
+    """Apache Kafka itself, for tests that a stand-in cannot serve; skips where it cannot be had."""
+    try:
+        return jars_part.set_up()
+    except PartMissingError as missing:
+        _note(pytestconfig, str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def noida_binary(pytestconfig: pytest.Config) -> Path:
+    """noida-db itself; skips where it cannot be had."""
+    try:
+        return noida_part.set_up()
+    except PartMissingError as missing:
+        _note(pytestconfig, str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The broker that the whole run shares: the given one, else Apache Kafka, else noida-db.
+
+    Tests use topics of their own and never harm it; one that must kill a broker takes `mortal_broker`.
+    """
+    given = os.environ.get(GIVEN)
+    if given:
+        _note(pytestconfig, f"{given} ({GIVEN})")
+        yield GivenBroker(given)
+        return
+    began = time.monotonic()
+    own = _own_broker(pytestconfig, tmp_path_factory.mktemp("broker"))
+    own.start()
+    _note(pytestconfig, f"{own.name}, started in {time.monotonic() - began:.1f} s")
+    yield own
+    own.close()
+
+
+@pytest.fixture
+def mortal_broker(pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path: Path) -> Iterator[KafkaBroker]:
+    """A fresh Apache Kafka of this test alone, to kill, stall and restart.
+
+    noida-db cannot stand in: killed, it forgets records that it has acknowledged.
+    """
+    own = KafkaBroker(kafka_jars, folder=tmp_path)
+    own.start()
+    _note(pytestconfig, f"{own.name}, for tests that kill it")
+    yield own
+    own.close()
+
+
+@pytest.fixture(scope="session")
+def secure_broker(
+    pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SecureBroker]:
+    """Apache Kafka with SASL_SSL and ACLs, shared by the whole run. noida-db cannot stand in here."""
+    own = SecureBroker(kafka_jars, folder=tmp_path_factory.mktemp("secure-broker"))
+    own.start()
+    _note(pytestconfig, own.name)
+    yield own
+    own.close()
+
+
+@pytest.fixture
+def kafka_cluster(pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path: Path) -> Iterator[KafkaCluster]:
+    """Three nodes of Apache Kafka of this test alone; skips where memory is short."""
+    try:
+        cluster = KafkaCluster(kafka_jars, folder=tmp_path)
+    except PartMissingError as missing:
+        _note(pytestconfig, str(missing))
+        pytest.skip(str(missing))
+    try:
+        cluster.start()
+        _note(pytestconfig, cluster.name)
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def _own_broker(config: pytest.Config, folder: Path) -> KafkaBroker | NoidaBroker:
+    reasons = []
+    try:
+        return KafkaBroker(jars_part.set_up(), folder=folder)
+    except PartMissingError as missing:
+        reasons.append(str(missing))
+    try:
+        binary = noida_part.set_up()
+    except PartMissingError as missing:
+        reasons.append(str(missing))
+    else:
+        _note(config, reasons[0])
+        return NoidaBroker(binary, folder=folder)
+    for reason in reasons:
+        _note(config, reason)
+    pytest.skip("; ".join(reasons))

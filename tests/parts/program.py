@@ -1,0 +1,96 @@
+"""One program that a test started: it can be stopped, stalled and killed, and never outlives the test run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.parts.cache import tail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEASH = Path(__file__).with_name("leash.py")
+# A killed process is gone in milliseconds; the kernel needs longer only to give back gigabytes.
+KILL_LIMIT_S = 20.0
+
+
+class ProgramError(Exception):
+    """A program did not start, or ended by itself. The message names its log and gives the last lines."""
+
+
+class Program:
+    """A running program, known by a pidfd, so that no signal can ever reach another process that got its number.
+
+    *command* is the program and its arguments; *log* gets what it prints, appended.
+    """
+
+    def __init__(self, command: Sequence[str], *, log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self._leash = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(LEASH), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C at the terminal is for the test run; the leash then ends this
+            )
+        assert self._leash.stdout is not None
+        told = self._leash.stdout.readline()
+        self._leash.stdout.close()
+        try:
+            self.pid = int(told)
+            self._pidfd = os.pidfd_open(self.pid)
+        except (ValueError, ProcessLookupError):
+            self._let_go()
+            raise ProgramError(f"{command[0]} did not start: {tail(log)} (see {log})") from None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs (a stalled program does)."""
+        return self._leash.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send *number* to the program, to it alone.
+
+        Raises:
+            ProcessLookupError: it has ended.
+        """
+        signal.pidfd_send_signal(self._pidfd, number)
+
+    def pause(self) -> None:
+        """Stall it (SIGSTOP): its sockets stay open and say nothing."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a stalled program go on."""
+        self.signal(signal.SIGCONT)
+
+    def stop(self, *, limit_s: float) -> None:
+        """Ask it to end (SIGTERM); after *limit_s* seconds kill it."""
+        if self.alive:
+            self.signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._leash.wait(limit_s)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), running, stalled or gone already; return when it is no more."""
+        if self._pidfd < 0:
+            return
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):  # it may end between the two lines
+                self.signal(signal.SIGKILL)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        self._let_go()
+
+    def _let_go(self) -> None:
+        assert self._leash.stdin is not None
+        self._leash.stdin.close()
+        self._leash.wait(KILL_LIMIT_S)
