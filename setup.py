@@ -26,9 +26,16 @@ COMPILED_MODULES = (
     "collector.flow_ledger",
     "collector.flows",
     "collector.streams",
+    "collector.resolvers",
     "collector.opening_facts",
     "collector.opening_tcp",
     "collector.opening_quic",
+    "collector.dissect.dns",
+    "collector.names",
+    "collector.devices",
+    "collector.meter",
+    "collector.opening_dns",
+    "collector.opening",
     "collector.sources.records",
     "collector.sources.ring",
 )
@@ -53,9 +60,11 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize  # noqa: PLC0415 -- a pure build needs no Cython
 
     sources = [
-        Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=["-O2"]) for name in COMPILED_MODULES
+        Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=["-O2", "-g0"])
+        for name in COMPILED_MODULES
     ]
-    return list(cythonize(sources, build_dir="build", compiler_directives=DIRECTIVES))  # type: ignore[no-untyped-call]
+    return list(cythonize(sources, build_dir="build", compiler_directives=DIRECTIVES, nthreads=os.cpu_count() or 1))  # type: ignore[no-untyped-call]
 
 
-setup(ext_modules=extensions())
+if __name__ == "__main__":  # Cython translates in processes of its own, which import this file
+    setup(ext_modules=extensions(), options={"build_ext": {"parallel": os.cpu_count() or 1}})

@@ -1,4 +1,7 @@
-"""Tells a device from a router: whose MAC address stands for one device, and whose for the network behind it."""
+"""Tells a device from a router: whose MAC address stands for one device, and whose for the network behind it.
+
+Compiled; the C types stand in devices.pxd.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,13 @@ IPV4_OCTETS = 4
 class _Carrier:
     """What one MAC address carried on one day."""
 
-    __slots__ = ("first", "ipv4", "ipv6", "router")
+    __slots__ = ("first", "ipv4", "ipv6", "key", "router")
 
-    def __init__(self, first: bytes) -> None:
+    def __init__(self, mac: bytes, first: bytes) -> None:
+        self.key = b"m" + mac
         self.first = first
         self.ipv4: bytes | None = None
-        self.ipv6: set[bytes] = set()
+        self.ipv6: set[bytes] | None = None
         self.router = False
 
     def carry(self, address: bytes) -> None:
@@ -33,6 +37,8 @@ class _Carrier:
                 self.ipv4 = address
             elif self.ipv4 != address:
                 self.router = True
+        elif self.ipv6 is None:
+            self.ipv6 = {address}
         elif len(self.ipv6) < MAX_IPV6_A_DAY or address in self.ipv6:
             self.ipv6.add(address)
         else:
@@ -49,6 +55,10 @@ class Devices:
     def __init__(self, periods: Periods) -> None:
         self._periods = periods
         self._days: dict[date, dict[bytes, _Carrier]] = {}
+        # What the last question was about; so is the next one, mostly.
+        self._last: dict[bytes, _Carrier] = {}
+        self._last_from_ns = 0
+        self._last_until_ns = 0
         self.macs_dropped = 0
         """Flows of MAC addresses beyond the bound; their devices are counted by address."""
 
@@ -62,17 +72,18 @@ class Devices:
         """
         if mac is None:
             return b"a" + address
-        carriers = self._carriers(self._periods.of(at_ns).day)
-        carrier = carriers.get(mac)
+        if not self._last_from_ns <= at_ns < self._last_until_ns:
+            self._turn_to(at_ns)
+        carrier = self._last.get(mac)
         if carrier is None:
-            if len(carriers) >= MAX_MACS_A_DAY:
+            if len(self._last) >= MAX_MACS_A_DAY:
                 self.macs_dropped += 1
                 return b"a" + address
-            carrier = carriers[mac] = _Carrier(address)
+            carrier = self._last[mac] = _Carrier(mac, address)
         carrier.carry(address)
         if carrier.router and address != carrier.first:
             return b"a" + address
-        return b"m" + mac
+        return carrier.key
 
     def routers(self) -> int:
         """Return how many MAC addresses of the newest day stand for a network and not for one device."""
@@ -80,10 +91,14 @@ class Devices:
             return 0
         return sum(carrier.router for carrier in self._days[max(self._days)].values())
 
-    def _carriers(self, day: date) -> dict[bytes, _Carrier]:
-        carriers = self._days.get(day)
+    def _turn_to(self, at_ns: int) -> None:
+        """Make the day of *at_ns* the one that is asked about."""
+        period = self._periods.of(at_ns)
+        carriers = self._days.get(period.day)
         if carriers is None:
-            carriers = self._days[day] = {}
+            carriers = self._days[period.day] = {}
             while len(self._days) > MAX_DAYS:
                 del self._days[min(self._days)]
-        return carriers
+        self._last = carriers
+        self._last_from_ns = period.start_ns
+        self._last_until_ns = period.end_ns

@@ -1,51 +1,45 @@
-"""Makes flow events of flows: who asked (segment, pseudonym), for which name, how much. Addresses end here."""
+"""Makes flow events of flows: who asked (segment, pseudonym), for which name, how much. Addresses end here.
+
+Compiled; the C types stand in meter.pxd.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
 
-from collector.events import FlowEvent
+from collector.events import EVENT_VERSION, FlowEvent
+from collector.flow import Flow
 from collector.opening_facts import Opening
 
 if TYPE_CHECKING:
     from collector.devices import Devices
     from collector.events import NameSource
-    from collector.flows import Flow
     from collector.names import DnsMemory
     from collector.pseudonyms import Pseudonyms
-    from collector.segments import Network, Segment
+    from collector.segments import Network
 
 ID_OCTETS = 10
-NS = 1_000_000_000
-NO_CHAIN: tuple[str, ...] = ()
-
+MAX_SECONDS = 1_024
+"""Seconds whose date is remembered; flows begin and end in turn, minutes apart."""
+_NS = 1_000_000_000
+_US = 1_000
+_IPV4_OCTETS = 4
+_NO_CHAIN: tuple[str, ...] = ()
 
 # Stands for a flow whose payload told nothing.
 _UNOPENED = Opening()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sides:
-    """A flow with its client made sure."""
+class _Draft:
+    """An event that is still being filled: of the same layout, and not frozen.
 
-    client: bytes
-    server: bytes
-    client_port: int
-    server_port: int
-    bytes_up: int
-    bytes_down: int
-    packets_up: int
-    packets_down: int
-    payload_up: int
-    mac: bytes | None
-    inside: Segment | None
-    """Segment of the client."""
-    server_inside: bool
-    """The server lies in a segment of the network file."""
+    A frozen dataclass sets its fields by a call each, which costs more than all else in an event.
+    """
+
+    __slots__ = tuple(FlowEvent.__slots__)
 
 
 class Meter:
@@ -74,88 +68,71 @@ class Meter:
         self._devices = devices
         self._names = names
         self._long_names: dict[int, tuple[str | None, NameSource, tuple[str, ...]]] = {}
-        self._stamp_second = -1
-        self._stamp_prefix = ""
 
     def event(self, flow: Flow) -> FlowEvent:
         """Return the event of *flow*; flows must come in the order in which the table let them go."""
-        opening: Opening = flow.opening or _UNOPENED
-        sides = self._sides(flow, client_is_server=opening.reversed)
-        device = self._devices.key(sides.mac, sides.client, flow.started_ns)
-        name, source, chain = self._name(flow, opening=opening, device=device, server=sides.server)
-        inside = sides.inside
-        lab = self._pseudonyms is None
-        return FlowEvent(
-            id=self._id(flow),
-            sensor=self._sensor,
-            district=self.network.district_id if self.network else None,
-            school=inside.school if inside else None,
-            group=inside.group if inside else None,
-            device=None if self._pseudonyms is None else self._pseudonyms.of(device, at_ns=flow.started_ns),
-            src_ip=str(ip_address(sides.client)) if lab else None,
-            src_port=sides.client_port if lab else None,
-            dst_ip=None if sides.server_inside and not lab else str(ip_address(sides.server)),
-            dst_port=sides.server_port,
-            proto=flow.proto,
-            started_at=self._stamp(flow.started_ns),
-            ended_at=self._stamp(flow.ended_ns),
-            bytes_up=sides.bytes_up,
-            bytes_down=sides.bytes_down,
-            packets_up=sides.packets_up,
-            packets_down=sides.packets_down,
-            server_name=name,
-            name_source=source,
-            cnames=chain,
-            app=opening.app,
-            tls_version=opening.tls_version,
-            tls_version_offered=opening.tls_version_offered,
-            alpn=opening.alpn,
-            ech=opening.ech,
-            plaintext_bytes_up=sides.payload_up if opening.plaintext else 0,
-            plaintext_data=opening.plaintext_data,
-            end=flow.end,
-            part=flow.part,
-        )
-
-    def _sides(self, flow: Flow, *, client_is_server: bool) -> _Sides:
-        """Make sure which side is the client: who sent the SYN, else who asked, else who is inside the district."""
+        opening = _UNOPENED if flow.opening is None else flow.opening
         network = self.network
+        pseudonyms = self._pseudonyms
+        lab = pseudonyms is None
+        if not flow.certain and self._is_reversed(flow, opening):
+            flow = _reversed(flow)
+        inside = None if network is None else network.locate(flow.client, flow.vlan)
         # A VLAN segment covers both directions of a flow: it says whose a client is, not who is inside.
-        client_inside = network is not None and network.locate(flow.client, None) is not None
-        server_inside = network is not None and network.locate(flow.server, None) is not None
-        if not flow.certain and (client_is_server or (server_inside and not client_inside)):
-            return _Sides(
-                client=flow.server,
-                server=flow.client,
-                client_port=flow.server_port,
-                server_port=flow.client_port,
-                bytes_up=flow.bytes_down,
-                bytes_down=flow.bytes_up,
-                packets_up=flow.packets_down,
-                packets_down=flow.packets_up,
-                payload_up=flow.payload_down,
-                mac=flow.server_mac,
-                inside=network.locate(flow.server, flow.vlan) if network else None,
-                server_inside=client_inside,
-            )
-        return _Sides(
-            client=flow.client,
-            server=flow.server,
-            client_port=flow.client_port,
-            server_port=flow.server_port,
-            bytes_up=flow.bytes_up,
-            bytes_down=flow.bytes_down,
-            packets_up=flow.packets_up,
-            packets_down=flow.packets_down,
-            payload_up=flow.payload_up,
-            mac=flow.mac,
-            inside=network.locate(flow.client, flow.vlan) if network else None,
-            server_inside=server_inside,
+        hidden = not lab and network is not None and network.locate(flow.server, None) is not None
+        device = self._devices.key(flow.mac, flow.client, flow.started_ns)
+        if opening.app == "dns":
+            name, source, chain = None, "none", _NO_CHAIN
+        else:
+            name, source, chain = self._name(flow, opening, device)
+        draft: Any = _Draft()
+        draft.v = EVENT_VERSION
+        draft.withheld = False
+        draft.id = _identity(self._sensor, flow.started_ns // _US, flow.ordinal, flow.part)
+        draft.sensor = self._sensor
+        draft.district = None if network is None else network.district_id
+        draft.school = None if inside is None else inside.school
+        draft.group = None if inside is None else inside.group
+        draft.device = None if pseudonyms is None else pseudonyms.of(device, at_ns=flow.started_ns)
+        draft.src_ip = _address(flow.client) if lab else None
+        draft.src_port = flow.client_port if lab else None
+        draft.dst_ip = None if hidden else _address(flow.server)
+        draft.dst_port = flow.server_port
+        draft.proto = flow.proto
+        draft.started_at = _stamp(flow.started_ns)
+        draft.ended_at = _stamp(flow.ended_ns)
+        draft.bytes_up = flow.bytes_up
+        draft.bytes_down = flow.bytes_down
+        draft.packets_up = flow.packets_up
+        draft.packets_down = flow.packets_down
+        draft.server_name = name
+        draft.name_source = source
+        draft.cnames = chain
+        draft.app = opening.app
+        draft.tls_version = opening.tls_version
+        draft.tls_version_offered = opening.tls_version_offered
+        draft.alpn = opening.alpn
+        draft.ech = opening.ech
+        draft.plaintext_bytes_up = flow.payload_up if opening.plaintext else 0
+        draft.plaintext_data = opening.plaintext_data
+        draft.end = flow.end
+        draft.part = flow.part
+        draft.__class__ = FlowEvent
+        event: FlowEvent = draft
+        return event
+
+    def _is_reversed(self, flow: Flow, opening: Opening) -> bool:
+        """Return whether the server is the client: who asked tells, else who is inside the district."""
+        if opening.reversed:
+            return True
+        network = self.network
+        return (
+            network is not None
+            and network.locate(flow.server, None) is not None
+            and network.locate(flow.client, None) is None
         )
 
-    def _name(
-        self, flow: Flow, *, opening: Opening, device: bytes, server: bytes
-    ) -> tuple[str | None, NameSource, tuple[str, ...]]:
+    def _name(self, flow: Flow, opening: Opening, device: bytes) -> tuple[str | None, NameSource, tuple[str, ...]]:
         """Return name, source and CNAME chain; every part of a long flow carries what its first part had."""
         if flow.part:
             kept = self._long_names.get(flow.ordinal)
@@ -167,24 +144,79 @@ class Meter:
         if opening.server_name is not None:
             chain = self._names.chain_of(device, opening.server_name, flow.started_ns)
             found = (opening.server_name, opening.name_source, chain)
-        elif opening.app == "dns":
-            found = (None, "none", NO_CHAIN)
         else:
-            answer = self._names.name_of(device, server, flow.started_ns)
-            found = (answer[0], "dns", answer[1]) if answer else (None, "none", NO_CHAIN)
+            answer = self._names.name_of(device, flow.server, flow.started_ns)
+            found = (None, "none", _NO_CHAIN) if answer is None else (answer[0], "dns", answer[1])
         if flow.end == "active":
             self._long_names[flow.ordinal] = found
-        else:
+        elif flow.part:
             self._long_names.pop(flow.ordinal, None)
         return found
 
-    def _id(self, flow: Flow) -> str:
-        text = f"{self._sensor}|{flow.started_ns // 1000}|{flow.ordinal}|{flow.part}"
-        return hashlib.blake2b(text.encode(), digest_size=ID_OCTETS).hexdigest()
 
-    def _stamp(self, at_ns: int) -> str:
-        second, rest = divmod(at_ns, NS)
-        if second != self._stamp_second:
-            self._stamp_second = second
-            self._stamp_prefix = datetime.fromtimestamp(second, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._stamp_prefix}.{rest // 1000:06d}Z"
+def _reversed(flow: Flow) -> Flow:
+    """Return *flow* with its ends exchanged."""
+    return Flow(
+        client=flow.server,
+        server=flow.client,
+        client_port=flow.server_port,
+        server_port=flow.client_port,
+        proto=flow.proto,
+        started_ns=flow.started_ns,
+        ended_ns=flow.ended_ns,
+        bytes_up=flow.bytes_down,
+        bytes_down=flow.bytes_up,
+        packets_up=flow.packets_down,
+        packets_down=flow.packets_up,
+        payload_up=flow.payload_down,
+        payload_down=flow.payload_up,
+        ordinal=flow.ordinal,
+        part=flow.part,
+        end=flow.end,
+        vlan=flow.vlan,
+        mac=flow.server_mac,
+        server_mac=flow.mac,
+        certain=flow.certain,
+        opening=flow.opening,
+    )
+
+
+def _identity(sensor: str, started_us: int, ordinal: int, part: int) -> str:
+    return blake2b(f"{sensor}|{started_us}|{ordinal}|{part}".encode(), digest_size=ID_OCTETS).hexdigest()
+
+
+def _stamp(at_ns: int) -> str:
+    micros = at_ns % _NS // _US
+    return f"{_second(at_ns // _NS)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=MAX_SECONDS)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _address(octets: bytes) -> str:
+    if len(octets) == _IPV4_OCTETS:
+        return f"{octets[0]}.{octets[1]}.{octets[2]}.{octets[3]}"
+    return _ipv6(octets)
+
+
+def _ipv6(octets: bytes) -> str:
+    """Return 16 octets as text: the longest run of zero groups, the first of equals, becomes `::` (RFC 5952)."""
+    longest = 1
+    begin = 8
+    run = 0
+    for group in range(8):
+        run = run + 1 if octets[2 * group] == 0 and octets[2 * group + 1] == 0 else 0
+        if run > longest:
+            longest = run
+            begin = group + 1 - run
+    end = begin + longest
+    text = ""
+    for group in range(8):
+        if group == begin:
+            text += "::"
+        elif group < begin or group >= end:
+            value = (octets[2 * group] << 8) | octets[2 * group + 1]
+            text += f"{value:x}" if group in (0, end) else f":{value:x}"
+    return text

@@ -1,7 +1,11 @@
-"""Remembers, for each device, which names it was given addresses for: the names of flows that say none themselves."""
+"""Remembers, for each device, which names it was given addresses for: the names of flows that say none themselves.
+
+Compiled; the C types stand in names.pxd.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TypeVar
 
 MAX_DEVICES = 16_384
@@ -30,19 +34,30 @@ GRACE_NS = 900 * 1_000_000_000
 """How long an answer outlives its lifetime in memory, so that flows that ended meanwhile still find it."""
 _NS = 1_000_000_000
 
+# The same for compiled code, where these are C variables.
+_MOST_ADDRESSES = MAX_ADDRESSES
+_MOST_NAMES = MAX_NAMES
+_MOST_HISTORY = MAX_HISTORY
+_ADDRESS_LIFETIME = ADDRESS_LIFETIME_S
+_CHAIN_LIFETIME = CHAIN_LIFETIME_S
+_MOST_TTL = MAX_TTL_S
+_SLACK = SLACK_NS
+_GRACE = GRACE_NS
+
 _Key = TypeVar("_Key", bytes, str)
 
 
 class _Span:
-    """The same answer, given once or again and again."""
+    """The same answer, given once or again and again; it leads to the answer before it."""
 
-    __slots__ = ("chain", "first_ns", "name", "until_ns")
+    __slots__ = ("chain", "first_ns", "name", "older", "until_ns")
 
-    def __init__(self, *, name: str, chain: tuple[str, ...], first_ns: int, until_ns: int) -> None:
+    def __init__(self, name: str, chain: tuple[str, ...], first_ns: int, until_ns: int, older: _Span | None) -> None:
         self.name = name
         self.chain = chain
         self.first_ns = first_ns
         self.until_ns = until_ns
+        self.older = older
 
 
 class _Device:
@@ -50,17 +65,20 @@ class _Device:
 
     def __init__(self) -> None:
         self.until_ns = 0
-        self.addresses: dict[bytes, list[_Span]] = {}
-        self.names: dict[str, list[_Span]] = {}
+        # The newest answer under each address and each name.
+        self.addresses: dict[bytes, _Span] = {}
+        self.names: dict[str, _Span] = {}
 
 
 class DnsMemory:
     """Answers that devices were given, each kept for a while, so that a flow can be named when it ends."""
 
-    __slots__ = ("_devices", "devices_forgotten", "histories_cut", "names_forgotten")
+    __slots__ = ("_devices", "_silent_ns", "devices_forgotten", "histories_cut", "names_forgotten")
 
     def __init__(self) -> None:
-        self._devices: dict[bytes, _Device] = {}
+        self._devices: OrderedDict[bytes, _Device] = OrderedDict()
+        # When the most silent device may be forgotten.
+        self._silent_ns = 0
         self.devices_forgotten = 0
         """Devices forgotten before their answers were old, because too many others asked."""
         self.names_forgotten = 0
@@ -71,7 +89,6 @@ class DnsMemory:
     def learn(
         self,
         device: bytes,
-        *,
         name: str,
         chain: tuple[str, ...],
         addresses: tuple[bytes, ...],
@@ -89,15 +106,15 @@ class DnsMemory:
             at_ns: when it was given, nanoseconds since the epoch.
         """
         known = self._device(device, at_ns)
-        ttl_s = min(ttl_s, MAX_TTL_S)
-        until_ns = at_ns + max(ttl_s, ADDRESS_LIFETIME_S) * _NS
+        ttl_s = min(ttl_s, _MOST_TTL)
+        until_ns = at_ns + max(ttl_s, _ADDRESS_LIFETIME) * _NS
         for address in addresses:
-            spans = self._spans(known.addresses, address, most=MAX_ADDRESSES, at_ns=at_ns)
-            self._append(spans, name=name, chain=chain, at_ns=at_ns, until_ns=until_ns)
-        until_ns = at_ns + max(ttl_s, CHAIN_LIFETIME_S) * _NS
+            spans = self._spans(known.addresses, address, _MOST_ADDRESSES, at_ns)
+            known.addresses[address] = self._appended(spans, name, chain, at_ns, until_ns)
+        until_ns = at_ns + max(ttl_s, _CHAIN_LIFETIME) * _NS
         known.until_ns = max(known.until_ns, until_ns)
-        spans = self._spans(known.names, name, most=MAX_NAMES, at_ns=at_ns)
-        self._append(spans, name=name, chain=chain, at_ns=at_ns, until_ns=until_ns)
+        spans = self._spans(known.names, name, _MOST_NAMES, at_ns)
+        known.names[name] = self._appended(spans, name, chain, at_ns, until_ns)
 
     def name_of(self, device: bytes, address: bytes, at_ns: int) -> tuple[str, tuple[str, ...]] | None:
         """Return the last name for which *device* was given *address* before that time, and its CNAME chain.
@@ -105,60 +122,73 @@ class DnsMemory:
         None: it was given none, or too long ago.
         """
         known = self._devices.get(device)
-        span = _last(known.addresses.get(address), at_ns) if known is not None else None
+        if known is None:
+            return None
+        span = _last(known.addresses.get(address), at_ns)
         return None if span is None else (span.name, span.chain)
 
     def chain_of(self, device: bytes, name: str, at_ns: int) -> tuple[str, ...]:
         """Return the CNAME chain that *device* was last given for *name* before that time; empty: none."""
         known = self._devices.get(device)
-        span = _last(known.names.get(name), at_ns) if known is not None else None
+        if known is None:
+            return ()
+        span = _last(known.names.get(name), at_ns)
         return () if span is None else span.chain
 
     def _device(self, device: bytes, at_ns: int) -> _Device:
         """Return what is remembered of *device*, and forget one that has been silent for long enough."""
-        devices = self._devices
-        known = devices.pop(device, None)
+        known = self._devices.get(device)
         if known is None:
-            known = _Device()
-        if devices:
-            # Dictionaries keep their order: the first one is the one that has been silent longest.
-            silent = next(iter(devices))
-            old = devices[silent].until_ns + GRACE_NS < at_ns
-            if old or len(devices) >= MAX_DEVICES:
-                del devices[silent]
-                self.devices_forgotten += not old
-        devices[device] = known
+            known = self._devices[device] = _Device()
+        else:
+            self._devices.move_to_end(device)
+        if at_ns > self._silent_ns or len(self._devices) > MAX_DEVICES:
+            self._forget_silent(device, at_ns)
         return known
 
-    def _spans(self, table: dict[_Key, list[_Span]], key: _Key, *, most: int, at_ns: int) -> list[_Span]:
-        """Return the history under *key*, made the newest of its table; the oldest makes room once it is old."""
+    def _forget_silent(self, device: bytes, at_ns: int) -> None:
+        """Forget the device that has been silent longest, unless it is the one that asks."""
+        silent = next(iter(self._devices))
+        oldest = self._devices[silent]
+        self._silent_ns = oldest.until_ns + _GRACE
+        old = self._silent_ns < at_ns
+        if silent != device and (old or len(self._devices) > MAX_DEVICES):
+            del self._devices[silent]
+            self.devices_forgotten += not old
+            self._silent_ns = 0
+
+    def _spans(self, table: dict[_Key, _Span], key: _Key, most: int, at_ns: int) -> _Span | None:
+        """Take the answers under *key* out, to be put back as the newest; the oldest makes room once it is old."""
         spans = table.pop(key, None)
-        if spans is None:
-            spans = []
-            if table:
-                oldest = next(iter(table))
-                old = table[oldest][-1].until_ns + GRACE_NS < at_ns
-                if old or len(table) >= most:
-                    del table[oldest]
-                    self.names_forgotten += not old
-        table[key] = spans
+        if spans is None and table:
+            first = next(iter(table))
+            oldest = table[first]
+            old = oldest.until_ns + _GRACE < at_ns
+            if old or len(table) >= most:
+                del table[first]
+                self.names_forgotten += not old
         return spans
 
-    def _append(self, spans: list[_Span], *, name: str, chain: tuple[str, ...], at_ns: int, until_ns: int) -> None:
-        if spans:
-            last = spans[-1]
-            if last.name == name and last.chain == chain and last.first_ns <= at_ns <= last.until_ns:
-                last.until_ns = max(last.until_ns, until_ns)
-                return
-            if len(spans) >= MAX_HISTORY:
-                self.histories_cut += spans[0].until_ns >= at_ns
-                del spans[0]
-        spans.append(_Span(name=name, chain=chain, first_ns=at_ns, until_ns=until_ns))
+    def _appended(self, newest: _Span | None, name: str, chain: tuple[str, ...], at_ns: int, until_ns: int) -> _Span:
+        """Return the newest of the answers, which is that of now."""
+        if newest is not None:
+            if newest.name == name and newest.chain == chain and newest.first_ns <= at_ns <= newest.until_ns:
+                newest.until_ns = max(newest.until_ns, until_ns)
+                return newest
+            span = newest
+            for _place in range(_MOST_HISTORY - 2):
+                if span.older is None:
+                    break
+                span = span.older
+            if span.older is not None:
+                self.histories_cut += span.older.until_ns >= at_ns
+                span.older = None
+        return _Span(name, chain, at_ns, until_ns, newest)
 
 
-def _last(spans: list[_Span] | None, at_ns: int) -> _Span | None:
-    if spans is not None:
-        for span in reversed(spans):
-            if span.first_ns <= at_ns + SLACK_NS:
-                return span if at_ns <= span.until_ns else None
+def _last(span: _Span | None, at_ns: int) -> _Span | None:
+    while span is not None:
+        if span.first_ns <= at_ns + _SLACK:
+            return span if at_ns <= span.until_ns else None
+        span = span.older
     return None

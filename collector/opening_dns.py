@@ -1,21 +1,33 @@
-"""Reads DNS on port 53, over UDP and TCP, and teaches the DNS memory what each device was answered."""
+"""Reads DNS on port 53, over UDP and TCP, and teaches the DNS memory what each device was answered.
+
+Compiled; the C types stand in opening_dns.pxd.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from collector.dissect import dns
+from collector.dissect.dns import Message, message, resolution
 from collector.dissect.errors import DissectError
 from collector.dissect.hostname import host_name
 from collector.opening_facts import BOTH, DOWN, UP, Opening
-from collector.streams import Gain, Stream
+from collector.streams import Stream
 
 if TYPE_CHECKING:
     from collector.names import DnsMemory
     from collector.opening_facts import OpeningCounters
 
+if __file__.endswith(".py"):  # compiled, these names are C variables
+    from collector.streams import FULL, NOTHING
+
 MAX_QUESTIONS = 64
 """Unanswered questions remembered of one flow; a forwarder asks all of a school's questions from one port."""
+
+_BOTH = BOTH  # the same for compiled code, where these are C variables
+_UP = UP
+_DOWN = DOWN
+
+_Question = tuple[int, int, str | None]
 
 
 class DeviceKey(Protocol):
@@ -41,9 +53,9 @@ class Learner:
         self._device_key = device_key
         self.counters = counters
 
-    def learn(self, answer: dns.Message, *, mac: bytes | None, client: bytes, at_ns: int) -> None:
+    def learn(self, answer: Message, mac: bytes | None, client: bytes, at_ns: int) -> None:
         """Remember what *answer* told the device with address *client*."""
-        found = dns.resolution(answer)
+        found = resolution(answer)
         if found is None:
             return
         # A wire name may hold any octets; one that is no host name was not asked for to connect to a host.
@@ -67,10 +79,10 @@ class DnsOpening(Opening):
         server_mac: MAC address of the provisional server; None: unknown.
     """
 
-    __slots__ = ("_asked", "_client", "_learner", "_mac", "_server", "_server_mac")
+    __slots__ = ("_asked", "_asked_up", "_client", "_heard", "_learner", "_mac", "_others", "_server", "_server_mac")
 
     def __init__(
-        self, learner: Learner, *, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
+        self, learner: Learner, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
     ) -> None:
         super().__init__()
         self._learner = learner
@@ -78,40 +90,63 @@ class DnsOpening(Opening):
         self._server = server
         self._mac = mac
         self._server_mac = server_mac
-        # Questions still unanswered, with the direction they went; None: none was ever seen.
-        self._asked: dict[tuple[int, int, str | None], bool] | None = None
+        # A question was captured.
+        self._heard = False
+        # The oldest unanswered question, and the direction it went; nearly all flows have one at a time.
+        self._asked: _Question | None = None
+        self._asked_up = False
+        # The newer ones.
+        self._others: dict[_Question, bool] | None = None
 
     def _take(self, up: bool, octets: bytes, at_ns: int) -> None:
         """Take one message that went *up* or down; raises DissectError."""
-        message = dns.message(octets)
+        said = message(octets)
         self.app = "dns"
-        question = (message.id, message.type, message.name)
-        if not message.response:
-            self._ask(question, up=up)
-        elif self._was_asked(question, answer_up=up):
-            if message.rcode == 0:
-                mac, client = (self._server_mac, self._server) if up else (self._mac, self._client)
-                self._learner.learn(message, mac=mac, client=client, at_ns=at_ns)
-        else:
+        question = (said.id, said.type, said.name)
+        if not said.response:
+            self._ask(question, up)
+        elif not self._was_asked(question, up):
             self._learner.counters.dns_unasked += 1
+        elif said.rcode == 0:
+            if up:
+                self._learner.learn(said, self._server_mac, self._server, at_ns)
+            else:
+                self._learner.learn(said, self._mac, self._client, at_ns)
 
-    def _ask(self, question: tuple[int, int, str | None], *, up: bool) -> None:
-        if self._asked is None:
-            self._asked = {}
+    def _ask(self, question: _Question, up: bool) -> None:
+        if not self._heard:
+            self._heard = True
             self.reversed = not up
-        elif len(self._asked) >= MAX_QUESTIONS:
-            del self._asked[next(iter(self._asked))]
-        self._asked[question] = up
+        if self._asked is None or self._asked == question:
+            self._asked = question
+            self._asked_up = up
+            return
+        if self._others is None:
+            self._others = {}
+        if len(self._others) >= MAX_QUESTIONS - 1 and question not in self._others:
+            self._forget()
+        self._others[question] = up
 
-    def _was_asked(self, question: tuple[int, int, str | None], *, answer_up: bool) -> bool:
+    def _forget(self) -> None:
+        """Let go of the oldest question; the next one takes its place."""
+        self._asked = None
+        if self._others:
+            self._asked = next(iter(self._others))
+            self._asked_up = self._others.pop(self._asked)
+
+    def _was_asked(self, question: _Question, answer_up: bool) -> bool:
         """Say whether an answer may be believed: it fits a question, or no question of this flow was captured."""
-        if self._asked is None:
+        if not self._heard:
             # Out of nowhere: believed from the side that looks like the resolver, never from the one that asks.
             return not answer_up
-        asked_up = self._asked.get(question)
-        if asked_up is None or asked_up == answer_up:
+        if self._asked is not None and self._asked == question:
+            if self._asked_up == answer_up:
+                return False
+            self._forget()
+            return True
+        if self._others is None or self._others.get(question, answer_up) == answer_up:
             return False
-        del self._asked[question]
+        del self._others[question]
         return True
 
 
@@ -126,33 +161,34 @@ class DnsDatagrams(DnsOpening):
             self._take(up, data, at_ns)
         except DissectError:
             self._learner.counters.dns_malformed += 1
-        return BOTH
+        return _BOTH
 
 
 class DnsSegments(DnsOpening):
     """DNS over TCP: each message has its length before it (RFC 1035 section 4.2.2)."""
 
-    __slots__ = ("_streams", "_want")
+    __slots__ = ("_down", "_up", "_want")
 
     def __init__(
-        self, learner: Learner, *, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
+        self, learner: Learner, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
     ) -> None:
-        super().__init__(learner, client=client, server=server, mac=mac, server_mac=server_mac)
-        self._streams: tuple[Stream, Stream] = (Stream(), Stream())
-        self._want = BOTH
+        super().__init__(learner, client, server, mac, server_mac)
+        self._up = Stream()
+        self._down = Stream()
+        self._want = _BOTH
 
     def octets(self, up: bool, offset: int, data: bytes, at_ns: int) -> int:
         """Take one segment; every message is wanted until one is none, or octets are lost for good."""
-        bit = UP if up else DOWN
+        bit = _UP if up else _DOWN
         if not self._want & bit:
             return self._want
-        stream = self._streams[up]
+        stream = self._up if up else self._down
         gain = stream.add(offset, data)
         try:
-            if gain == Gain.FULL:
+            if gain == FULL:
                 self._learner.counters.stream_full += 1
                 self._want &= ~bit
-            elif gain != Gain.NOTHING:
+            elif gain != NOTHING:
                 self._read(up, stream, at_ns)
         except DissectError:
             # The lengths can no longer be trusted: this direction is lost.
@@ -168,9 +204,9 @@ class DnsSegments(DnsOpening):
                 end = at + 2 + ((octets[at] << 8) | octets[at + 1])
                 if end > len(octets):
                     break
-                message = bytes(octets[at + 2 : end])
+                said = bytes(octets[at + 2 : end])
                 at = end
-                self._take(up, message, at_ns)
+                self._take(up, said, at_ns)
         finally:
             if at:
                 stream.take(at)

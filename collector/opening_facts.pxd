@@ -1,4 +1,5 @@
 # C types of collector/opening_facts.py; the code is there and runs without them.
+from collector.resolvers cimport is_known_resolver
 from libc.stdint cimport int64_t, uint64_t
 
 cdef class Opening:
@@ -13,5 +14,6 @@ cdef class Opening:
     cdef public object plaintext_data
     cdef public bint reversed
 
+    cdef int _begin(self) except -1
     cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
     cdef int _asks_tls(self, str name, str source, str app, int port) except -1

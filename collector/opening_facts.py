@@ -66,6 +66,9 @@ class Opening:
     )
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.server_name: str | None = None
         """Name the client asked for, lower case. None: not seen, or none given. Untrusted: escape it."""
         self.name_source: NameSource = "none"

@@ -80,7 +80,7 @@ class QuicOpening(Opening):
     )
 
     def __init__(self, counters: OpeningCounters, budget: AttemptBudget, *, client_port: int, server_port: int) -> None:
-        super().__init__()
+        self._begin()
         self._counters = counters
         self._budget = budget
         self._client_port = client_port

@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from collector.dissect.kinds cimport HELLO_START, OTHER, PRELUDE, REQUESTS, RESPONSES, SSL2, TLS, TLS_LATE, UNDECIDED, hello_at, kind_of
-from collector.dissect.tls cimport CLIENT_HELLO, ClientHello, Handshakes, ServerHello, client_hello, server_hello, ssl2_client_hello, version_name
+from collector.dissect.tls cimport CLIENT_HELLO, RECORD_HEADER, SERVER_HELLO, ClientHello, Handshakes, ServerHello, client_hello, client_message, first_message_end, server_hello, server_message, ssl2_client_hello, version_name
 from collector.opening_facts cimport Opening
 from collector.streams cimport EARLIER, FULL, NOTHING, Stream
 
@@ -39,8 +39,9 @@ cdef class TcpOpening(Opening):
     cdef _Side _other(self, _Side side)
     @cython.locals(kind=int, hello=ClientHello)
     cdef int _decide(self, _Side side) except -1
-    @cython.locals(handshakes=Handshakes, octets=bytearray, hello=ClientHello, answer=ServerHello)
+    @cython.locals(handshakes=Handshakes, octets=bytearray, end=Py_ssize_t, hello=ClientHello, answer=ServerHello)
     cdef void _read_tls(self, _Side side) except *
+    cdef int _said(self, _Side side, bytes message) except -1
     @cython.locals(port=int)
     cdef int _client_said(self, _Side side, ClientHello hello) except -1
     cdef int _server_said(self, _Side side, ServerHello hello) except -1

@@ -15,7 +15,10 @@ from collector.dissect.tls import (
     Handshakes,
     ServerHello,
     client_hello,
+    client_message,
+    first_message_end,
     server_hello,
+    server_message,
     ssl2_client_hello,
     version_name,
 )
@@ -37,7 +40,7 @@ if __file__.endswith(".py"):  # compiled, these names are C variables
         TLS_LATE,
         UNDECIDED,
     )
-    from collector.dissect.tls import CLIENT_HELLO
+    from collector.dissect.tls import CLIENT_HELLO, RECORD_HEADER, SERVER_HELLO
     from collector.streams import EARLIER, FULL, NOTHING
 
 MAX_OTHER_SEGMENTS = 4
@@ -105,7 +108,7 @@ class TcpOpening(Opening):
     )
 
     def __init__(self, counters: OpeningCounters, *, client_port: int, server_port: int) -> None:
-        super().__init__()
+        self._begin()
         self._counters = counters
         self._client_port = client_port
         self._server_port = server_port
@@ -179,6 +182,12 @@ class TcpOpening(Opening):
     def _read_tls(self, side: _Side) -> None:
         handshakes = side.handshakes
         if handshakes is None:
+            octets = side.stream.octets
+            end = first_message_end(octets)
+            if end >= 0:
+                if 0 < end <= len(octets):
+                    self._said(side, bytes(octets[RECORD_HEADER:end]))
+                return
             handshakes = side.handshakes = Handshakes()
         handshakes.read(side.stream.octets)
         octets = handshakes.octets
@@ -195,6 +204,15 @@ class TcpOpening(Opening):
                     return
         if handshakes.ended:
             side.close()
+
+    def _said(self, side: _Side, message: bytes) -> None:
+        """Take in the first handshake message of *side*."""
+        if message[0] == CLIENT_HELLO:
+            self._client_said(side, client_message(message))
+        elif message[0] == SERVER_HELLO:
+            self._server_said(side, server_message(message))
+        else:
+            raise DissectError(f"handshake message {message[0]} comes first")
 
     def _client_said(self, side: _Side, hello: ClientHello) -> None:
         self.reversed = side is self._down
@@ -320,6 +338,7 @@ class TcpOpening(Opening):
         else:
             self._counters.tls_malformed += 1
             self.app = "tls" if self.app == "other" else self.app
-            if side.handshakes is not None and side.handshakes.octets[:1] == b"\x01":
+            octets = side.stream.octets[RECORD_HEADER:] if side.handshakes is None else side.handshakes.octets
+            if octets[:1] == b"\x01":
                 self._other(side).close()
         side.close()

@@ -69,25 +69,38 @@ class Pseudonyms:
         self._keys = keys
         self._periods = periods
         self._site = site.encode()
-        self._known: dict[tuple[str, bytes], str] = {}
+        # By period name, then by device; a period is begun by its first device.
+        self._known: dict[str, dict[bytes, str]] = {}
+        # What the last question was about; so is the next one, mostly.
+        self._last: dict[bytes, str] = {}
+        self._last_from_ns = 0
+        self._last_until_ns = 0
 
     def of(self, device: bytes, *, at_ns: int) -> str:
         """Return the pseudonym of *device* (opaque octets) in the period of *at_ns*: 16 hexadecimal digits."""
+        if self._last_from_ns <= at_ns < self._last_until_ns:
+            known = self._last.get(device)
+            if known is not None:
+                return known
         period = self._periods.of(at_ns)
-        known = self._known.get((period.name, device))
-        if known is not None:
-            return known
-        mac = hmac.new(self._keys.key(period), self._site + b"\0" + device, hashlib.sha256)
-        pseudonym = mac.hexdigest()[:PSEUDONYM_HEX_DIGITS]
-        if len(self._known) >= MAX_REMEMBERED:
+        if sum(len(devices) for devices in self._known.values()) >= MAX_REMEMBERED:
             self._known.clear()
-        self._known[period.name, device] = pseudonym
+        devices = self._known.setdefault(period.name, {})
+        self._last = devices
+        self._last_from_ns = period.start_ns
+        self._last_until_ns = period.end_ns
+        pseudonym = devices.get(device)
+        if pseudonym is None:
+            mac = hmac.new(self._keys.key(period), self._site + b"\0" + device, hashlib.sha256)
+            pseudonym = devices[device] = mac.hexdigest()[:PSEUDONYM_HEX_DIGITS]
         return pseudonym
 
     def forget_before(self, at_ns: int) -> int:
         """Destroy all keys and pseudonyms of periods before that of *at_ns*; return the number of keys destroyed."""
         period = self._periods.of(at_ns)
         destroyed = self._keys.destroy_before(period)
-        if destroyed:
-            self._known = {known: value for known, value in self._known.items() if known[0] >= period.name}
+        self._known = {name: devices for name, devices in self._known.items() if name >= period.name}
+        if self._last_until_ns <= period.start_ns:
+            self._last = {}
+            self._last_until_ns = 0
         return destroyed

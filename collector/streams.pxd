@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-cdef Py_ssize_t _MAX_OCTETS
+cdef Py_ssize_t _MAX_OCTETS, _MAX_WAITING
 cdef int NOTHING, MORE, EARLIER, FULL
 
 @cython.final
@@ -22,7 +22,7 @@ cdef class Stream:
     cdef int _wait(self, int64_t offset, bytes data) except -1
     @cython.locals(end=int64_t)
     cdef int _prepend(self, int64_t offset, bytes data) except -1
-    @cython.locals(waiting=dict, data=bytes, end=int64_t)
+    @cython.locals(waiting=dict, data=bytes, end=int64_t, offset=int64_t)
     cdef int _join(self, int gain) except -1
-    @cython.locals(data=bytes)
+    @cython.locals(offset=int64_t, data=bytes)
     cdef object _touching(self, int64_t end)

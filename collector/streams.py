@@ -12,6 +12,7 @@ MAX_OCTETS = 131_072
 MAX_WAITING = 512
 """Segments that may wait behind a gap."""
 _MAX_OCTETS = MAX_OCTETS
+_MAX_WAITING = MAX_WAITING
 
 
 class Gain(IntEnum):
@@ -102,7 +103,7 @@ class Stream:
             if len(known) >= len(data):
                 return NOTHING
             self._held -= len(known)
-        elif len(self._waiting) >= MAX_WAITING:
+        elif len(self._waiting) >= _MAX_WAITING:
             return FULL
         self._waiting[offset] = data
         self._held += len(data)
@@ -120,11 +121,15 @@ class Stream:
         waiting = self._waiting
         while waiting:
             end = self.start + len(self.octets)
+            offset = end
+            data = waiting.pop(end, None)
             # Mostly the next segment starts just where the octets end; only overlaps need the search.
-            offset = end if end in waiting else self._touching(end)
-            if offset is None:
-                break
-            data = waiting.pop(offset)
+            if data is None:
+                touching = self._touching(end)
+                if touching is None:
+                    break
+                offset = touching
+                data = waiting.pop(offset)
             self._held -= len(data)
             if offset < self.start and not self._taken:
                 self._prepend(offset, data)

@@ -1,10 +1,11 @@
-"""Reads DNS messages: the question, and those answers that tell which name an address belongs to."""
+"""Reads DNS messages: the question, and those answers that tell which name an address belongs to.
+
+Compiled; the C types stand in dns.pxd. Facts are made by position here, since a message has several and there are many.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from struct import Struct
-from struct import error as StructError  # noqa: N812 -- struct calls its error `error`, which says nothing here
+from functools import lru_cache
 
 from collector.dissect.errors import DissectError
 
@@ -16,6 +17,8 @@ MAX_NAME_OCTETS = 255
 """Longest name on the wire (RFC 1035 section 2.3.4)."""
 MAX_CHAIN = 16
 """Longest CNAME chain that is followed; resolvers give up at about as many."""
+MAX_TEXTS = 4_096
+"""Names whose text is remembered: a question, its answer and the next device's question spell the same name."""
 
 A = 1
 CNAME = 5
@@ -23,18 +26,25 @@ AAAA = 28
 SVCB = 64
 HTTPS = 65
 
-_HEADER_OCTETS = 12
+# The same for compiled code, where these are C variables.
+_A = A
+_CNAME = CNAME
+_AAAA = AAAA
+_SVCB = SVCB
+_HTTPS = HTTPS
+_MOST_RECORDS = MAX_RECORDS
+_MOST_HINTS = MAX_HINTS
+_MOST_CHAIN = MAX_CHAIN
+_LONGEST = MAX_NAME_OCTETS - 1  # without the root's octet
+_LONGEST_LABEL = 63
 _POINTER = 0xC0
-_HINT_SIZES = {4: 4, 6: 16}
-_HEADER = Struct(">HHHH")
-_RECORD = Struct(">HHIH")
-_TWO_SHORTS = Struct(">HH")
+_HEADER_OCTETS = 12
+
 _NAME_OCTETS = b"abcdefghijklmnopqrstuvwxyz0123456789-._"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One answer that says where a name leads."""
+    """One answer that says where a name leads. Read only."""
 
     name: str
     """Owner of the record, lower case. Untrusted: escape it."""
@@ -47,10 +57,16 @@ class Record:
     target: str | None
     """Where a CNAME leads; None for all others. Untrusted: escape it."""
 
+    def __init__(self, name: str, type: int, ttl_s: int, addresses: tuple[bytes, ...], target: str | None) -> None:  # noqa: A002 -- the protocol's word
+        self.name = name
+        self.type = type
+        self.ttl_s = ttl_s
+        self.addresses = addresses
+        self.target = target
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Message:
-    """One DNS message (RFC 1035 section 4)."""
+    """One DNS message (RFC 1035 section 4). Read only."""
 
     id: int
     response: bool
@@ -64,10 +80,17 @@ class Message:
     records: tuple[Record, ...]
     """Answers that say where a name leads, in order."""
 
+    def __init__(self, id: int, flags: int, name: str | None, type: int, records: tuple[Record, ...]) -> None:  # noqa: A002 -- the protocol's words
+        self.id = id
+        self.response = flags >= 0x8000
+        self.rcode = flags & 15
+        self.name = name
+        self.type = type
+        self.records = records
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Resolution:
-    """What an answer says about the name that was asked for."""
+    """What an answer says about the name that was asked for. Read only."""
 
     name: str
     chain: tuple[str, ...]
@@ -75,6 +98,12 @@ class Resolution:
     addresses: tuple[bytes, ...]
     ttl_s: int
     """Smallest of the records used, seconds."""
+
+    def __init__(self, name: str, chain: tuple[str, ...], addresses: tuple[bytes, ...], ttl_s: int) -> None:
+        self.name = name
+        self.chain = chain
+        self.addresses = addresses
+        self.ttl_s = ttl_s
 
 
 def message(octets: bytes) -> Message:
@@ -85,108 +114,166 @@ def message(octets: bytes) -> Message:
 
     Source: RFC 1035 section 4; RFC 3596 (AAAA); RFC 9460 (SVCB, HTTPS).
     """
+    cursor = _Cursor(octets)
     try:
-        number, flags, questions, answers = _HEADER.unpack_from(octets)
+        number = cursor.short()
+        flags = cursor.short()
+        questions = cursor.short()
+        answers = cursor.short()
         if flags & 0x7840 or questions > 1:
             # Another opcode, the reserved bit, several questions: legal once, sent by nobody, typical of noise.
             raise DissectError("no ordinary DNS message")
-        known: dict[int, str] = {}
-        at = _HEADER_OCTETS
-        name: str | None = None
+        cursor.at = _HEADER_OCTETS
+        name = None
         kind = 0
         if questions:
-            name, at = _name(octets, at, known)
-            kind, _ = _TWO_SHORTS.unpack_from(octets, at)
-            at += 4
-        response = flags >= 0x8000
-        return Message(
-            id=number,
-            response=response,
-            rcode=flags & 15,
-            name=name,
-            type=kind,
-            records=_records(octets, at, answers, known) if response and answers else (),
-        )
-    except (IndexError, StructError) as cut:
+            name = cursor.name()
+            kind = cursor.short()
+            cursor.at += 2
+        records: tuple[Record, ...] = ()
+        if answers and flags >= 0x8000:
+            records = _records(cursor, min(answers, _MOST_RECORDS))
+        if cursor.at > len(octets):
+            raise DissectError("DNS message ends too early")
+        return Message(number, flags, name, kind, records)
+    except IndexError as cut:
         raise DissectError("DNS message ends too early") from cut
 
 
-def _records(octets: bytes, at: int, count: int, known: dict[int, str]) -> tuple[Record, ...]:
+def resolution(answer: Message) -> Resolution | None:
+    """Return where the name asked for leads, by the records of *answer*; None: it does not say."""
+    name = answer.name
+    if name is None or not answer.records:
+        return None
+    aliases: dict[str, Record] = {}
+    for record in answer.records:
+        if record.target is not None:
+            aliases[record.name] = record
+    ttl_s = -1
+    owners = [name]
+    while aliases and len(owners) <= _MOST_CHAIN:
+        alias = aliases.pop(name, None)
+        if alias is None:
+            break
+        name = alias.target or ""
+        owners.append(name)
+        ttl_s = alias.ttl_s if ttl_s < 0 else min(ttl_s, alias.ttl_s)
+    addresses: list[bytes] = []
+    for record in answer.records:
+        if record.addresses and record.name in owners:
+            addresses += record.addresses
+            ttl_s = record.ttl_s if ttl_s < 0 else min(ttl_s, record.ttl_s)
+    return Resolution(owners[0], tuple(owners[1:]), tuple(addresses), max(ttl_s, 0))
+
+
+class _Cursor:
+    """A place in a message. What is read moves it on; reading past the end raises IndexError."""
+
+    __slots__ = ("at", "known", "octets")
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets = octets
+        self.at = 0
+        # Names by the offset at which they start: names in one message mostly point at each other.
+        self.known: dict[int, str] = {}
+
+    def short(self) -> int:
+        """Return an unsigned number of two octets."""
+        at = self.at
+        self.at = at + 2
+        return (self.octets[at] << 8) | self.octets[at + 1]
+
+    def seconds(self) -> int:
+        """Return an unsigned number of four octets."""
+        high = self.short()
+        return (high << 16) | self.short()
+
+    def name(self) -> str:
+        """Return a name (RFC 1035 section 4.1.4) as text."""
+        octets = self.octets
+        start = self.at
+        at = start
+        floor = start
+        begin = start
+        behind = -1
+        total = 0
+        wire = b""
+        while True:
+            size = octets[at]
+            if size == 0:
+                break
+            if size >= _POINTER:
+                target = ((size & 0x3F) << 8) | octets[at + 1]
+                if behind < 0:
+                    behind = at + 2
+                    if at == start and target in self.known:
+                        self.at = behind
+                        return self.known[target]
+                # A pointer leads to an earlier place. Held to that, no chain of them can loop.
+                if target >= floor:
+                    raise DissectError("compression pointer leads forward")
+                wire += octets[begin:at]
+                at = begin = floor = target
+                continue
+            total += size + 1
+            if size > _LONGEST_LABEL or total > _LONGEST:
+                raise DissectError("name too long")
+            at += size + 1
+        name = _text(wire + octets[begin:at] if wire else octets[begin:at])
+        self.known[start] = name
+        self.at = at + 1 if behind < 0 else behind
+        return name
+
+
+def _records(cursor: _Cursor, count: int) -> tuple[Record, ...]:
+    octets = cursor.octets
     records = []
-    for _ in range(min(count, MAX_RECORDS)):
-        owner, at = _name(octets, at, known)
-        kind, _, ttl_s, size = _RECORD.unpack_from(octets, at)
-        at += 10
+    for _number in range(count):
+        owner = cursor.name()
+        kind = cursor.short()
+        cursor.at += 2
+        ttl_s = cursor.seconds()
+        size = cursor.short()
+        at = cursor.at
         end = at + size
         if end > len(octets):
             raise DissectError("record runs past the message")
-        if (kind == A and size == 4) or (kind == AAAA and size == 16):
-            records.append(Record(name=owner, type=kind, ttl_s=ttl_s, addresses=(octets[at:end],), target=None))
-        elif kind == CNAME:
-            target, _ = _name(octets, at, known)
-            records.append(Record(name=owner, type=kind, ttl_s=ttl_s, addresses=(), target=target))
-        elif kind in {HTTPS, SVCB}:
-            hints = _hints(octets, at, end, known)
-            records.append(Record(name=owner, type=kind, ttl_s=ttl_s, addresses=hints, target=None))
-        at = end
+        if (kind == _A and size == 4) or (kind == _AAAA and size == 16):
+            records.append(Record(owner, kind, ttl_s, (octets[at:end],), None))
+        elif kind == _CNAME:
+            records.append(Record(owner, kind, ttl_s, (), cursor.name()))
+        elif kind in (_HTTPS, _SVCB):
+            records.append(Record(owner, kind, ttl_s, _hints(cursor, end), None))
+        cursor.at = end
     return tuple(records)
 
 
-def _hints(octets: bytes, at: int, end: int, known: dict[int, str]) -> tuple[bytes, ...]:
+def _hints(cursor: _Cursor, end: int) -> tuple[bytes, ...]:
     """Return the address hints of a service record (RFC 9460 sections 2.2 and 7.3)."""
-    _, at = _name(octets, at + 2, known)
-    hints: list[bytes] = []
-    while at + 4 <= end:
-        key, size = _TWO_SHORTS.unpack_from(octets, at)
-        at += 4
-        step = _HINT_SIZES.get(key)
-        if step is not None and at + size <= end:
-            stop = at + min(size - size % step, step * MAX_HINTS)
-            hints.extend(octets[start : start + step] for start in range(at, stop, step))
-        at += size
+    octets = cursor.octets
+    cursor.at += 2
+    cursor.name()
+    hints = []
+    while cursor.at + 4 <= end:
+        key = cursor.short()
+        size = cursor.short()
+        at = cursor.at
+        step = 4 if key == 4 else 16 if key == 6 else 0
+        if step and at + size <= end:
+            for number in range(min(size // step, _MOST_HINTS)):
+                hints.append(octets[at + number * step : at + number * step + step])  # noqa: PERF401 -- C numbers
+        cursor.at = at + size
     return tuple(hints)
 
 
-def _name(octets: bytes, at: int, known: dict[int, str]) -> tuple[str, int]:
-    """Return the name at *at* and the offset behind it.
-
-    Args:
-        octets: the whole message.
-        at: where the name starts.
-        known: names by the offset at which they start; names in one message mostly point at each other.
-    """
-    start = at
-    labels: list[bytes] = []
-    behind = -1
-    total = 0
-    floor = at
-    while size := octets[at]:
-        if size >= _POINTER:
-            target = ((size & 0x3F) << 8) | octets[at + 1]
-            if behind < 0:
-                behind = at + 2
-                if not labels and target in known:
-                    return known[target], behind
-            # A pointer leads to an earlier place (RFC 1035 section 4.1.4). Held to that, no chain of them can loop.
-            if target >= floor:
-                raise DissectError("compression pointer leads forward")
-            at = floor = target
-            continue
-        total += size + 1
-        if size > 63 or total > MAX_NAME_OCTETS - 1:
-            raise DissectError("name too long")
-        at += 1
-        label = octets[at : at + size]
-        if len(label) < size:
-            raise DissectError("name cut short")
-        labels.append(label)
-        at += size
-    name = _text(labels)
-    known[start] = name
-    return name, at + 1 if behind < 0 else behind
-
-
-def _text(labels: list[bytes]) -> str:
+@lru_cache(maxsize=MAX_TEXTS)
+def _text(wire: bytes) -> str:
+    """Return labels, each behind its length, as text."""
+    labels = []
+    at = 0
+    while at < len(wire):
+        labels.append(wire[at + 1 : at + 1 + wire[at]])
+        at += 1 + wire[at]
     name = b".".join(labels).lower()
     if not name.translate(None, _NAME_OCTETS) and name.count(b".") == max(len(labels) - 1, 0):
         return name.decode("ascii")
@@ -195,24 +282,3 @@ def _text(labels: list[bytes]) -> str:
         "".join(chr(octet) if octet in _NAME_OCTETS and octet != 0x2E else f"\\{octet:03d}" for octet in label.lower())
         for label in labels
     )
-
-
-def resolution(answer: Message) -> Resolution | None:
-    """Return where the name asked for leads, by the records of *answer*; None: it does not say."""
-    if answer.name is None or not answer.records:
-        return None
-    aliases = {record.name: record for record in answer.records if record.target is not None}
-    chain: list[str] = []
-    ttls: list[int] = []
-    name = answer.name
-    while (alias := aliases.pop(name, None)) is not None and len(chain) < MAX_CHAIN:
-        name = alias.target or ""
-        chain.append(name)
-        ttls.append(alias.ttl_s)
-    owners = {answer.name, *chain}
-    addresses: list[bytes] = []
-    for record in answer.records:
-        if record.addresses and record.name in owners:
-            addresses.extend(record.addresses)
-            ttls.append(record.ttl_s)
-    return Resolution(name=answer.name, chain=tuple(chain), addresses=tuple(addresses), ttl_s=min(ttls) if ttls else 0)

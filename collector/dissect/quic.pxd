@@ -53,11 +53,8 @@ cpdef tuple initial_secrets(uint64_t version, bytes dcid)
 cdef bytes _hmac(bytes inner, bytes outer, bytes message)
 @cython.locals(window=int64_t, expected=int64_t, candidate=int64_t)
 cpdef int64_t packet_number(int64_t truncated, int octets, int64_t largest) except -1
-@cython.locals(found=list)
 cpdef list crypto_frames(bytes frames)
-@cython.locals(found=list, cursor=Cursor, at=Py_ssize_t, size=Py_ssize_t, used=Py_ssize_t, kind=int, offset=int64_t, length=int64_t)
+@cython.locals(found=list, cursor=Cursor, at=Py_ssize_t, size=Py_ssize_t, kind=int, offset=int64_t, length=int64_t)
 cdef list _found(bytes frames)
-@cython.locals(runs=list, parts=list, start=int64_t, end=int64_t, offset=int64_t, data=bytes)
-cdef list _runs(list found)
 @cython.locals(ranges=int64_t, _=int64_t)
 cdef int _skip_ack(Cursor cursor, int counts) except -1

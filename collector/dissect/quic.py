@@ -298,9 +298,9 @@ def packet_number(truncated: int, octets: int, largest: int) -> int:
 
 
 def crypto_frames(frames: bytes) -> list[tuple[int, bytes]]:
-    """Return the CRYPTO octets among the *frames* of an Initial packet: offset and octets of each run, in order.
+    """Return the CRYPTO frames among the *frames* of an Initial packet: offset and octets of each, as they come.
 
-    Browsers cut a hello into a dozen frames and shuffle them; those that follow each other come as one run.
+    Browsers cut a hello into a dozen frames and shuffle them.
 
     Raises:
         DissectError: a frame that no Initial may carry, or one cut short.
@@ -308,10 +308,9 @@ def crypto_frames(frames: bytes) -> list[tuple[int, bytes]]:
     Source: RFC 9000 sections 12.4 and 19.
     """
     try:
-        found = _found(frames)
+        return _found(frames)
     except IndexError as cut:
         raise DissectError("frame cut short") from cut
-    return _runs(found) if len(found) > 1 else found
 
 
 def _found(frames: bytes) -> list[tuple[int, bytes]]:
@@ -319,11 +318,11 @@ def _found(frames: bytes) -> list[tuple[int, bytes]]:
     cursor = Cursor(frames, 0)
     at = 0
     size = len(frames)
-    # Where only zeros are left nothing but PADDING can be: mostly a thousand octets that need no look.
-    used = len(frames.rstrip(b"\x00"))
-    while at < used:
+    while at < size:
         kind = frames[at]
         at += 1
+        if kind <= 0x01:  # PADDING, by the thousand, and PING
+            continue
         if kind == 0x06:
             cursor.at = at
             offset = cursor.varint()
@@ -339,25 +338,9 @@ def _found(frames: bytes) -> list[tuple[int, bytes]]:
             at = cursor.at
         elif kind == 0x1C:
             break
-        elif kind > 0x01:  # neither PADDING nor PING
+        else:
             raise DissectError(f"frame {kind:#04x} in an Initial packet")
     return found
-
-
-def _runs(found: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    found.sort()
-    runs: list[tuple[int, bytes]] = []
-    start, end = found[0][0], -1
-    parts: list[bytes] = []
-    for offset, data in found:
-        if offset != end and parts:
-            runs.append((start, b"".join(parts)))
-            start = offset
-            parts = []
-        parts.append(data)
-        end = offset + len(data)
-    runs.append((start, b"".join(parts)))
-    return runs
 
 
 def _skip_ack(cursor: Cursor, counts: int) -> None:

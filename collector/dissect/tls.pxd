@@ -3,7 +3,7 @@ cimport cython
 from collector.dissect.hostname cimport host_name, without_port
 
 cdef int CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA, CLIENT_HELLO, SERVER_HELLO
-cdef Py_ssize_t _MAX_HELLO, MAX_RECORD, _RECORD_HEADER_OCTETS, _VERSION_AT, _SESSION_AT
+cdef Py_ssize_t _MAX_HELLO, MAX_RECORD, RECORD_HEADER, _VERSION_AT, _SESSION_AT
 cdef int _SERVER_NAME, _ALPN, _SUPPORTED_VERSIONS, _ENCRYPTED_CLIENT_HELLO, _FATAL, _TLS_1_0, _TLS_1_3
 cdef dict _VERSION_NAMES
 
@@ -37,10 +37,13 @@ cdef class Handshakes:
 cpdef str version_name(int version)
 @cython.locals(high=int)
 cdef bint _is_draft(int version) except -1
-@cython.locals(start=bytes, end=Py_ssize_t, size=Py_ssize_t)
-cdef bytes _message(object handshake, int kind)
-@cython.locals(message=bytes)
+@cython.locals(length=Py_ssize_t, size=Py_ssize_t)
+cpdef Py_ssize_t first_message_end(bytearray stream) except -2
+@cython.locals(end=Py_ssize_t, size=Py_ssize_t)
+cdef bytes _message(bytearray handshake, int kind)
+@cython.locals(octets=bytearray, message=bytes)
 cpdef ClientHello client_hello(object handshake)
+cpdef ClientHello client_message(bytes message)
 @cython.locals(found=ClientHello, at=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t, kind=int)
 cdef ClientHello _client_message(bytes message)
 @cython.locals(octets=bytes, name=str)
@@ -50,8 +53,9 @@ cdef tuple _protocols(bytes message, Py_ssize_t at, Py_ssize_t end)
 cdef bint _is_grease(bytes message, Py_ssize_t at, Py_ssize_t end) except -1
 @cython.locals(highest=int, version=int, last=Py_ssize_t)
 cdef int _highest(bytes message, Py_ssize_t at, Py_ssize_t end) except -1
-@cython.locals(message=bytes)
+@cython.locals(octets=bytearray, message=bytes)
 cpdef ServerHello server_hello(object handshake)
+cpdef ServerHello server_message(bytes message)
 @cython.locals(found=ServerHello, at=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t, kind=int, protocols=tuple)
 cdef ServerHello _server_message(bytes message)
 @cython.locals(length=int, version=int, ciphers=int, session=int, challenge=int)

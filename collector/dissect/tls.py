@@ -34,7 +34,7 @@ _ALPN = 16
 _SUPPORTED_VERSIONS = 43
 _ENCRYPTED_CLIENT_HELLO = 0xFE0D
 
-_RECORD_HEADER_OCTETS = 5
+RECORD_HEADER = 5  # compiled, a C variable
 _FATAL = 2
 _TLS_1_0 = 0x0301
 _TLS_1_3 = 0x0304
@@ -137,7 +137,7 @@ class Handshakes:
                 self._at = end
                 if self._left:
                     return
-            elif size - self._at < _RECORD_HEADER_OCTETS or len(self.octets) > _MAX_HELLO or not self._begin(stream):
+            elif size - self._at < RECORD_HEADER or len(self.octets) > _MAX_HELLO or not self._begin(stream):
                 return
 
     def _begin(self, stream: bytearray) -> bool:
@@ -148,29 +148,45 @@ class Handshakes:
         if stream[at + 1] != 3 or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA or length > MAX_RECORD:
             raise DissectError("no TLS record")
         if kind == ALERT:
-            if len(stream) == at + _RECORD_HEADER_OCTETS:
+            if len(stream) == at + RECORD_HEADER:
                 return False
             # A warning may come before the ServerHello (RFC 6066 section 3, unrecognized_name); a fatal one ends it.
-            self.ended = stream[at + _RECORD_HEADER_OCTETS] == _FATAL
+            self.ended = stream[at + RECORD_HEADER] == _FATAL
         elif kind == APPLICATION_DATA:
             self.ended = True
         self._copy = kind == HANDSHAKE
         self._left = length
-        self._at = at + _RECORD_HEADER_OCTETS
+        self._at = at + RECORD_HEADER
         return True
 
 
-def _message(handshake: bytes | bytearray, kind: int) -> bytes | None:
+def first_message_end(stream: bytearray) -> int:
+    """Return where the handshake message ends that begins *stream*, if the first record holds all of it.
+
+    Nearly every hello lies in one record: it can be waited for by its length and needs no `Handshakes`. 0: too few
+    octets to tell; -1: something else comes first, or the message goes on in further records.
+    """
+    if stream and stream[0] != HANDSHAKE:
+        return -1
+    if len(stream) < RECORD_HEADER + 4:
+        return 0
+    length = (stream[3] << 8) | stream[4]
+    size = 4 + ((stream[6] << 16) | (stream[7] << 8) | stream[8])
+    if stream[1] != 3 or length > MAX_RECORD or size > length:
+        return -1
+    return RECORD_HEADER + size
+
+
+def _message(handshake: bytearray, kind: int) -> bytes | None:
     """Return the first message up to its end, header included; None while octets are missing."""
-    start = bytes(handshake[:4])
-    if start and start[0] != kind:
-        raise DissectError(f"handshake message {start[0]}, not {kind}")
-    if len(start) < 4:
+    size = len(handshake)
+    if size and handshake[0] != kind:
+        raise DissectError(f"handshake message {handshake[0]}, not {kind}")
+    if size < 4:
         return None
-    end = 4 + ((start[1] << 16) | (start[2] << 8) | start[3])
+    end = 4 + ((handshake[1] << 16) | (handshake[2] << 8) | handshake[3])
     if end > _MAX_HELLO:
         raise DissectError(f"hello of {end} octets")
-    size = len(handshake)
     if size < end:
         return None
     return bytes(handshake if size == end else handshake[:end])
@@ -187,9 +203,17 @@ def client_hello(handshake: bytes | bytearray) -> ClientHello | None:
 
     Source: RFC 8446 section 4.1.2; RFC 6066 section 3; RFC 7301; RFC 8701 (grease); RFC 9849.
     """
-    message = _message(handshake, CLIENT_HELLO)
-    if message is None:
-        return None
+    octets = handshake if isinstance(handshake, bytearray) else bytearray(handshake)
+    message = _message(octets, CLIENT_HELLO)
+    return None if message is None else client_message(message)
+
+
+def client_message(message: bytes) -> ClientHello:
+    """Return what *message*, a whole ClientHello with its header, says.
+
+    Raises:
+        DissectError: it breaks the format.
+    """
     try:
         return _client_message(message)
     except IndexError as cut:
@@ -284,9 +308,17 @@ def server_hello(handshake: bytes | bytearray) -> ServerHello | None:
 
     Source: RFC 8446 section 4.1.3; RFC 5246 section 7.4.1.3; RFC 7301.
     """
-    message = _message(handshake, SERVER_HELLO)
-    if message is None:
-        return None
+    octets = handshake if isinstance(handshake, bytearray) else bytearray(handshake)
+    message = _message(octets, SERVER_HELLO)
+    return None if message is None else server_message(message)
+
+
+def server_message(message: bytes) -> ServerHello:
+    """Return what *message*, a whole ServerHello with its header, says.
+
+    Raises:
+        DissectError: it breaks the format.
+    """
     try:
         return _server_message(message)
     except IndexError as cut:

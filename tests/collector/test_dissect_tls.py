@@ -172,6 +172,21 @@ def test_a_hello_is_taken_out_of_records_of_any_size_as_they_arrive(size: int, s
     assert bytes(handshakes.octets) == hello
 
 
+def test_where_a_hello_ends_is_known_from_its_first_nine_octets() -> None:
+    wire = records(client_hello(server_name(b"school.example")), size=16_384)
+    assert [tls.first_message_end(bytearray(wire[:size])) for size in (0, 8, 9, len(wire))] == [
+        0,
+        0,
+        len(wire),
+        len(wire),
+    ]
+
+
+@pytest.mark.parametrize("wire", [records(client_hello(), size=40), bytes.fromhex("15030100020170"), bytes(20)])
+def test_a_hello_in_several_records_or_behind_an_alert_has_to_be_put_together(wire: bytes) -> None:
+    assert tls.first_message_end(bytearray(wire)) == -1
+
+
 def test_other_records_between_are_skipped() -> None:
     hello = server_hello()
     wire = b"\x15\x03\x01\x00\x02\x01\x70" + b"\x14\x03\x03\x00\x01\x01" + records(hello, size=30)

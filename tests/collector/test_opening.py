@@ -136,6 +136,14 @@ def test_a_warning_before_the_server_hello_is_stepped_over(openings: Openings) -
     assert not talk.opening.tls_version_offered
 
 
+def test_rubbish_behind_the_record_of_a_hello_does_not_spoil_it(openings: Openings) -> None:
+    talk = Talk(opened(openings))
+    assert talk.up(records(hello()) + b"rubbish") == DOWN
+    assert talk.down(AGREED_1_3 + b"rubbish") == 0
+    assert (talk.opening.server_name, talk.opening.tls_version_offered) == ("school.example", False)
+    assert openings.counters.tls_malformed == 0
+
+
 def test_a_refusal_ends_the_wait_for_a_server_hello(openings: Openings) -> None:
     talk = Talk(opened(openings))
     talk.up(records(hello()))

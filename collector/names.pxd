@@ -1,0 +1,52 @@
+# C types of collector/names.py; the code is there and runs without them.
+cimport cython
+from libc.stdint cimport int64_t
+
+cdef int64_t _NS
+cdef Py_ssize_t _MOST_ADDRESSES
+cdef Py_ssize_t _MOST_NAMES
+cdef int _MOST_HISTORY
+cdef int64_t _ADDRESS_LIFETIME
+cdef int64_t _CHAIN_LIFETIME
+cdef int64_t _MOST_TTL
+cdef int64_t _SLACK
+cdef int64_t _GRACE
+
+@cython.final
+cdef class _Span:
+    cdef str name
+    cdef tuple chain
+    cdef int64_t first_ns
+    cdef int64_t until_ns
+    cdef _Span older
+
+@cython.final
+cdef class _Device:
+    cdef dict addresses
+    cdef dict names
+    cdef int64_t until_ns
+
+@cython.final
+cdef class DnsMemory:
+    cdef object _devices
+    cdef int64_t _silent_ns
+    cdef public Py_ssize_t devices_forgotten
+    cdef public Py_ssize_t names_forgotten
+    cdef public Py_ssize_t histories_cut
+
+    @cython.locals(known=_Device, spans=_Span, until_ns=int64_t)
+    cpdef void learn(self, bytes device, str name, tuple chain, tuple addresses, int64_t ttl_s, int64_t at_ns) except *
+    @cython.locals(known=_Device, span=_Span)
+    cpdef object name_of(self, bytes device, bytes address, int64_t at_ns)
+    @cython.locals(known=_Device, span=_Span)
+    cpdef tuple chain_of(self, bytes device, str name, int64_t at_ns)
+    @cython.locals(known=_Device)
+    cdef _Device _device(self, bytes device, int64_t at_ns)
+    @cython.locals(oldest=_Device, old=bint)
+    cdef void _forget_silent(self, bytes device, int64_t at_ns) except *
+    @cython.locals(spans=_Span, oldest=_Span, old=bint)
+    cdef _Span _spans(self, dict table, object key, Py_ssize_t most, int64_t at_ns)
+    @cython.locals(span=_Span, _place=int)
+    cdef _Span _appended(self, _Span newest, str name, tuple chain, int64_t at_ns, int64_t until_ns)
+
+cdef _Span _last(_Span span, int64_t at_ns)

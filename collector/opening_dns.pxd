@@ -1,0 +1,49 @@
+# C types of collector/opening_dns.py; the code is there and runs without them.
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from collector.dissect.dns cimport Message, Resolution, message, resolution
+from collector.dissect.hostname cimport host_name
+from collector.names cimport DnsMemory
+from collector.opening_facts cimport Opening
+from collector.streams cimport FULL, NOTHING, Stream
+
+cdef int _BOTH, _UP, _DOWN
+
+@cython.final
+cdef class Learner:
+    cdef object _device_key
+    cdef DnsMemory _memory
+    cdef readonly object counters
+
+    @cython.locals(found=Resolution, name=str, device=bytes)
+    cdef void learn(self, Message answer, bytes mac, bytes client, int64_t at_ns) except *
+
+cdef class DnsOpening(Opening):
+    cdef Learner _learner
+    cdef bytes _client
+    cdef bytes _server
+    cdef bytes _mac
+    cdef bytes _server_mac
+    cdef bint _heard
+    cdef tuple _asked
+    cdef bint _asked_up
+    cdef dict _others
+
+    @cython.locals(said=Message, question=tuple)
+    cdef void _take(self, bint up, bytes octets, int64_t at_ns) except *
+    cdef void _ask(self, tuple question, bint up) except *
+    cdef void _forget(self) except *
+    cdef bint _was_asked(self, tuple question, bint answer_up) except -1
+
+cdef class DnsDatagrams(DnsOpening):
+    cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
+
+cdef class DnsSegments(DnsOpening):
+    cdef Stream _up
+    cdef Stream _down
+    cdef int _want
+
+    @cython.locals(bit=int, gain=int, stream=Stream)
+    cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
+    @cython.locals(octets=bytearray, at=Py_ssize_t, end=Py_ssize_t, said=bytes)
+    cdef void _read(self, bint up, Stream stream, int64_t at_ns) except *
