@@ -57,7 +57,7 @@ class CaptureEvents:
             for block in self.file:
                 for part in self._pace.parts(block) if self._pace else (block,):
                     yield self.watch.observe(part)
-        yield self.watch.finish()
+        yield from self.watch.finish()
 
 
 class CaptureInput:

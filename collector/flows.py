@@ -199,11 +199,18 @@ class FlowTable(Ledger):
 
     def finish(self) -> list[Flow]:
         """End everything that is left, and return what `drain` would: flows still open end as "eof"."""
+        while self.finish_some(self._slots.capacity):
+            pass
+        return self.drain()
+
+    def finish_some(self, most: int) -> bool:
+        """End up to *most* of the flows that are left, as `finish` does; return whether any is left."""
         self._whole += self._fragments.flush()
         self._count_whole()
-        while self._slots.live:
+        while self._slots.live and most > 0:
             self._end(self._quietest(), "eof")
-        return self.drain()
+            most -= 1
+        return self._slots.live > 0
 
     def _count(self, time: int, octets: int, packets: int) -> None:
         """Count the packet that the frame describes to its flow; begin the flow if need be."""

@@ -36,7 +36,7 @@ class LiveInput:
             # Nothing that was seen before `reached_ns` is still under way: a quiet flow is quiet up to then.
             events += self._watch.advance(self._tap.reached_ns)
             yield events
-        yield self._watch.finish()
+        yield from self._watch.finish()
 
     def use_network(self, network: Network) -> None:
         """Place later flows by this network file."""

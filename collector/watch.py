@@ -15,7 +15,7 @@ from collector.periods import Periods
 from collector.pseudonyms import KeyRing, Pseudonyms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from collector.events import FlowEvent
     from collector.flow import Flow
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collector.segments import Network
 
 UTC_ZONE = ZoneInfo("UTC")
+PORTION = 1_024
+"""Events given out at one time when everything ends: all at once they would take more memory than all else."""
 
 
 class Watch:
@@ -44,6 +46,8 @@ class Watch:
         # DNS answers says does not depend on how the capture happens to be read.
         self.table = FlowTable(Openings(names, device_key=devices.key), seed=seed, taker=self._take)
         self._ready: list[FlowEvent] = []
+        # Flows that end because everything does: no packet can tell more about them.
+        self._left: list[Flow] | None = None
 
     def observe(self, block: FrameBlock) -> list[FlowEvent]:
         """Take frames in, and return the events of the flows and parts that ended with them."""
@@ -55,13 +59,21 @@ class Watch:
         self.table.advance(now_ns)
         return self._given()
 
-    def finish(self) -> list[FlowEvent]:
-        """End every flow, and return their events."""
+    def finish(self) -> Iterator[list[FlowEvent]]:
+        """End every flow, and yield their events."""
+        left: list[Flow] = []
+        self._left = left
         self.table.finish()
-        return self._given()
+        self._left = None
+        left.reverse()
+        while left:
+            yield [self.meter.event(left.pop()) for _ in range(min(PORTION, len(left)))]
 
     def _take(self, flow: Flow) -> None:
-        self._ready.append(self.meter.event(flow))
+        if self._left is None:
+            self._ready.append(self.meter.event(flow))
+        else:
+            self._left.append(flow)
 
     def _given(self) -> list[FlowEvent]:
         ready, self._ready = self._ready, []
