@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from prometheus_client import CollectorRegistry
 
@@ -71,3 +71,38 @@ class CollectorMetrics:
             reason = reason_label(words)
             self._dropped.labels(reason=reason).inc(max(0, total - self._seen_dropped.get(words, 0)))
         self._seen_packets, self._seen_dropped = packets, dict(dropped)
+
+
+class DeliveryMetrics:
+    """The series of what waits for the broker and what it has.
+
+    Args:
+        registry: where they are registered.
+        spooled: returns how many events wait.
+        dropped: returns how many were dropped from a full spool.
+        version: of this program.
+        compiled: whether the hot modules are compiled.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        spooled: Callable[[], int],
+        dropped: Callable[[], int],
+        version: str,
+        compiled: bool,
+    ) -> None:
+        waiting = Gauge("schoolgate_events_spooled", "Events that wait for the broker.", registry=registry)
+        waiting.set_function(spooled)
+        lost = Gauge(
+            "schoolgate_spool_dropped_events", "Events dropped from a full spool since start.", registry=registry
+        )
+        lost.set_function(dropped)
+        self._delivered = Counter("schoolgate_events_delivered", "Events that the broker has.", registry=registry)
+        build = Gauge("schoolgate_build_info", "Always 1.", ("version", "compiled"), registry=registry)
+        build.labels(version=version, compiled=str(compiled).lower()).set(1)
+
+    def delivered(self, events: int) -> None:
+        """Count events that the broker acknowledged."""
+        self._delivered.inc(events)

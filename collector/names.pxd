@@ -25,6 +25,7 @@ cdef class _Device:
     cdef dict addresses
     cdef dict names
     cdef int64_t until_ns
+    cdef int64_t look_ns
 
 @cython.final
 cdef class DnsMemory:
@@ -44,9 +45,11 @@ cdef class DnsMemory:
     cdef _Device _device(self, bytes device, int64_t at_ns)
     @cython.locals(oldest=_Device, old=bint)
     cdef void _forget_silent(self, bytes device, int64_t at_ns) except *
-    @cython.locals(spans=_Span, oldest=_Span, old=bint)
-    cdef _Span _spans(self, dict table, object key, Py_ssize_t most, int64_t at_ns)
+    @cython.locals(spans=_Span)
+    cdef _Span _taken(self, dict table, object key, Py_ssize_t most)
     @cython.locals(span=_Span, _place=int)
     cdef _Span _appended(self, _Span newest, str name, tuple chain, int64_t at_ns, int64_t until_ns)
 
+@cython.locals(span=_Span)
+cdef int64_t _forget_old(dict table, int64_t at_ns) except -1
 cdef _Span _last(_Span span, int64_t at_ns)

@@ -61,10 +61,12 @@ class _Span:
 
 
 class _Device:
-    __slots__ = ("addresses", "names", "until_ns")
+    __slots__ = ("addresses", "look_ns", "names", "until_ns")
 
     def __init__(self) -> None:
         self.until_ns = 0
+        # When to look for what is old.
+        self.look_ns = 0
         # The newest answer under each address and each name.
         self.addresses: dict[bytes, _Span] = {}
         self.names: dict[str, _Span] = {}
@@ -109,12 +111,14 @@ class DnsMemory:
         ttl_s = min(ttl_s, _MOST_TTL)
         until_ns = at_ns + max(ttl_s, _ADDRESS_LIFETIME) * _NS
         for address in addresses:
-            spans = self._spans(known.addresses, address, _MOST_ADDRESSES, at_ns)
+            spans = self._taken(known.addresses, address, _MOST_ADDRESSES)
             known.addresses[address] = self._appended(spans, name, chain, at_ns, until_ns)
         until_ns = at_ns + max(ttl_s, _CHAIN_LIFETIME) * _NS
         known.until_ns = max(known.until_ns, until_ns)
-        spans = self._spans(known.names, name, _MOST_NAMES, at_ns)
+        spans = self._taken(known.names, name, _MOST_NAMES)
         known.names[name] = self._appended(spans, name, chain, at_ns, until_ns)
+        if at_ns > known.look_ns:
+            known.look_ns = min(_forget_old(known.addresses, at_ns), _forget_old(known.names, at_ns))
 
     def name_of(self, device: bytes, address: bytes, at_ns: int) -> tuple[str, tuple[str, ...]] | None:
         """Return the last name for which *device* was given *address* before that time, and its CNAME chain.
@@ -157,16 +161,12 @@ class DnsMemory:
             self.devices_forgotten += not old
             self._silent_ns = 0
 
-    def _spans(self, table: dict[_Key, _Span], key: _Key, most: int, at_ns: int) -> _Span | None:
-        """Take the answers under *key* out, to be put back as the newest; the oldest makes room once it is old."""
+    def _taken(self, table: dict[_Key, _Span], key: _Key, most: int) -> _Span | None:
+        """Take the answers under *key* out, to be put back as the newest; if there are none the oldest makes room."""
         spans = table.pop(key, None)
-        if spans is None and table:
-            first = next(iter(table))
-            oldest = table[first]
-            old = oldest.until_ns + _GRACE < at_ns
-            if old or len(table) >= most:
-                del table[first]
-                self.names_forgotten += not old
+        if spans is None and len(table) >= most:
+            del table[next(iter(table))]
+            self.names_forgotten += 1
         return spans
 
     def _appended(self, newest: _Span | None, name: str, chain: tuple[str, ...], at_ns: int, until_ns: int) -> _Span:
@@ -184,6 +184,17 @@ class DnsMemory:
                 self.histories_cut += span.older.until_ns >= at_ns
                 span.older = None
         return _Span(name, chain, at_ns, until_ns, newest)
+
+
+def _forget_old(table: dict[_Key, _Span], at_ns: int) -> int:
+    """Forget what is old, and return the time at which the next one is."""
+    while table:
+        key = next(iter(table))
+        span = table[key]
+        if span.until_ns + _GRACE >= at_ns:
+            return span.until_ns + _GRACE
+        del table[key]
+    return at_ns
 
 
 def _last(span: _Span | None, at_ns: int) -> _Span | None:

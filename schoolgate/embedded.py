@@ -117,6 +117,7 @@ class Embedded:
                     show=bar.show,
                 )
                 done = self._replay.take(capture)
+                capture.close()
             tell_warning(capture.warning)
             if not done:
                 say("stopped as asked; what was judged is kept, and the next run goes on from there")

@@ -10,6 +10,7 @@ import typer
 
 from schoolgate.agreements import app as agreements_app
 from schoolgate.cases import app as cases_app
+from schoolgate.kafka import app as kafka_app
 from schoolgate.shell import VERSION, end_with_the_reader
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(agreements_app, name="agreements")
 app.add_typer(cases_app, name="cases")
+app.add_typer(kafka_app, name="kafka")
 
 
 @app.callback(invoke_without_command=True)
@@ -102,6 +104,40 @@ def run(
     from schoolgate.embedded import run_configured
 
     run_configured(config, listen=metrics, stay=stay)
+
+
+@app.command()
+def collect(
+    config: Annotated[Path, typer.Option(readable=False, help="Configuration file.")],
+    metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus reads.")] = None,
+) -> None:
+    """Bring flow events of an interface or of captures to Kafka, by way of a durable spool.
+
+    While the broker is away the spool grows; nothing is lost until it is full. Captures end the run when the broker has
+    everything; a capture that was collected before is skipped, one that was interrupted is gone on with.
+    """
+    from schoolgate.collect import collect as do
+
+    do(config, listen=metrics)
+
+
+@app.command()
+def judge(
+    config: Annotated[Path, typer.Option(readable=False, help="Configuration file.")],
+    instance: Annotated[
+        str | None, typer.Option(help="Name of this process, the same after every start: static membership.")
+    ] = None,
+    metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus reads.")] = None,
+) -> None:
+    """Judge flow events from Kafka: findings and cases to Kafka, cases to the store as well.
+
+    Any number of processes share the work. One that dies loses nothing: another goes on from its last transaction.
+    Agreement, party and network files are those of the configuration, the same for every process; they are read again
+    when they change, and on SIGHUP.
+    """
+    from schoolgate.judge import judge as do
+
+    do(config, instance=instance, listen=metrics)
 
 
 @app.command()

@@ -75,7 +75,8 @@ class MortalBroker(Broker, Protocol):
 
 def new_cluster_id() -> str:
     """Return an id that Kafka takes for a new cluster: 16 octets in URL-safe Base64 without padding."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+    # Kafka's own tool takes an id that begins with a hyphen for an option; this first octet keeps a letter in front.
+    return base64.urlsafe_b64encode(b"\x40" + uuid.uuid4().bytes[1:]).decode("ascii").rstrip("=")
 
 
 class KafkaBroker(KafkaNode):

@@ -1,0 +1,179 @@
+"""How to reach Apache Kafka: address, login, and why it does not work, in words.
+
+aiokafka's clients log why a broker refuses them and raise without the reason, so each one is dialled here first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+
+from collector.problems import DocumentError, Problem
+from collector.settings import SecretFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collector.settings import Kafka
+
+DIAL_TIMEOUT_S = 10.0
+# A refusal may be a slip of the moment (a password that is just being changed); after the last one it is final.
+REFUSALS_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+
+
+class BrokerError(Exception):
+    """The broker cannot be used; the message says why and what to do."""
+
+
+class BrokerAwayError(BrokerError):
+    """Nothing answers. It may come back."""
+
+
+class BrokerRefusedError(BrokerError):
+    """It answers and does not let us in: password, certificate, rights, a missing topic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where the broker is and who we are."""
+
+    bootstrap: tuple[str, ...]
+    """HOST:PORT each."""
+    user: str | None
+    """Name that we log in with; None: no login."""
+    client: dict[str, Any] = field(repr=False)
+    """What aiokafka's clients take besides the address; holds the password."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All that aiokafka's clients take."""
+        return {"bootstrap_servers": list(self.bootstrap), **self.client}
+
+
+def connection(kafka: Kafka, *, config: Path) -> Connection:
+    """Return how to reach the broker that the configuration names; read password and authority from their files.
+
+    Raises:
+        DocumentError: a part is missing, or a file cannot be read.
+    """
+    security = kafka.security
+    for address in kafka.bootstrap:
+        _split(address, config=config)
+    if security.protocol == "PLAINTEXT":
+        return Connection(bootstrap=tuple(kafka.bootstrap), user=None, client={"security_protocol": "PLAINTEXT"})
+    if security.user is None or security.password is None:
+        raise _problem(
+            config, what="SASL_SSL needs `user` and `password`", remedy="write password: {file: kafka.password}"
+        )
+    client = {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": security.mechanism or "SCRAM-SHA-512",
+        "sasl_plain_username": security.user,
+        "sasl_plain_password": _secret(security.password, config=config),
+        "ssl_context": _trust(security.ca, config=config),
+    }
+    return Connection(bootstrap=tuple(kafka.bootstrap), user=security.user, client=client)
+
+
+async def dial(to: Connection) -> str:
+    """Log in to the first broker that lets us, and return its address.
+
+    Raises:
+        BrokerRefusedError: one answered and refused.
+        BrokerAwayError: none answered within 10 s.
+    """
+    quiet_client_library()
+    reasons = []
+    for address in to.bootstrap:
+        try:
+            await _dial(address, to=to)
+        except BrokerAwayError as reason:
+            reasons.append(str(reason))
+        else:
+            return address
+    raise BrokerAwayError("; ".join(reasons))
+
+
+def quiet_client_library() -> None:
+    """Keep aiokafka from logging: what it has to say is said here, once and in words."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
+
+
+async def _dial(address: str, *, to: Connection) -> None:
+    host, _, port = address.rpartition(":")
+    client = dict(to.client)
+    try:
+        async with asyncio.timeout(DIAL_TIMEOUT_S):
+            link = await create_conn(
+                host.strip("[]"), int(port), request_timeout_ms=int(DIAL_TIMEOUT_S * 1000), **client
+            )
+        link.close()
+    except (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError) as error:
+        raise BrokerRefusedError(
+            f"the broker at {address} refuses user {to.user} ({_last(error)}); correct `kafka.security`"
+        ) from None
+    except ssl.SSLCertVerificationError as error:
+        raise BrokerRefusedError(
+            f"the certificate of the broker at {address} is not trusted: {error.verify_message}; "
+            "renew it, or name its authority under `kafka.security.ca`"
+        ) from None
+    except ssl.SSLError as error:
+        raise BrokerRefusedError(f"the broker at {address} does not speak TLS as we do ({error.reason})") from None
+    except TimeoutError:
+        raise BrokerAwayError(f"the broker at {address} does not answer") from None
+    except (KafkaError, OSError) as error:
+        raise BrokerAwayError(f"the broker at {address} cannot be reached ({_last(error)})") from None
+
+
+def _last(error: BaseException) -> str:
+    """Return what an error says, without the name that aiokafka puts before it."""
+    return str(error).removeprefix(type(error).__name__ + ": ") or type(error).__name__
+
+
+def _split(address: str, *, config: Path) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise _problem(config, what=f"`kafka.bootstrap`: `{address}` is no HOST:PORT", remedy="write 127.0.0.1:9092")
+
+
+def _secret(secret: str | SecretFile, *, config: Path) -> str:
+    if not isinstance(secret, SecretFile):
+        return secret
+    path = config.parent / secret.file
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _problem(
+            path, what=f"the password file cannot be read ({error})", remedy="give a readable file"
+        ) from None
+    # Editors end the last line; no password does.
+    return text.rstrip("\r\n")
+
+
+def _trust(ca: str | None, *, config: Path) -> ssl.SSLContext:
+    if ca is None:
+        return ssl.create_default_context()
+    path = config.parent / ca
+    try:
+        return ssl.create_default_context(cafile=str(path))
+    except OSError as error:  # ssl.SSLError is one, too
+        raise _problem(
+            path,
+            what=f"this is no readable PEM file ({error.strerror or error})",
+            remedy="give the certificate of the broker's authority",
+        ) from None
+
+
+def _problem(path: Path, *, what: str, remedy: str) -> DocumentError:
+    return DocumentError([Problem(path=str(path), line=1, what=what, remedy=remedy)])

@@ -1,0 +1,371 @@
+"""A durable queue of events between the capture and the broker: what is in it outlives kill -9 and a power cut.
+
+It knows nothing of Kafka. One process at a time holds a spool, and two of its threads may: one appends, one takes out.
+SQLite with a write-ahead log, each commit on the disk before it counts; a row a batch, deleted when the broker has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
+
+import msgspec
+
+from collector.spooled import Batch, Gap, Kind, Progress, decode_gap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from collector.spooled import Pair
+
+OWNER_ONLY = 0o600
+ROW_EVENTS = 200
+# Rows are what is dropped and what is sent at once; large ones would make a small spool coarse.
+ROW_OCTETS = 64 << 10
+# What a row costs the file besides its body: the other columns and SQLite's own bookkeeping.
+ROW_OVERHEAD = 64
+# The part of the bound that may be on its way to the broker, and is therefore not dropped, at one time.
+FLIGHT_SHARE = 4
+# And no more events than these: a reader that drops repeats remembers the last 4,096 of a collector in a partition.
+FLIGHT_EVENTS = 4_000
+# Pages that stay free in the file for the next events; more are given back to the disk.
+SPARE_PAGES = 1024
+FORMAT = 1
+_APPLICATION = 0x53675370  # "SgSp"
+
+_SCHEMA = """
+CREATE TABLE batch (
+    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, kind TEXT NOT NULL, octets INTEGER NOT NULL,
+    through_ns INTEGER, body BLOB NOT NULL
+);
+CREATE TABLE capture (
+    sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, events INTEGER NOT NULL, finished INTEGER NOT NULL
+);
+CREATE TABLE counter (next INTEGER NOT NULL);
+"""
+
+
+class SpoolError(Exception):
+    """The spool cannot be used: its disk is full, it is no spool, another process holds it. Nothing in it is harmed."""
+
+
+class SpoolFullError(SpoolError):
+    """The spool is at its bound and may drop nothing; take something out, then append again."""
+
+
+class Extra(TypedDict, total=False):
+    """What may be committed together with events."""
+
+    through_ns: int | None
+    """See Batch."""
+    progress: Progress | None
+    """The capture that they come from."""
+    end: bool
+    """Nothing comes after these events."""
+
+
+class Spool:
+    """The queue.
+
+    Args:
+        path: its file; made where there is none, readable by its owner alone.
+        max_bytes: bound in octets, over what waits.
+        when_full: drop the oldest events and leave a gap in their place, or refuse new ones (SpoolFullError).
+        origin: first sequence number of a new file. Microseconds since the epoch, so that a spool that replaces a lost
+            one goes on above it.
+
+    Raises:
+        SpoolError: another process holds it, it is no spool, or the disk does not take it.
+    """
+
+    def __init__(
+        self, path: Path, *, max_bytes: int, when_full: Literal["drop_oldest", "stop"] = "drop_oldest", origin: int
+    ) -> None:
+        self._path = path
+        self._max = max_bytes
+        self._drops = when_full == "drop_oldest"
+        self._lock = threading.Lock()
+        self._reached: int | None = None
+        # Rows up to this one were handed out: they may be at the broker already, so they are not dropped.
+        self._handed = -1
+        self.flight_octets = max_bytes // FLIGHT_SHARE
+        self.dropped_events = 0
+        with self._told():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
+            # No waiting for locks: whoever holds a spool holds it for as long as it lives.
+            self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            with self._told():
+                self._open(origin)
+        except SpoolError:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let it go."""
+        with self._lock:
+            self._db.close()
+
+    @property
+    def events(self) -> int:
+        """Events that wait."""
+        return self._events
+
+    @property
+    def rows(self) -> int:
+        """Rows that wait: batches of events, gaps, ends."""
+        return self._rows
+
+    @property
+    def octets(self) -> int:
+        """Octets that wait."""
+        return self._octets
+
+    def progress(self, sha256: str) -> Progress | None:
+        """Return how much of a capture was spooled; None: it was never seen."""
+        with self._lock, self._told():
+            row = self._db.execute(
+                "SELECT sha256, name, events, finished FROM capture WHERE sha256 = ?", (sha256,)
+            ).fetchone()
+        return Progress(sha256=row[0], name=row[1], events=row[2], finished=bool(row[3])) if row else None
+
+    def append(self, pairs: Sequence[Pair], **extra: Unpack[Extra]) -> None:
+        """Add events; when this returns they are on the disk, together with *extra*, or all of it is not.
+
+        Raises:
+            SpoolFullError: no room, and nothing may be dropped.
+            SpoolError: the disk is full, or failed.
+        """
+        with self._lock:
+            with self._transaction():
+                self._add(pairs, extra)
+            if extra.get("end"):
+                self._reached = None  # what comes next is another capture, and may lie anywhere in time
+            else:
+                self._reach(extra.get("through_ns"))
+
+    def reach(self, through_ns: int | None) -> None:
+        """Say that no event that comes later began before *through_ns*."""
+        with self._lock:
+            self._reach(through_ns)
+
+    def reached(self) -> int | None:
+        """Return up to which time nothing is missing once everything in the spool has gone; None: something waits."""
+        with self._lock:
+            return None if self._rows else self._reached
+
+    def oldest(self) -> list[Batch]:
+        """Return the oldest rows, as many as may be under way at once. Again and again the same, until acknowledged."""
+        batches: list[Batch] = []
+        octets = events = 0
+        with self._lock, self._told():
+            for first, count, kind, through, body, size in self._db.execute(
+                "SELECT first, count, kind, through_ns, body, octets FROM batch ORDER BY first"
+            ):
+                octets += size
+                events += count if kind == Kind.EVENTS.value else 0
+                if batches and (octets > self.flight_octets or events > FLIGHT_EVENTS):
+                    break
+                batches.append(Batch(first=first, kind=Kind(kind), through_ns=through, body=body, octets=size))
+            if batches:
+                self._handed = max(self._handed, batches[-1].first)
+        return batches
+
+    def acknowledge(self, batches: Sequence[Batch]) -> None:
+        """Delete rows that the broker has.
+
+        Raises:
+            SpoolError: the disk failed.
+        """
+        with self._lock:
+            with self._transaction():
+                for batch in batches:
+                    self._remove(batch.first)
+            with self._told():
+                free = self._db.execute("PRAGMA freelist_count").fetchone()[0]
+                if free > 2 * SPARE_PAGES:
+                    # As a script: it gives no rows and takes one step a page, and `execute` takes only the first.
+                    self._db.executescript(f"PRAGMA incremental_vacuum({free - SPARE_PAGES})")
+
+    def _open(self, origin: int) -> None:
+        # Exclusive: a second process is refused by the lock on the file itself, which a dead process cannot keep.
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # Deleted events are overwritten, or they would lie in free pages for longer than they may be kept.
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(f"PRAGMA journal_size_limit = {4 << 20}")
+        self._db.execute("BEGIN EXCLUSIVE")
+        try:
+            mark = self._db.execute("PRAGMA application_id").fetchone()[0]
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            tables = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            if tables and (mark, version) != (_APPLICATION, FORMAT):
+                raise self._strange()
+            if not tables:
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute("INSERT INTO counter VALUES (?)", (origin,))
+                self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                self._db.execute(f"PRAGMA user_version = {FORMAT}")
+            self._recount()
+        except (sqlite3.Error, SpoolError):
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _strange(self) -> SpoolError:
+        return SpoolError(f"{self._path}: this is no spool of this version; name another file under `spool`")
+
+    def _recount(self) -> None:
+        self._rows: int
+        self._octets: int
+        self._events: int
+        self._next: int = self._db.execute("SELECT next FROM counter").fetchone()[0]
+        self._rows, self._octets, self._events = self._db.execute(
+            "SELECT count(*), coalesce(sum(octets), 0), coalesce(sum(count) FILTER (WHERE kind = 'events'), 0)"
+            " FROM batch"
+        ).fetchone()
+
+    def _add(self, pairs: Sequence[Pair], extra: Extra) -> None:
+        through = extra.get("through_ns")
+        rows = list(_rows(pairs))
+        for number, part in enumerate(rows, start=1):
+            # Only what follows the last event of this call is known to begin later.
+            self._insert(
+                Kind.EVENTS,
+                body=msgspec.msgpack.encode(part),
+                count=len(part),
+                through=through if number == len(rows) else None,
+            )
+        if extra.get("end"):
+            self._insert(Kind.END, body=b"", count=1, through=through)
+        self._db.execute("UPDATE counter SET next = ?", (self._next,))
+        progress = extra.get("progress")
+        if progress is not None:
+            self._db.execute(
+                "INSERT OR REPLACE INTO capture VALUES (?, ?, ?, ?)",
+                (progress.sha256, progress.name, progress.events, progress.finished),
+            )
+
+    def _insert(self, kind: Kind, *, body: bytes, count: int, through: int | None) -> None:
+        octets = len(body) + ROW_OVERHEAD
+        if kind is Kind.EVENTS and self._octets + octets > self._max:
+            self._make_room(self._octets + octets - self._max)
+        self._db.execute(
+            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)", (self._next, count, kind.value, octets, through, body)
+        )
+        self._next += count
+        self._rows += 1
+        self._octets += octets
+        self._events += count if kind is Kind.EVENTS else 0
+
+    def _make_room(self, octets: int) -> None:
+        """Drop the oldest events of at least *octets* that nobody was handed, and leave one gap in their place."""
+        if not self._drops:
+            raise SpoolFullError(f"{self._path}: the spool is full ({self._max:,} octets)")
+        # The gap itself takes room, too.
+        octets += 4 * ROW_OVERHEAD
+        gaps: list[Gap] = []
+        freed = 0
+        rows = self._db.execute(
+            "SELECT first, count, kind, octets, body FROM batch WHERE first > ? AND kind != 'end' ORDER BY first",
+            (self._handed,),
+        )
+        while freed < octets and (row := rows.fetchone()) is not None:
+            first, count, kind, size, body = row
+            if kind == Kind.GAP.value:
+                gaps.append(decode_gap(body))
+            else:
+                gaps.append(Gap(first=first, last=first + count - 1, events=count, octets=size))
+                self.dropped_events += count
+            freed += size
+        rows.close()
+        if freed < octets:
+            raise SpoolFullError(f"{self._path}: the spool of {self._max:,} octets is too small for what is under way")
+        for gap in gaps:
+            self._remove(gap.first)
+        whole = Gap(
+            first=gaps[0].first,
+            last=gaps[-1].last,
+            events=sum(gap.events for gap in gaps),
+            octets=sum(gap.octets for gap in gaps),
+        )
+        body = msgspec.json.encode(whole)
+        self._db.execute(
+            "INSERT INTO batch VALUES (?, ?, ?, ?, NULL, ?)",
+            (whole.first, whole.last - whole.first + 1, Kind.GAP.value, len(body) + ROW_OVERHEAD, body),
+        )
+        self._rows += 1
+        self._octets += len(body) + ROW_OVERHEAD
+
+    def _remove(self, first: int) -> None:
+        for count, kind, octets in self._db.execute(
+            "DELETE FROM batch WHERE first = ? RETURNING count, kind, octets", (first,)
+        ).fetchall():
+            self._rows -= 1
+            self._octets -= octets
+            self._events -= count if kind == Kind.EVENTS.value else 0
+
+    def _reach(self, through_ns: int | None) -> None:
+        if through_ns is not None:
+            self._reached = max(through_ns, self._reached or 0)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        dropped = self.dropped_events
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                # SQLite rolls back by itself when the disk is full; then there is nothing left to undo.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                self.dropped_events = dropped
+                self._recount()
+                raise
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what SQLite and the disk complain of in words for whoever runs this."""
+        try:
+            yield
+        except OSError as error:
+            raise SpoolError(f"{self._path}: the spool cannot be opened ({error.strerror})") from error
+        except sqlite3.Error as error:
+            raise SpoolError(f"{self._path}: {_meaning(error)}") from error
+
+
+def _rows(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
+    start = octets = 0
+    for at, (key, value) in enumerate(pairs):
+        octets += len(key) + len(value)
+        if at + 1 - start == ROW_EVENTS or octets >= ROW_OCTETS:
+            yield pairs[start : at + 1]
+            start, octets = at + 1, 0
+    if start < len(pairs):
+        yield pairs[start:]
+
+
+def _meaning(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_BUSY:
+        return "another process holds this spool; stop it, or name another file under `spool`"
+    if code == sqlite3.SQLITE_FULL:
+        return "the disk of the spool is full; nothing in the spool is harmed, make room and start again"
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return "this file is no spool, or it is damaged; move it away"
+    return f"the spool's disk does not do what it should ({error})"

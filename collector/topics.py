@@ -1,0 +1,103 @@
+"""The topics: names, partitions, how long each keeps what, and who may do what with them. Facts, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Role = Literal["collector", "judge", "publisher", "dashboard"]
+"""Who speaks to the broker; `publisher` puts agreements there, `dashboard` only reads."""
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+# The larger half of a cluster must have a record before it counts.
+REPLICAS: Final = 3
+# The broker's own limit is 1 MiB; said aloud, so that a cluster with another default refuses the same records.
+MAX_RECORD_OCTETS: Final = 1_048_588
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One topic as it should be."""
+
+    name: str
+    """Full name."""
+    partitions: int
+    """How many; more than these are left alone, because a key would change its place."""
+    cleanup: Literal["delete", "compact", "compact,delete"]
+    """Kafka's `cleanup.policy`."""
+    retention_ms: int | None
+    """How long records are kept; None: compacted, the last of each key for ever."""
+    writes: tuple[Role, ...]
+    """Who may write."""
+    reads: tuple[Role, ...]
+    """Who may read."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Kafka's names and values."""
+        told = {
+            "cleanup.policy": self.cleanup,
+            # The broker's clock, so that nobody's wrong clock keeps or deletes a record, or judges its age.
+            "message.timestamp.type": "LogAppendTime",
+            "max.message.bytes": str(MAX_RECORD_OCTETS),
+            "retention.ms": str(self.retention_ms if self.retention_ms is not None else -1),
+        }
+        if self.retention_ms is not None:
+            # A segment is deleted as a whole, once its last record is old enough: a twelfth more than promised at most.
+            told["segment.ms"] = str(max(HOUR_MS, self.retention_ms // 12))
+        if "compact" in self.cleanup:
+            told["max.compaction.lag.ms"] = str(DAY_MS)
+        return told
+
+
+FLOWS: Final = "schoolgate.flows"
+ENGINE_STATE: Final = "schoolgate.engine-state"
+FINDINGS: Final = "schoolgate.findings"
+CASE_STATE: Final = "schoolgate.case-state"
+CASES: Final = "schoolgate.cases"
+AGREEMENTS: Final = "schoolgate.agreements"
+DEAD_LETTERS: Final = "schoolgate.dead-letters"
+
+TOPICS: Final = (
+    Topic(
+        name=FLOWS, partitions=12, cleanup="delete", retention_ms=72 * HOUR_MS,
+        writes=("collector",), reads=("judge",),
+    ),
+    Topic(
+        name=ENGINE_STATE, partitions=12, cleanup="compact,delete", retention_ms=72 * HOUR_MS,
+        writes=("judge",), reads=("judge",),
+    ),
+    Topic(
+        name=FINDINGS, partitions=6, cleanup="delete", retention_ms=90 * DAY_MS,
+        writes=("judge",), reads=("judge",),
+    ),
+    Topic(
+        name=CASE_STATE, partitions=6, cleanup="compact", retention_ms=None,
+        writes=("judge",), reads=("judge",),
+    ),
+    Topic(
+        name=CASES, partitions=6, cleanup="compact", retention_ms=None,
+        writes=("judge",), reads=("judge", "dashboard"),
+    ),
+    Topic(
+        name=AGREEMENTS, partitions=1, cleanup="compact", retention_ms=None,
+        writes=("publisher",), reads=("judge", "publisher", "dashboard"),
+    ),
+    Topic(
+        name=DEAD_LETTERS, partitions=3, cleanup="delete", retention_ms=30 * DAY_MS,
+        writes=("judge",), reads=(),
+    ),
+)  # fmt: skip
+
+GROUP_PREFIXES: Final[dict[Role, str]] = {"judge": "schoolgate-judge", "dashboard": "schoolgate-dashboard"}
+"""Consumer groups of a role begin like this."""
+TRANSACTION_PREFIXES: Final[dict[Role, str]] = {"judge": "schoolgate-judge"}
+"""Transactional ids of a role begin like this."""
+USERS: Final[dict[Role, str]] = {
+    "collector": "schoolgate-collector",
+    "judge": "schoolgate-judge",
+    "publisher": "schoolgate-publisher",
+    "dashboard": "schoolgate-dashboard",
+}
+"""The broker's user for each role."""

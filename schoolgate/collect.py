@@ -1,0 +1,230 @@
+"""Captures or live interfaces to Kafka, with a durable spool in between: what `schoolgate collect` starts."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from prometheus_client import CollectorRegistry, disable_created_metrics
+
+from collector.brokers import BrokerError, connection
+from collector.capture import CaptureInput
+from collector.collect import Filler, FillHooks, NetworkFile
+from collector.documents import DocumentError, Problem
+from collector.flows import COMPILED
+from collector.kafka import Delivery, DeliveryHooks
+from collector.keyfile import load_keys, save_keys
+from collector.live_input import LiveInput
+from collector.metrics import CollectorMetrics, DeliveryMetrics
+from collector.pace import Pace
+from collector.progress import ReadingBar
+from collector.sources.tap import open_tap
+from collector.spool import Spool, SpoolError
+from collector.watch import new_pseudonyms
+from schoolgate.configuration import configuration_at
+from schoolgate.embedded import KEY_GRACE_NS, give_up_rights, serve_metrics
+from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from collector.brokers import Connection
+    from collector.sources.tap import Tap
+    from schoolgate.configuration import Configuration
+
+# Asked to stop, it hands over what it can in this time; the rest waits in the spool for the next start.
+GRACE_S = 10.0
+
+
+def collect(config: Path, *, listen: str | None) -> None:
+    """Do what `schoolgate collect` does.
+
+    Args:
+        config: the configuration file.
+        listen: HOST:PORT of the metrics, over the configuration.
+
+    Raises:
+        DocumentError: a file is wrong.
+        EnvironmentFailedError: spool, broker, port or rights are not as they must be.
+    """
+    settings = configuration_at(config)
+    source = settings.source
+    if source is None:
+        what, remedy = "`source` is missing", "write source: {interface: eth1} or source: {capture: [day.pcap]}"
+        raise DocumentError([Problem(path=str(config), line=1, what=what, remedy=remedy)])
+    network = NetworkFile(config.parent / settings.network)
+    broker = connection(settings.kafka, config=config)
+    with ExitStack() as held:
+        tap: Tap | None = None
+        if source.interface is not None:
+            names = [source.interface] if isinstance(source.interface, str) else source.interface
+            tap = held.enter_context(open_tap(names, say=say))
+            give_up_rights(config.parent)
+        try:
+            with Collector(settings, folder=config.parent, network=network, listen=listen) as collector:
+                asyncio.run(collector.run(broker, tap=tap))
+        except (SpoolError, BrokerError) as error:
+            raise EnvironmentFailedError(str(error)) from error
+
+
+class Collector:
+    """Everything of one `collect`: spool, keys, metrics, and the two that fill and empty the spool.
+
+    Args:
+        settings: the configuration.
+        folder: where relative paths in it start.
+        network: the network file.
+        listen: HOST:PORT of the metrics, over the configuration.
+    """
+
+    def __init__(self, settings: Configuration, *, folder: Path, network: NetworkFile, listen: str | None) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._network = network
+        self._held = ExitStack()
+        self._stop = threading.Event()
+        self._stop_tap: Callable[[], None] = lambda: None
+        self._current: CaptureInput | LiveInput | None = None
+        self._keys_at = folder / settings.privacy.key_file
+        keys = load_keys(self._keys_at)
+        # Not a key of devices: it belongs to `run`, which may share the file.
+        self._others = {name: keys.pop(name) for name in ("token",) if name in keys}
+        self._pseudonyms, self._ring = new_pseudonyms(
+            network.network, make_key=new_key, keys=keys, hours=settings.privacy.pseudonym_hours
+        )
+        self._spool = self._held.enter_context(self._open_spool())
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
+        registry = CollectorRegistry()
+        self._capture_metrics = CollectorMetrics(registry)
+        self._metrics = DeliveryMetrics(
+            registry,
+            spooled=lambda: self._spool.events,
+            dropped=lambda: self._spool.dropped_events,
+            version=VERSION,
+            compiled=COMPILED,
+        )
+        server = serve_metrics(listen or settings.metrics.listen, registry=registry)
+        self._held.callback(server.server_close)
+        self._held.callback(server.shutdown)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let everything go."""
+        self._held.close()
+
+    async def run(self, broker: Connection, *, tap: Tap | None) -> None:
+        """Fill the spool and empty it; return when nothing comes any more and the broker has everything, or when asked.
+
+        Raises:
+            BrokerRefusedError: the broker does not let us in.
+            SpoolError: the disk of the spool failed.
+        """
+        loop = asyncio.get_running_loop()
+        asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._asked_to_stop, asked)
+        loop.add_signal_handler(signal.SIGHUP, self._network.ask)
+        delivery = Delivery(
+            self._spool,
+            to=broker,
+            collector=self._settings.sensor,
+            hooks=DeliveryHooks(say=say, delivered=self._metrics.delivered),
+        )
+        sending = asyncio.create_task(delivery.run())
+        filling = asyncio.create_task(asyncio.to_thread(self._fill, tap))
+        try:
+            await asyncio.wait({filling, sending}, return_when=asyncio.FIRST_COMPLETED)
+            self._raise_fault(sending)
+            await filling
+            delivery.finish()
+            await self._until_sent(sending, asked=asked)
+        finally:
+            self._asked_to_stop(asked)
+            await asyncio.wait({filling})
+            sending.cancel()
+            await asyncio.wait({sending})
+        if self._spool.events:
+            say(f"stopped as asked; {self._spool.events:,} events wait in the spool for the next start")
+
+    async def _until_sent(self, sending: asyncio.Task[None], *, asked: asyncio.Event) -> None:
+        waiting = asyncio.create_task(asked.wait())
+        await asyncio.wait({sending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not sending.done():
+            await asyncio.wait({sending}, timeout=GRACE_S)
+        self._raise_fault(sending)
+
+    def _raise_fault(self, sending: asyncio.Task[None]) -> None:
+        if sending.done():
+            sending.result()
+
+    def _open_spool(self) -> Spool:
+        spool, source = self._settings.spool, self._settings.source
+        # A file does not run away: reading waits for the broker, and nothing of it is ever dropped.
+        waits = source is not None and source.capture is not None
+        return Spool(
+            self._folder / spool.path,
+            max_bytes=spool.max_bytes,
+            when_full="stop" if waits else spool.when_full,
+            origin=int(datetime.now(UTC).timestamp() * 1_000_000),
+        )
+
+    def _fill(self, tap: Tap | None) -> None:
+        hooks = FillHooks(say=say, before_append=self._before_append)
+        filler = Filler(self._spool, stop=self._stop, network=self._network, hooks=hooks)
+        if tap is not None:
+            self._follow(tap, filler=filler)
+        else:
+            self._read(filler)
+
+    def _follow(self, tap: Tap, *, filler: Filler) -> None:
+        live = LiveInput(tap, sensor=self._settings.sensor, network=self._network.network, pseudonyms=self._pseudonyms)
+        self._current, self._stop_tap = live, tap.stop
+        say("collecting until Ctrl-C")
+        if not self._stop.is_set():
+            filler.follow(live)
+
+    def _read(self, filler: Filler) -> None:
+        source = self._settings.source
+        speed = source.speed if source else 0.0
+        for path in (source.capture or ()) if source else ():
+            self._capture_metrics.next_capture()
+            with ReadingBar() as bar:
+                capture = self._current = CaptureInput(
+                    str(self._folder / path),
+                    sensor=self._settings.sensor,
+                    network=self._network.network,
+                    pseudonyms=self._pseudonyms,
+                    pace=Pace(speed, wait=self._stop.wait) if speed else None,
+                    show=bar.show,
+                )
+                done = filler.take(capture)
+            tell_warning(capture.warning)
+            if not done:
+                say("stopped as asked; the next run goes on with this capture")
+                return
+        # Nothing of a past day comes any more: its keys are destroyed, and its pseudonyms mean nothing from now on.
+        self._pseudonyms.forget_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
+        self._before_append()
+
+    def _before_append(self) -> None:
+        current = self._current
+        if isinstance(current, LiveInput):
+            # A flow belongs to the day on which it began; an hour after that day its last parts have come.
+            self._pseudonyms.forget_before(current.reached_ns - KEY_GRACE_NS)
+        if current is not None:
+            self._capture_metrics.capture(packets=current.packets, dropped=current.dropped)
+        if self._ring.changed:
+            save_keys(self._keys_at, {**self._ring.snapshot(), **self._others})
+
+    def _asked_to_stop(self, asked: asyncio.Event) -> None:
+        asked.set()
+        self._stop.set()
+        self._stop_tap()
