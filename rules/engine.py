@@ -123,9 +123,15 @@ class Engine:
     def judge(self, event: FlowEvent) -> None:
         """Judge one event; nothing happens when its id was judged before."""
         started = self._sightings.started(event)
+        if self.seen.is_new(event.id, day=started.date()):
+            self._judge(event, started=started)
+
+    def judge_new(self, event: FlowEvent) -> None:
+        """Judge one event whose id the caller has compared with those judged before; `seen` does not learn of it."""
+        self._judge(event, started=self._sightings.started(event))
+
+    def _judge(self, event: FlowEvent, *, started: datetime) -> None:
         day = started.date()
-        if not self.seen.is_new(event.id, day=day):
-            return
         if self.last_day is None or day > self.last_day:
             self.last_day = day
         if event.app == "dns":
@@ -148,6 +154,13 @@ class Engine:
         found = [_finding(key, self._tallies[key]) for key in self._changed]
         self._changed.clear()
         return sorted(found, key=lambda finding: finding.id)
+
+    def take(self) -> tuple[list[Finding], Coverage]:
+        """Return what was summed since the last call, and forget it: a portion that the caller adds to the rest."""
+        findings, coverage = self.drain(), self.coverage
+        self._tallies.clear()
+        self.coverage = Coverage()
+        return findings, coverage
 
     def _count(self, rule: RuleId, observation: Observation, *, sighting: Sighting) -> None:
         event = sighting.event

@@ -15,6 +15,7 @@ from rules.coverage import Coverage
 from rules.findings import Finding
 from rules.judgement import Judgement
 from rules.store import CaseRow
+from rules.versions import FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from rules.rulebook import Rulebook
     from rules.store import Position, Store
 
-OPEN, WITHDRAWN = "open", "withdrawn"
 _findings = msgspec.json.Decoder(Finding)
 
 
@@ -139,8 +139,14 @@ class EmbeddedService:
 
 def stored_report(store: Store) -> dict[str, Any]:
     """Return the report as the store holds it (contract, section 5): open cases, coverage, clause states."""
-    frame = store.state("report")
+    # Case tasks behind Kafka write parts; the embedded service writes the whole.
+    parts = store.parts()
+    frame = parts.get(FRAME_PART) or store.state("report")
     report: dict[str, Any] = json.loads(frame) if frame else empty_report()
+    if parts:
+        waived = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
+        waived.sort(key=lambda each: (each["agreement"] or "", each["rule"], each["clause"], each["subject"]))
+        report["waived"] = waived
     cases = [json.loads(row.body) for row in store.cases().values() if row.state == OPEN]
     order = {"critical": 0, "warning": 1, "info": 2}
     cases.sort(

@@ -11,16 +11,27 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from rules.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from rules.versions import CaseVersion, ReportPart
+
 __all__ = ["CaseRow", "Position", "Store", "StoreError"]
 
 STORE_VERSION = 1
+# One for each table that somebody else may be making at the same moment, and one for the version.
+PREPARE_ATTEMPTS = 8
 
 _tables = sa.MetaData()
 _meta = sa.Table(
@@ -54,6 +65,14 @@ _inputs = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("events", sa.Integer, nullable=False),
     sa.Column("finished", sa.Boolean, nullable=False),
+)
+# What several processes write: each part has one writer at a time, and the highest version wins.
+_parts = sa.Table(
+    "report_parts",
+    _tables,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
 )
 
 
@@ -108,8 +127,7 @@ class Store:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
         self.address = self._engine.url.render_as_string(hide_password=True)
         with self._guard():
-            _tables.create_all(self._engine)
-            self._check_version()
+            self._prepare()
 
     def close(self) -> None:
         """Let the database go."""
@@ -176,14 +194,56 @@ class Store:
                 }
                 self._upsert(connection, _inputs, [row])
 
-    def _upsert(self, connection: sa.Connection, table: sa.Table, rows: list[dict[str, object]]) -> None:
+    def keep(self, cases: Iterable[CaseVersion], *, parts: Iterable[ReportPart]) -> None:
+        """Write down versions of cases and of parts of the report; a version that is not newer changes nothing.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        with self._guard(), self._engine.begin() as connection:
+            rows = [{"id": c.id, "version": c.version, "state": c.state, "body": c.body.encode()} for c in cases]
+            self._upsert(connection, _cases, rows, newer=_cases.c.version)
+            told = [{"name": part.name, "version": part.version, "body": part.body} for part in parts]
+            self._upsert(connection, _parts, told, newer=_parts.c.version)
+
+    def parts(self) -> dict[str, str]:
+        """Return the parts of the report that case tasks have written down, by name."""
+        with self._guard(), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_parts.c.name, _parts.c.body))
+            return {row.name: row.body for row in rows}
+
+    def _upsert(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        rows: list[dict[str, object]],
+        *,
+        newer: sa.Column[int] | None = None,
+    ) -> None:
         if not rows:
             return
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         statement = insert(table)
         key = [column.name for column in table.primary_key]
         values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in key}
-        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values), rows)
+        where = None if newer is None else statement.excluded[newer.name] > newer
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=where), rows)
+
+    def _prepare(self) -> None:
+        """Make what is missing. Of programs that start at once on a new store one is first; the rest look again.
+
+        Raises:
+            SQLAlchemyError: it cannot be made.
+        """
+        for left in reversed(range(PREPARE_ATTEMPTS)):
+            try:
+                _tables.create_all(self._engine)
+                self._check_version()
+            except (OperationalError, ProgrammingError, IntegrityError):
+                if not left:
+                    raise
+            else:
+                return
 
     def _check_version(self) -> None:
         with self._engine.begin() as connection:

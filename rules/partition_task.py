@@ -1,0 +1,225 @@
+"""One input partition on Apache Kafka: opened behind a fence, judged in transactions, dropped at the first doubt.
+
+Why one transactional id for each partition, and why this order of opening: a process that was stopped for longer than
+its session still believes that it owns its partitions. Starting a producer of the same id fences it and ends its open
+transaction; only then does the state topic, up to our own barrier, and after it the committed offset, tell the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from rules.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from rules.records import Portion, Topic
+    from rules.rulebook import Rulebook
+
+# A broker that is away leaves a client waiting without end; whatever takes longer than this is given up.
+START_TIMEOUT_S = 20.0
+TRANSACTION_TIMEOUT_S = 20.0
+RESTORE_STALL_S = 20.0
+CLOSE_TIMEOUT_S = 3.0
+
+# The broker aborts what a dead process left open after this, even when nobody takes its partition over.
+BROKER_TRANSACTION_TIMEOUT_MS = 60_000
+
+BARRIER_KEY = b"barrier"
+"""State key of the records that mark where a restore may stop; no task ever sees it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Core(Protocol):
+    """What judges one partition's records, without any I/O."""
+
+    def take(self, records: Sequence[Record]) -> Any:
+        """Return the portion that *records* come to."""
+
+    def committed(self, portion: Any) -> None:
+        """The transaction of *portion* has been committed."""
+
+    def use(self, rulebook: Rulebook) -> None:
+        """Go on under another rulebook."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What one stage does, whichever partitions it is given."""
+
+    input: str
+    """Topic that it reads."""
+    state: str
+    """Compacted topic of its state; partition for partition that of the input."""
+    group: str
+    """Consumer group."""
+    outputs: Mapping[Topic, str]
+    """Full name of each topic that it writes."""
+    transactional_id: str
+    """Beginning of its transactional ids; the partition follows."""
+    core: Callable[[int, Mapping[bytes, bytes]], Core]
+    """Makes the core of a partition from its state."""
+    opened: Callable[[Core], Awaitable[None]]
+    """Called when a partition was opened, before its first record."""
+    committed: Callable[[Any], Awaitable[None]]
+    """Called with each portion after its transaction."""
+
+
+class PartitionTask:
+    """One partition of a stage.
+
+    Args:
+        partition: which.
+        duty: what the stage does.
+        client: how aiokafka's clients reach the broker.
+        name: who we are, written into the barrier.
+    """
+
+    def __init__(self, partition: int, *, duty: Duty, client: Mapping[str, Any], name: str) -> None:
+        self.partition = partition
+        self._duty = duty
+        self._client = dict(client)
+        self._name = name
+        self._producer = AIOKafkaProducer(
+            **self._client,
+            transactional_id=f"{duty.transactional_id}-{partition}",
+            transaction_timeout_ms=BROKER_TRANSACTION_TIMEOUT_MS,
+        )
+        self._core: Core | None = None
+
+    async def open(self, *, committed: Callable[[TopicPartition], Awaitable[int]]) -> int:
+        """Fence whoever had the partition, restore its state, and return the offset to go on from.
+
+        Args:
+            committed: asks the group for the offset that was committed last.
+
+        Raises:
+            KafkaError: the broker refused.
+            TimeoutError: it does not answer.
+        """
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await self._producer.start()
+            barrier = await self._write_barrier()
+        state = await self._read_state(barrier)
+        async with asyncio.timeout(START_TIMEOUT_S):
+            offset = await committed(TopicPartition(self._duty.input, self.partition))
+        # A million sums take seconds to decode; the heartbeats go on meanwhile.
+        self._core = await asyncio.to_thread(self._duty.core, self.partition, state)
+        await self._duty.opened(self._core)
+        # Agreements may have changed while nobody had the partition.
+        await self.process(())
+        return offset
+
+    async def process(self, messages: Sequence[Any]) -> None:
+        """Judge one polled batch in one transaction.
+
+        Raises:
+            ProducerFenced: somebody else has the partition.
+            KafkaError: the broker refused.
+            TimeoutError: it does not answer.
+        """
+        if self._core is None:
+            raise RuntimeError("the task is not open")
+        portion = self._core.take([_record(message) for message in messages])
+        if messages or portion.outputs or portion.state:
+            async with asyncio.timeout(TRANSACTION_TIMEOUT_S):
+                await self._write(portion, position=messages[-1].offset + 1 if messages else None)
+        self._core.committed(portion)
+        await self._duty.committed(portion)
+
+    def use(self, rulebook: Rulebook) -> None:
+        """Go on under another rulebook."""
+        if self._core is not None:
+            self._core.use(rulebook)
+
+    async def close(self) -> None:
+        """Let the producer go, whatever state the broker is in. An open transaction is left to the next opening."""
+        with contextlib.suppress(KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._producer.stop()
+            return
+        # stop() waits for what is on its way, which never ends while the broker is away.
+        sender = getattr(self._producer, "_sender", None)
+        if sender is not None and sender.sender_task is not None:
+            sender.sender_task.cancel()
+        with contextlib.suppress(KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._producer.client.close()
+
+    async def _write(self, portion: Portion, *, position: int | None) -> None:
+        producer, duty = self._producer, self._duty
+        await producer.begin_transaction()
+        sent = [
+            await producer.send(
+                duty.outputs[out.topic], out.value, key=out.key, partition=out.partition, headers=list(out.headers)
+            )
+            for out in portion.outputs
+        ]
+        sent += [
+            await producer.send(duty.state, value, key=key, partition=self.partition)
+            for key, value in portion.state.items()
+        ]
+        if position is not None:
+            where = TopicPartition(duty.input, self.partition)
+            await producer.send_offsets_to_transaction({where: position}, duty.group)
+        await asyncio.gather(*sent)
+        await producer.commit_transaction()
+
+    async def _write_barrier(self) -> int:
+        async with self._producer.transaction():
+            written = await self._producer.send_and_wait(
+                self._duty.state, self._name.encode(), key=BARRIER_KEY, partition=self.partition
+            )
+        offset: int = written.offset
+        return offset
+
+    async def _read_state(self, barrier: int) -> dict[bytes, bytes]:
+        where = TopicPartition(self._duty.state, self.partition)
+        reader = AIOKafkaConsumer(
+            **self._client, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        state: dict[bytes, bytes] = {}
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await reader.start()
+                reader.assign([where])
+                await reader.seek_to_beginning(where)
+            reached = -1
+            while reached < barrier:
+                async with asyncio.timeout(RESTORE_STALL_S):
+                    messages: list[Any] = []
+                    while not messages:
+                        messages = (await reader.getmany(where, timeout_ms=500)).get(where, [])
+                for message in messages:
+                    if message.key is None or message.key == BARRIER_KEY:
+                        continue
+                    if message.value is None:
+                        state.pop(message.key, None)
+                    else:
+                        state[message.key] = message.value
+                reached = messages[-1].offset
+        finally:
+            with contextlib.suppress(KafkaError, TimeoutError, OSError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await reader.stop()
+        return state
+
+
+def _record(message: Any) -> Record:
+    return Record(
+        key=message.key,
+        value=message.value,
+        headers={name: value or b"" for name, value in message.headers},
+        partition=message.partition,
+        offset=message.offset,
+        at=_EPOCH + timedelta(milliseconds=message.timestamp),
+    )

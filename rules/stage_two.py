@@ -1,0 +1,206 @@
+"""Stage two of the engine in a consumer group: findings of some agreements in, versions of cases out.
+
+The findings that a task holds are facts that merge (the larger sum is the later one), so taking one in twice changes
+nothing; what counts as written down, and the versions of cases, change only when the transaction has been committed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rules.cases import Cases
+from rules.checks.registry import all_checks
+from rules.coverage import Coverage
+from rules.findings import Finding
+from rules.records import COVERAGE, KIND, Output, Portion, dead_letter
+from rules.report import build_report
+from rules.versions import FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN, CaseVersion, ReportPart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rules.findings import Case
+    from rules.records import Reason, Record
+    from rules.rulebook import Rulebook
+
+FINDING_KEYS = b"finding/"
+CASE_KEYS = b"case/"
+PART_KEYS = b"part/"
+COVERAGE_KEYS = b"coverage/"
+
+_findings = msgspec.json.Decoder(Finding)
+_rows = msgspec.json.Decoder(CaseVersion)
+_parts = msgspec.json.Decoder(ReportPart)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasePortion(Portion):
+    """A portion of findings, with what the case store must learn once it is committed."""
+
+    rows: tuple[CaseVersion, ...]
+    """Cases that changed."""
+    parts: tuple[ReportPart, ...]
+    """Parts of the report that changed."""
+    opened: tuple[Case, ...] = ()
+    """Cases that were not open before."""
+
+
+class StageTwo:
+    """One partition's task over the findings of the agreements whose key falls there, without any I/O.
+
+    Args:
+        partition: the input partition.
+        topic: name of the input topic, for dead letters.
+        rulebook: what cases are concluded by.
+        today: local date that clause states speak of while no event was seen.
+        state: the state topic's newest value of each key of this partition.
+    """
+
+    def __init__(
+        self, *, partition: int, topic: str, rulebook: Rulebook, today: date, state: Mapping[bytes, bytes]
+    ) -> None:
+        self._partition = partition
+        self._topic = topic
+        self._today = today
+        self._rulebook = rulebook
+        self._rows = {row.id: row for row in map(_rows.decode, _under(CASE_KEYS, state))}
+        self._parts = {part.name: part for part in map(_parts.decode, _under(PART_KEYS, state))}
+        self._coverage: dict[str, bytes] = {
+            key.removeprefix(COVERAGE_KEYS).decode(): body
+            for key, body in state.items()
+            if key.startswith(COVERAGE_KEYS)
+        }
+        self._dirty: dict[bytes, bytes] = {}
+        self._next_offset = 0
+        self._cases = self._new_cases(map(_findings.decode, _under(FINDING_KEYS, state)))
+
+    def use(self, rulebook: Rulebook) -> None:
+        """Conclude by another rulebook; the next portion holds what that changes."""
+        self._rulebook = rulebook
+        self._cases = self._new_cases(self._cases.findings())
+
+    def take(self, records: Iterable[Record]) -> CasePortion:
+        """Take findings in, in their order, and conclude."""
+        refused: list[tuple[Record, Reason]] = []
+        next_offset = self._next_offset
+        for record in records:
+            if record.offset < self._next_offset:
+                continue
+            next_offset = record.offset + 1
+            if not self._note(record):
+                refused.append((record, "not_a_finding"))
+        rows, opened = self._compare(self._cases.report())
+        parts = self._changed_parts()
+        outputs = [Output(topic="cases", key=row.id.encode(), value=msgspec.json.encode(row)) for row in rows]
+        outputs += [dead_letter(record, reason, topic=self._topic) for record, reason in refused]
+        return CasePortion(
+            outputs=tuple(outputs),
+            state={
+                **self._dirty,
+                **{CASE_KEYS + row.id.encode(): msgspec.json.encode(row) for row in rows},
+                **{PART_KEYS + part.name.encode(): msgspec.json.encode(part) for part in parts},
+            },
+            next_offset=next_offset,
+            refused=tuple(reason for _record, reason in refused),
+            rows=tuple(rows),
+            parts=tuple(parts),
+            opened=tuple(opened),
+        )
+
+    def committed(self, portion: CasePortion) -> None:
+        """Take *portion* for written down: its transaction has been committed."""
+        self._rows |= {row.id: row for row in portion.rows}
+        self._parts |= {part.name: part for part in portion.parts}
+        self._dirty = {key: body for key, body in self._dirty.items() if portion.state.get(key) != body}
+        if portion.next_offset is not None:
+            self._next_offset = portion.next_offset
+
+    def everything(self) -> CasePortion:
+        """Return every case and part as last committed, for a store that may have missed some."""
+        rows, parts = tuple(self._rows.values()), tuple(self._parts.values())
+        return CasePortion(outputs=(), state={}, next_offset=None, rows=rows, parts=parts)
+
+    def _new_cases(self, findings: Iterable[Finding]) -> Cases:
+        book = self._rulebook
+        checks = all_checks(
+            book.agreements,
+            party_of=book.parties.find,
+            country_of=book.locations.country if book.locations else None,
+        )
+        cases = Cases(agreements=book.agreements, party_of=book.parties.find, checks=checks)
+        cases.apply(findings)
+        return cases
+
+    def _note(self, record: Record) -> bool:
+        """Take one record in, and return whether it is one of ours."""
+        if record.value is None:
+            return False
+        kind = record.headers.get(KIND)
+        try:
+            if kind == COVERAGE:
+                _coverage_of(record.value)
+                name = (record.key or b"").decode()
+                self._coverage[name] = self._dirty[COVERAGE_KEYS + name.encode()] = record.value
+                return True
+            finding = _findings.decode(record.value)
+        except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError):
+            return False
+        if kind is not None or record.key != finding.agreement.encode():
+            return False
+        self._cases.apply([finding])
+        # A finding is only ever replaced by a later one: its partition has one writer, and the rest is fenced off.
+        self._dirty[FINDING_KEYS + finding.id.encode()] = record.value
+        return True
+
+    def _compare(self, cases: list[Case]) -> tuple[list[CaseVersion], list[Case]]:
+        rows, opened = [], []
+        for case in cases:
+            body = json.dumps(asdict(case), separators=(",", ":"))
+            before = self._rows.get(case.id)
+            if before is None or before.state != OPEN:
+                opened.append(case)
+            if before is None or before.state != OPEN or before.body != body:
+                rows.append(CaseVersion(id=case.id, version=before.version + 1 if before else 1, state=OPEN, body=body))
+        now = {case.id for case in cases}
+        rows += [
+            CaseVersion(id=row.id, version=row.version + 1, state=WITHDRAWN, body=row.body)
+            for row in self._rows.values()
+            if row.state == OPEN and row.id not in now
+        ]
+        return rows, opened
+
+    def _changed_parts(self) -> list[ReportPart]:
+        told: dict[str, Any] = {f"{WAIVED_PARTS}{self._partition}": [asdict(each) for each in self._cases.waived()]}
+        if self._coverage:
+            told[FRAME_PART] = self._frame()
+        changed = []
+        for name, content in told.items():
+            body, before = json.dumps(content, separators=(",", ":")), self._parts.get(name)
+            if before is None or before.body != body:
+                changed.append(ReportPart(name=name, version=before.version + 1 if before else 1, body=body))
+        return changed
+
+    def _frame(self) -> dict[str, Any]:
+        coverage, days = Coverage(), []
+        for body in self._coverage.values():
+            part, day = _coverage_of(body)
+            coverage.add(part)
+            days += [day] if day else []
+        on = max(days, default=self._today)
+        whole = build_report(cases=self._cases, coverage=coverage, agreements=self._rulebook.agreements, on=on)
+        return {**whole, "cases": [], "waived": []}
+
+
+def _under(prefix: bytes, state: Mapping[bytes, bytes]) -> list[bytes]:
+    return [body for key, body in state.items() if key.startswith(prefix)]
+
+
+def _coverage_of(body: bytes) -> tuple[Coverage, date | None]:
+    told = msgspec.json.decode(body)
+    day = told["last_day"]
+    return Coverage.from_state(told["coverage"]), date.fromisoformat(day) if day else None

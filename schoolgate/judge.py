@@ -1,0 +1,258 @@
+"""Kafka to findings and cases: what `schoolgate judge` starts. Both stages in one process, each in its own group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry, disable_created_metrics
+
+from collector import topics
+from collector.brokers import BrokerError, connection, dial
+from collector.documents import DocumentError
+from collector.flows import COMPILED
+from rules.findings import RuleId
+from rules.judge_metrics import JudgeMetrics
+from rules.kafka import Member, Stage
+from rules.partition_task import Duty
+from rules.rulebook import RulebookWatch, load_rulebook
+from rules.stage_one import StageOne
+from rules.stage_two import CasePortion, StageTwo
+from rules.store import Store
+from schoolgate.configuration import configuration_at, store_address
+from schoolgate.embedded import rulebook_files, serve_metrics
+from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, today
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from collector.brokers import Connection
+    from rules.records import Topic
+    from rules.rulebook import Rulebook
+    from rules.stage_one import JudgedPortion
+
+LOOK_EVERY_S = 1.0
+# Pauses between the first attempts to reach the broker; after the last one the verb ends, and a supervisor may go on.
+ATTEMPTS_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 0.0)
+ASK_TIMEOUT_S = 20.0
+
+OUTPUTS: Final[Mapping[Topic, str]] = {
+    "findings": topics.FINDINGS,
+    "cases": topics.CASES,
+    "dead-letters": topics.DEAD_LETTERS,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Judge:
+    """Everything of one `judge`: both stages, the store, the metrics, and the files they judge by."""
+
+    store: Store
+    rulebook: Rulebook
+    watch: RulebookWatch
+    metrics: JudgeMetrics
+    broker: Connection
+    instance: str | None
+
+    async def run(self) -> None:
+        """Judge until somebody asks to stop.
+
+        Raises:
+            BrokerError: the broker cannot be reached, or does not let us in.
+            EnvironmentFailedError: topics are missing.
+        """
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.watch.ask)
+        await reach(self.broker)
+        await find_topics(self.broker)
+        member = Member(
+            client=self.broker.options,
+            name=self.instance or f"{socket.gethostname()}:{os.getpid()}",
+            instance=self.instance,
+            say=say,
+        )
+        stages = [Stage(duty, member=member) for duty in (self.by_device(), self.by_agreement())]
+        say("judging until Ctrl-C")
+        try:
+            async with asyncio.TaskGroup() as group:
+                # When one stage fails, the group ends the other.
+                for stage in stages:
+                    group.create_task(stage.run(stop))
+                group.create_task(self._look(stages, stop=stop))
+        except ExceptionGroup as failed:
+            # The first says why; what else failed did so because of it, or at the same moment for the same reason.
+            raise failed.exceptions[0] from None
+        say("stopped as asked; what was judged is kept")
+
+    def by_device(self) -> Duty:
+        """Return the duty of stage one: flow events to findings."""
+
+        def core(partition: int, state: Mapping[bytes, bytes]) -> StageOne:
+            return StageOne(
+                partition=partition, topic=topics.FLOWS, rulebook=self.rulebook, state=state, fresh_key=new_key()
+            )
+
+        async def opened(_core: Any) -> None:
+            return None
+
+        async def committed(portion: JudgedPortion) -> None:
+            self.metrics.judged(portion)
+
+        return Duty(
+            input=topics.FLOWS,
+            state=topics.ENGINE_STATE,
+            group="schoolgate-judge-devices",
+            outputs=OUTPUTS,
+            transactional_id="schoolgate-judge-devices",
+            core=core,
+            opened=opened,
+            committed=committed,
+        )
+
+    def by_agreement(self) -> Duty:
+        """Return the duty of stage two: findings to cases, which go to the store as well."""
+
+        def core(partition: int, state: Mapping[bytes, bytes]) -> StageTwo:
+            day = today(self.rulebook.network)
+            return StageTwo(partition=partition, topic=topics.FINDINGS, rulebook=self.rulebook, today=day, state=state)
+
+        async def opened(core: Any) -> None:
+            # Whoever had the partition may have died between its transaction and the store.
+            await self._keep(core.everything())
+
+        async def committed(portion: CasePortion) -> None:
+            self.metrics.concluded(portion)
+            await self._keep(portion)
+
+        return Duty(
+            input=topics.FINDINGS,
+            state=topics.CASE_STATE,
+            group="schoolgate-judge-agreements",
+            outputs=OUTPUTS,
+            transactional_id="schoolgate-judge-agreements",
+            core=core,
+            opened=opened,
+            committed=committed,
+        )
+
+    async def _keep(self, portion: CasePortion) -> None:
+        if portion.rows or portion.parts:
+            await asyncio.to_thread(self.store.keep, portion.rows, parts=portion.parts)
+
+    async def _look(self, stages: list[Stage], *, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                rulebook = self.watch.look()
+            except DocumentError as error:
+                for problem in error.problems:
+                    say(str(problem))
+                say("the changed files have problems; going on with what was read before")
+                rulebook = None
+            if rulebook is not None:
+                self.rulebook = rulebook
+                self.metrics.declare(agreement.id for agreement in rulebook.agreements)
+                for stage in stages:
+                    stage.use(rulebook)
+                say("agreements, parties and network read again")
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+
+def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
+    """Do what `schoolgate judge` does.
+
+    Args:
+        config: the configuration file.
+        instance: name for static membership; None: any member of the groups.
+        listen: HOST:PORT of the metrics, over the configuration.
+
+    Raises:
+        DocumentError: a file is wrong.
+        StoreError: the store cannot be used.
+        EnvironmentFailedError: broker or port are not as they must be.
+    """
+    settings = configuration_at(config)
+    files = rulebook_files(settings, folder=config.parent)
+    watch = RulebookWatch(files)
+    rulebook = load_rulebook(files)
+    broker = connection(settings.kafka, config=config)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
+    registry = CollectorRegistry()
+    metrics = JudgeMetrics(registry, rules=get_args(RuleId), version=VERSION, compiled=COMPILED)
+    metrics.declare(agreement.id for agreement in rulebook.agreements)
+    with ExitStack() as held:
+        store = Store(store_address(settings.store, folder=config.parent))
+        held.callback(store.close)
+        server = serve_metrics(listen or settings.metrics.listen, registry=registry)
+        held.callback(server.server_close)
+        held.callback(server.shutdown)
+        all_of_it = Judge(
+            store=store, rulebook=rulebook, watch=watch, metrics=metrics, broker=broker, instance=instance
+        )
+        try:
+            asyncio.run(all_of_it.run())
+        except BrokerError as error:
+            raise EnvironmentFailedError(str(error)) from error
+        except (KafkaError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            raise EnvironmentFailedError(f"the broker does not let this judge work ({reason})") from error
+
+
+async def reach(broker: Connection) -> None:
+    """Log in to the broker, or say why that cannot be done.
+
+    Raises:
+        BrokerError: not within five attempts.
+    """
+    for pause in ATTEMPTS_PAUSES_S:
+        try:
+            await dial(broker)
+        except BrokerError as error:
+            if not pause:
+                raise
+            say(f"{error}; trying again in {pause:.0f} s")
+            await asyncio.sleep(pause)
+        else:
+            return
+
+
+async def find_topics(broker: Connection) -> None:
+    """Make sure that the topics exist, and that each state topic has a partition for every one of its input.
+
+    Raises:
+        EnvironmentFailedError: they are not as they must be.
+    """
+    admin = AIOKafkaAdminClient(**broker.options)
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            await admin.start()
+            there = set(await admin.list_topics())
+            needed = [topics.FLOWS, topics.ENGINE_STATE, topics.FINDINGS, topics.CASE_STATE, *OUTPUTS.values()]
+            missing = sorted(set(needed) - there)
+            told = [] if missing else await admin.describe_topics(needed[:4])
+    except (KafkaError, TimeoutError) as error:
+        raise EnvironmentFailedError(f"the broker does not tell its topics ({error})") from error
+    finally:
+        await admin.close()
+    if missing:
+        raise EnvironmentFailedError(f"topics are missing ({', '.join(missing)}); run `schoolgate kafka setup`")
+    count = {row["topic"]: len(row["partitions"]) for row in told}
+    for read, state in ((topics.FLOWS, topics.ENGINE_STATE), (topics.FINDINGS, topics.CASE_STATE)):
+        if count[state] < count[read]:
+            raise EnvironmentFailedError(
+                f"{state} has {count[state]} partitions, {read} has {count[read]}; run `schoolgate kafka setup`"
+            )
