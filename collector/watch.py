@@ -46,8 +46,6 @@ class Watch:
         # DNS answers says does not depend on how the capture happens to be read.
         self.table = FlowTable(Openings(names, device_key=devices.key), seed=seed, taker=self._take)
         self._ready: list[FlowEvent] = []
-        # Flows that end because everything does: no packet can tell more about them.
-        self._left: list[Flow] | None = None
 
     def observe(self, block: FrameBlock) -> list[FlowEvent]:
         """Take frames in, and return the events of the flows and parts that ended with them."""
@@ -61,19 +59,13 @@ class Watch:
 
     def finish(self) -> Iterator[list[FlowEvent]]:
         """End every flow, and yield their events."""
-        left: list[Flow] = []
-        self._left = left
-        self.table.finish()
-        self._left = None
-        left.reverse()
+        left = True
         while left:
-            yield [self.meter.event(left.pop()) for _ in range(min(PORTION, len(left)))]
+            left = self.table.finish_some(PORTION)
+            yield self._given()
 
     def _take(self, flow: Flow) -> None:
-        if self._left is None:
-            self._ready.append(self.meter.event(flow))
-        else:
-            self._left.append(flow)
+        self._ready.append(self.meter.event(flow))
 
     def _given(self) -> list[FlowEvent]:
         ready, self._ready = self._ready, []
