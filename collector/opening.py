@@ -63,8 +63,9 @@ class Openings:
         """
         del at_ns
         if client_port == DNS_PORT or server_port == DNS_PORT:  # noqa: PLR1714 -- faster than a set
-            dns = DnsDatagrams if proto == "udp" else DnsSegments
-            return dns(self._learner, client, server, mac, server_mac)
+            if proto == "udp":
+                return DnsDatagrams(self._learner, client, server, mac, server_mac)
+            return DnsSegments(self._learner, client, server, mac, server_mac)
         if proto == "udp":
             return QuicOpening(self.counters, self._budget, client_port=client_port, server_port=server_port)
         return TcpOpening(self.counters, client_port=client_port, server_port=server_port)

@@ -84,7 +84,7 @@ class DnsOpening(Opening):
     def __init__(
         self, learner: Learner, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
     ) -> None:
-        super().__init__()
+        self._begin()
         self._learner = learner
         self._client = client
         self._server = server

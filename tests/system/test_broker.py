@@ -207,6 +207,8 @@ def test_a_broker_that_runs_already_is_used_and_named(either: MortalBroker) -> N
             "-q",
             "-p",
             "no:cacheprovider",
+            "-m",
+            "kafka",
             "-p",
             "tests.parts.fixtures",
             f"{__file__}::test_the_shared_broker_serves",
