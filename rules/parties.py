@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -124,8 +125,7 @@ def load_parties(paths: Iterable[str | Path]) -> PartyTable:
     Raises:
         DocumentError: files cannot be read or are wrong; with every problem of every file.
     """
-    bundled = files("rules").joinpath("parties.yaml").read_text(encoding="utf-8")
-    found = list(parties_in(bundled, path=BUNDLED_LIST))
+    found = list(_bundled())
     problems: list[Problem] = []
     for path in paths:
         try:
@@ -152,3 +152,10 @@ def parties_in(text: str, *, path: str) -> Iterator[Party]:
             domains=tuple(normal_name(domain) for domain in row.domains),
             list_name=path,
         )
+
+
+@cache
+def _bundled() -> tuple[Party, ...]:
+    # Once: a process that has given up its rights may no longer reach the folder in which the program lies.
+    text = files("rules").joinpath("parties.yaml").read_text(encoding="utf-8")
+    return tuple(parties_in(text, path=BUNDLED_LIST))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rules.versions import CaseVersion, ReportPart
 
-__all__ = ["CaseRow", "Position", "Store", "StoreError"]
+__all__ = ["CaseRow", "Position", "Store", "StoreError", "load_driver"]
 
 STORE_VERSION = 1
 # One for each table that somebody else may be making at the same moment, and one for the version.
@@ -103,6 +103,17 @@ class CaseRow:
     """The case as JSON (contract, section 5)."""
 
 
+def load_driver(address: str) -> None:
+    """Load the code that the database at *address* needs, without touching the database.
+
+    A process that is about to give up its rights calls this: afterwards it may not reach the program's folder.
+
+    Raises:
+        StoreError: the address is wrong.
+    """
+    _engine(address).dispose()
+
+
 class Store:
     """The case store behind *address*.
 
@@ -114,15 +125,7 @@ class Store:
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            self._engine = sa.create_engine(address)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-            # The address may hold a password: only the part before it is shown.
-            kind = address.partition(":")[0]
-            raise StoreError(
-                f"the store address that starts with `{kind}` does not work here ({type(error).__name__}); "
-                "write for example sqlite:///schoolgate.db"
-            ) from None
+        self._engine = _engine(address)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
         self.address = self._engine.url.render_as_string(hide_password=True)
@@ -285,3 +288,15 @@ def _prepare_sqlite(connection: object, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=5000")
     cursor.close()
+
+
+def _engine(address: str) -> sa.Engine:
+    try:
+        return sa.create_engine(address)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        # The address may hold a password: only the part before it is shown.
+        kind = address.partition(":")[0]
+        raise StoreError(
+            f"the store address that starts with `{kind}` does not work here ({type(error).__name__}); "
+            "write for example sqlite:///schoolgate.db"
+        ) from None

@@ -33,7 +33,7 @@ from rules.metrics import RulesMetrics
 from rules.replay import Hooks, Replay
 from rules.rulebook import RulebookFiles, RulebookWatch, load_rulebook
 from rules.service import EmbeddedService, stored_report
-from rules.store import Store
+from rules.store import Store, load_driver
 from schoolgate.configuration import Configuration, configuration_at, store_address
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning, today
 
@@ -225,6 +225,7 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
     named = settings.source.interface if settings.source else None
     interfaces = [named] if isinstance(named, str) else list(named or ())
     load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
+    load_driver(store_address(settings.store, folder=folder))
     with open_tap(interfaces, say=say) as tap:
         give_up_rights(folder)
         with Embedded(settings, folder=folder, listen=listen) as service:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shlex
 import signal
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from collector.privileges import rights
-from tests.system.product import CAPTURE, command, copy_district, schoolgate, scrape, stored_report, until
+from tests.system.product import CAPTURE, ROOT, command, copy_district, schoolgate, scrape, stored_report, until
 from tests.system.veth_for_tests import Lab, inside, made_lab
 
 LISTEN = "127.0.0.1:9464"
@@ -47,6 +49,21 @@ def watching(folder: Path, interface: str) -> Path:
     return config
 
 
+def closed_command(folder: Path, *words: str | Path) -> list[str]:
+    """Return the command line of one verb, run from a program folder that only root may enter."""
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    python = Path(sys.executable)
+    places = {ROOT: closed / "program", Path(sys.prefix): closed / "python"}
+    binds = []
+    for place, seen in places.items():
+        seen.mkdir()
+        binds.append(f"mount --bind {shlex.quote(str(place))} {shlex.quote(str(seen))}")
+    run = [closed / "python" / python.relative_to(sys.prefix), "-m", "schoolgate", *words]
+    steps = [*binds, f"cd {shlex.quote(str(closed / 'program'))}", f"exec {shlex.join(map(str, run))}"]
+    return ["unshare", "--mount", "sh", "-c", " && ".join(steps)]
+
+
 def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, tmp_path: Path) -> None:
     folder = copy_district(tmp_path)
     for path in (folder, *folder.rglob("*")):
@@ -57,7 +74,13 @@ def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, tmp_p
     log = tmp_path / "service.log"
     with log.open("w") as out:
         service = subprocess.Popen(
-            ["ip", "netns", "exec", lab.here, *command("run", "--config", config, "--metrics", LISTEN)],
+            [
+                "ip",
+                "netns",
+                "exec",
+                lab.here,
+                *closed_command(tmp_path, "run", "--config", config, "--metrics", LISTEN),
+            ],
             stdout=out,
             stderr=out,
         )
