@@ -26,7 +26,8 @@ from collector.sources.tap import open_tap
 from collector.spool import Spool, SpoolError
 from collector.watch import new_pseudonyms
 from schoolgate.configuration import configuration_at
-from schoolgate.embedded import KEY_GRACE_NS, give_up_rights, serve_metrics
+from schoolgate.embedded import KEY_GRACE_NS, serve_metrics
+from schoolgate.rights import give_up_rights
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning
 
 if TYPE_CHECKING:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import signal
-import sys
 import tempfile
 import threading
 from datetime import UTC, datetime
@@ -23,7 +20,6 @@ from collector.keyfile import load_keys, save_keys
 from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
-from collector.privileges import PrivilegeError, drop_privileges
 from collector.progress import ReadingBar
 from collector.sources.tap import open_tap
 from collector.watch import new_pseudonyms
@@ -35,6 +31,7 @@ from rules.rulebook import RulebookFiles, RulebookWatch, load_rulebook
 from rules.service import EmbeddedService, stored_report
 from rules.store import Store, load_driver
 from schoolgate.configuration import Configuration, configuration_at, store_address
+from schoolgate.rights import give_up_rights
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
@@ -232,20 +229,6 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
             say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
             service.follow(tap)
     say("stopped as asked; what was judged is kept")
-
-
-def give_up_rights(folder: Path) -> None:
-    """Become the owner of the configuration's folder, where store and keys are written, without any capability."""
-    if sys.platform != "linux":
-        return
-    try:
-        if os.geteuid() == 0:
-            owner = pwd.getpwuid(folder.resolve().stat().st_uid).pw_name
-            drop_privileges(user=owner)
-        else:
-            drop_privileges()
-    except (PrivilegeError, KeyError) as error:
-        raise EnvironmentFailedError(f"rights could not be given up ({error})") from error
 
 
 def rulebook_files(settings: Configuration, *, folder: Path) -> RulebookFiles:

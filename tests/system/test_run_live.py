@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,18 +51,23 @@ def watching(folder: Path, interface: str) -> Path:
 
 
 def closed_command(folder: Path, *words: str | Path) -> list[str]:
-    """Return the command line of one verb, run from a program folder that only root may enter."""
+    """Return the command line of one verb, run from folders that only root may enter: program, packages, Python."""
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
-    python = Path(sys.executable)
-    places = {ROOT: closed / "program", Path(sys.prefix): closed / "python"}
-    binds = []
-    for place, seen in places.items():
-        seen.mkdir()
-        binds.append(f"mount --bind {shlex.quote(str(place))} {shlex.quote(str(seen))}")
-    run = [closed / "python" / python.relative_to(sys.prefix), "-m", "schoolgate", *words]
-    steps = [*binds, f"cd {shlex.quote(str(closed / 'program'))}", f"exec {shlex.join(map(str, run))}"]
-    return ["unshare", "--mount", "sh", "-c", " && ".join(steps)]
+    library = Path(sysconfig.get_path("stdlib"))
+    for name in ("program", "python", "library"):
+        (closed / name).mkdir()
+    run = [closed / "python" / Path(sys.executable).relative_to(sys.prefix), "-m", "schoolgate", *words]
+    steps = [
+        ["mount", "--bind", ROOT, closed / "program"],
+        ["mount", "--bind", sys.prefix, closed / "python"],
+        ["mount", "--bind", library, closed / "library"],
+        ["mount", "-t", "tmpfs", "-o", "mode=700", "closed", library],
+        ["ln", "-s", *(closed / "library" / each.name for each in library.iterdir()), library],
+        ["cd", closed / "program"],
+        ["exec", *run],
+    ]
+    return ["unshare", "--mount", "sh", "-c", " && ".join(shlex.join([str(word) for word in step]) for step in steps)]
 
 
 def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, tmp_path: Path) -> None:
@@ -104,6 +110,12 @@ def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, tmp_p
             return int(found[1]) if found else 0
 
         until(lambda: counted() >= len(frames()), what="every packet")
+        network = folder / "network.yaml"
+        good = network.read_text(encoding="utf-8")
+        for text, told in ((": wrong", "going on with what was read before"), (good, "network read again")):
+            network.write_text(text, encoding="utf-8")
+            service.send_signal(signal.SIGHUP)
+            until(lambda told=told: told in log.read_text(), what=told)  # type: ignore[misc]
         service.send_signal(signal.SIGTERM)
         assert service.wait(timeout=60) == 0
     finally:
