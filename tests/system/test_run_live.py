@@ -58,7 +58,7 @@ def closed_command(folder: Path, *words: str | Path) -> list[str]:
     for name in ("program", "python", "library"):
         (closed / name).mkdir()
     run = [closed / "python" / Path(sys.executable).relative_to(sys.prefix), "-m", "schoolgate", *words]
-    steps = [
+    steps: list[list[str | Path]] = [
         ["mount", "--bind", ROOT, closed / "program"],
         ["mount", "--bind", sys.prefix, closed / "python"],
         ["mount", "--bind", library, closed / "library"],
@@ -67,7 +67,7 @@ def closed_command(folder: Path, *words: str | Path) -> list[str]:
         ["cd", closed / "program"],
         ["exec", *run],
     ]
-    return ["unshare", "--mount", "sh", "-c", " && ".join(shlex.join([str(word) for word in step]) for step in steps)]
+    return ["unshare", "--mount", "sh", "-c", " && ".join(shlex.join(map(str, step)) for step in steps)]
 
 
 def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, tmp_path: Path) -> None:
