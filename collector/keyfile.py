@@ -18,11 +18,13 @@ class KeyFileError(ValueError):
 
 
 def load_keys(path: Path) -> dict[str, bytes]:
-    """Return the keys of open periods by period name; empty where there is no file yet.
+    """Return the keys of open periods by period name; empty where there is no file yet. Destroys what was replaced.
 
     Raises:
         KeyFileError: others may read the file, or it is no key file.
     """
+    # Killed while it replaced the file, a collector leaves the old one beside it.
+    _destroy(_spent(path), unless=path)
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="ascii")
@@ -41,6 +43,8 @@ def load_keys(path: Path) -> dict[str, bytes]:
 def save_keys(path: Path, keys: dict[str, bytes]) -> None:
     """Replace the file at once by one that holds *keys*; the old octets are overwritten before they are let go.
 
+    At every moment, also when the process is killed, the old file or the new one lies there whole.
+
     Overwriting is the most a program can do: a file system or a disk that keeps old blocks keeps these too.
     """
     fresh = path.with_name(path.name + ".new")
@@ -49,9 +53,26 @@ def save_keys(path: Path, keys: dict[str, bytes]) -> None:
         json.dump({name: key.hex() for name, key in sorted(keys.items())}, file)
         file.flush()
         os.fsync(file.fileno())
+    spent = _spent(path)
+    _destroy(spent, unless=path)
     if path.exists():
-        with path.open("r+b") as old:
-            old.write(b"\0" * path.stat().st_size)
+        # By a second name: whoever is killed here leaves a whole file under the first one.
+        spent.hardlink_to(path)
+    fresh.replace(path)
+    _destroy(spent, unless=path)
+
+
+def _spent(path: Path) -> Path:
+    return path.with_name(path.name + ".old")
+
+
+def _destroy(spent: Path, *, unless: Path) -> None:
+    """Overwrite a file that was replaced, and remove it; while it is still *unless*, take only the second name away."""
+    if not spent.exists():
+        return
+    if not (unless.exists() and spent.samefile(unless)):
+        with spent.open("r+b") as old:
+            old.write(b"\0" * spent.stat().st_size)
             old.flush()
             os.fsync(old.fileno())
-    fresh.replace(path)
+    spent.unlink()

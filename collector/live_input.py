@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from collector.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from collector.events import FlowEvent
     from collector.pseudonyms import Pseudonyms
     from collector.segments import Network
     from collector.sources.tap import Tap
+
+
+SHOW_EVERY_S = 0.5
+"""How often the counters are shown while nothing else happens."""
 
 
 class LiveInput:
@@ -23,19 +28,29 @@ class LiveInput:
         sensor: name of this collector.
         network: the network file.
         pseudonyms: names devices.
+        show: called twice a second, events or none, in the thread that reads: what is lost at the tap must be seen
+            even while no flow ends.
     """
 
-    def __init__(self, tap: Tap, *, sensor: str, network: Network, pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self, tap: Tap, *, sensor: str, network: Network, pseudonyms: Pseudonyms, show: Callable[[], None]
+    ) -> None:
         self._tap = tap
+        self._show = show
         self._watch = Watch(sensor=sensor, network=network, pseudonyms=pseudonyms)
 
     def batches(self) -> Iterator[Sequence[FlowEvent]]:
         """Yield events at least ten times a second, if need be none; at the end those of all flows still open."""
+        shown_at = time.monotonic()
         for block in self._tap:
             events = self._watch.observe(block) if block.count else []
             # Nothing that was seen before `reached_ns` is still under way: a quiet flow is quiet up to then.
             events += self._watch.advance(self._tap.reached_ns)
             yield events
+            if time.monotonic() - shown_at >= SHOW_EVERY_S:
+                self._show()
+                shown_at = time.monotonic()
+        self._show()
         yield from self._watch.finish()
 
     def use_network(self, network: Network) -> None:

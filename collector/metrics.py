@@ -55,10 +55,24 @@ class CollectorMetrics:
             "schoolgate_capture_dropped_packets", "Packets that no flow counts, by reason.", ("reason",),
             registry=registry,
         )  # fmt: skip
+        self._oldest_key = Gauge(
+            "schoolgate_oldest_key_timestamp_seconds",
+            "Start of the oldest period whose pseudonym key is still held; 0: no key is held.",
+            registry=registry,
+        )
         for reason in DROP_REASONS:
             self._dropped.labels(reason=reason)
         self._seen_packets = 0
         self._seen_dropped: Mapping[str, int] = {}
+
+    def follow_keys(self, oldest_ns: Callable[[], int | None]) -> None:
+        """Show how old the oldest key is.
+
+        Args:
+            oldest_ns: returns the start of its period, nanoseconds since the epoch, or None; called whenever somebody
+                asks for the metrics, from their thread.
+        """
+        self._oldest_key.set_function(lambda: (oldest_ns() or 0) / 1_000_000_000)
 
     def next_capture(self) -> None:
         """Take the totals that follow as those of another capture, from 0."""

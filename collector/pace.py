@@ -40,10 +40,11 @@ class Pace:
             until_ns = block.time(row) + int(PACE_STEP_S * self._speed * NS)
             part = block.portion(row, until_ns, PACE_FRAMES)
             row += part.count
-            self._wait_until(block.time(row - 1))
+            self.wait_until(block.time(row - 1))
             yield part
 
-    def _wait_until(self, at_ns: int) -> None:
+    def wait_until(self, at_ns: int) -> None:
+        """Return when the time *at_ns* of the recording (nanoseconds since the epoch) has come."""
         now = self._clock()
         if self._began is None:
             self._began = (now, at_ns)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 NS = 1_000_000_000
 HOURS_A_DAY = 24
+NAME = "%Y-%m-%dT%H"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,10 @@ class Periods:
         self._recent = [period, *self._recent[:3]]
         return period
 
+    def start_ns(self, name: str) -> int:
+        """Return the first nanosecond of the period of this name."""
+        return _nanoseconds(datetime.strptime(name, NAME).replace(tzinfo=self._zone))
+
     def _cut(self, at_ns: int) -> Period:
         # In autumn the clock shows one hour twice: periods are cut by wall time, so the pair falls together.
         local = datetime.fromtimestamp(at_ns // NS, tz=self._zone)
@@ -60,7 +65,7 @@ class Periods:
         wall_end = start.replace(tzinfo=None) + timedelta(hours=self._hours)
         end = wall_end.replace(tzinfo=self._zone)
         return Period(
-            name=f"{start:%Y-%m-%dT%H}",
+            name=start.strftime(NAME),
             day=local.date(),
             start_ns=_nanoseconds(start),
             end_ns=_nanoseconds(end),

@@ -34,6 +34,12 @@ class KeyRing:
         self.changed = False
         """True: a key was made or destroyed since `snapshot` was last taken."""
 
+    @property
+    def oldest(self) -> str | None:
+        """Name of the oldest open period; None: there is no key. From any thread."""
+        # Copied at one stroke: the thread that serves metrics asks while another makes and destroys keys.
+        return min(list(self._keys), default=None)
+
     def key(self, period: Period) -> bytes:
         """Return the key of *period*, made at first use."""
         key = self._keys.get(period.name)
@@ -94,6 +100,12 @@ class Pseudonyms:
             mac = hmac.new(self._keys.key(period), self._site + b"\0" + device, hashlib.sha256)
             pseudonym = devices[device] = mac.hexdigest()[:PSEUDONYM_HEX_DIGITS]
         return pseudonym
+
+    @property
+    def oldest_key_ns(self) -> int | None:
+        """First nanosecond of the oldest period whose key is still held; None: no key is. From any thread."""
+        oldest = self._keys.oldest
+        return None if oldest is None else self._periods.start_ns(oldest)
 
     def forget_before(self, at_ns: int) -> int:
         """Destroy all keys and pseudonyms of periods before that of *at_ns*; return the number of keys destroyed."""

@@ -20,7 +20,7 @@ class Source(Record):
     """Network interface, or several, that carries a copy of the traffic."""
     capture: list[str] | None = None
     """Capture files, read in this order."""
-    speed: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    speed: Annotated[float, Field(ge=0, le=10_000)] = 0.0
     """0: as fast as possible; 1: as recorded; 2: twice as fast."""
 
     def faults(self) -> Iterator[Fault]:

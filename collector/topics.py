@@ -10,8 +10,9 @@ Role = Literal["collector", "judge", "publisher", "dashboard"]
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-# The larger half of a cluster must have a record before it counts.
+# The larger half of these must have a record before it counts.
 REPLICAS: Final = 3
+IN_SYNC: Final = 2
 # The broker's own limit is 1 MiB; said aloud, so that a cluster with another default refuses the same records.
 MAX_RECORD_OCTETS: Final = 1_048_588
 
@@ -23,7 +24,7 @@ class Topic:
     name: str
     """Full name."""
     partitions: int
-    """How many; more than these are left alone, because a key would change its place."""
+    """How many at least; more than these are left alone."""
     cleanup: Literal["delete", "compact", "compact,delete"]
     """Kafka's `cleanup.policy`."""
     retention_ms: int | None
@@ -32,6 +33,11 @@ class Topic:
     """Who may write."""
     reads: tuple[Role, ...]
     """Who may read."""
+    keys: Literal["lasting", "daily", "none"] = "none"
+    """How long a key means something where it lies; once records are there, another number of partitions moves keys.
+    none: nothing rests on it."""
+    state_of: str | None = None
+    """Its partitions are those of this topic, one for one; None: of no other."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -62,27 +68,27 @@ DEAD_LETTERS: Final = "schoolgate.dead-letters"
 TOPICS: Final = (
     Topic(
         name=FLOWS, partitions=12, cleanup="delete", retention_ms=72 * HOUR_MS,
-        writes=("collector",), reads=("judge",),
+        writes=("collector",), reads=("judge",), keys="daily",
     ),
     Topic(
         name=ENGINE_STATE, partitions=12, cleanup="compact,delete", retention_ms=72 * HOUR_MS,
-        writes=("judge",), reads=("judge",),
+        writes=("judge",), reads=("judge",), state_of=FLOWS,
     ),
     Topic(
         name=FINDINGS, partitions=6, cleanup="delete", retention_ms=90 * DAY_MS,
-        writes=("judge",), reads=("judge",),
+        writes=("judge",), reads=("judge",), keys="lasting",
     ),
     Topic(
         name=CASE_STATE, partitions=6, cleanup="compact", retention_ms=None,
-        writes=("judge",), reads=("judge",),
+        writes=("judge",), reads=("judge",), state_of=FINDINGS,
     ),
     Topic(
         name=CASES, partitions=6, cleanup="compact", retention_ms=None,
-        writes=("judge",), reads=("judge", "dashboard"),
+        writes=("judge",), reads=("judge", "dashboard"), keys="lasting",
     ),
     Topic(
         name=AGREEMENTS, partitions=1, cleanup="compact", retention_ms=None,
-        writes=("publisher",), reads=("judge", "publisher", "dashboard"),
+        writes=("publisher",), reads=("judge", "publisher", "dashboard"), keys="lasting",
     ),
     Topic(
         name=DEAD_LETTERS, partitions=3, cleanup="delete", retention_ms=30 * DAY_MS,
@@ -90,14 +96,18 @@ TOPICS: Final = (
     ),
 )  # fmt: skip
 
+PLACES: Final = {topic.name: topic for topic in TOPICS}
+"""The topics by name."""
 GROUP_PREFIXES: Final[dict[Role, str]] = {"judge": "schoolgate-judge", "dashboard": "schoolgate-dashboard"}
 """Consumer groups of a role begin like this."""
-TRANSACTION_PREFIXES: Final[dict[Role, str]] = {"judge": "schoolgate-judge"}
+TRANSACTION_PREFIXES: Final[dict[Role, str]] = {"judge": "schoolgate-judge", "publisher": "schoolgate-publish"}
 """Transactional ids of a role begin like this."""
-USERS: Final[dict[Role, str]] = {
-    "collector": "schoolgate-collector",
-    "judge": "schoolgate-judge",
-    "publisher": "schoolgate-publisher",
-    "dashboard": "schoolgate-dashboard",
+JUDGE_GROUPS: Final = {"schoolgate-judge-devices": FLOWS, "schoolgate-judge-agreements": FINDINGS}
+"""The judge's consumer groups, and what each reads."""
+USERS: Final[dict[Role, tuple[str, ...]]] = {
+    "collector": ("schoolgate-collector",),
+    "judge": ("schoolgate-judge",),
+    "publisher": ("schoolgate-publisher",),
+    "dashboard": ("schoolgate-dashboard",),
 }
-"""The broker's user for each role."""
+"""The broker's users for each role, where nobody names others."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from collector.hosts import covers
 from rules.agreements.model import waivers
 from rules.checks.base import Evidence, device_days
+from rules.editions import Editions
 from rules.findings import NO_AGREEMENT, Case, WaivedCase
 
 if TYPE_CHECKING:
@@ -47,12 +48,18 @@ class Cases:
         agreements: every agreement of the district.
         party_of: domain -> its owner by the party lists, None: in no list.
         checks: the rules to conclude by.
+        editions: the agreements by time; None: `agreements` speak for every time.
     """
 
     def __init__(
-        self, *, agreements: Iterable[Agreement], party_of: Callable[[str], Party | None], checks: Iterable[Check]
+        self,
+        *,
+        agreements: Iterable[Agreement],
+        party_of: Callable[[str], Party | None],
+        checks: Iterable[Check],
+        editions: Editions | None = None,
     ) -> None:
-        self._agreements = {agreement.id: agreement for agreement in agreements}
+        self._editions = Editions.only(agreements) if editions is None else editions
         self._party_of = party_of
         self._checks = {check.id: check for check in checks}
         self._findings: dict[Promise, dict[str, Finding]] = defaultdict(dict)
@@ -100,12 +107,15 @@ class Cases:
         return case, None if hidden is None else _waived(promise, hidden)
 
     def _waived_since(self, promise: Promise, finding: Finding) -> bool:
-        """Return whether a waiver covers a finding that was made before the waiver was written."""
-        agreement = self._agreements.get(promise.agreement)
-        return agreement is not None and any(
+        """Return whether a waiver covers a finding that was made before the waiver was written.
+
+        A waiver says until when it holds and not since when, so it counts for what was seen before as well.
+        """
+        return any(
             waiver.clause == promise.clause
             and finding.day <= waiver.until
             and (waiver.domain is None or covers(waiver.domain, promise.subject))
+            for agreement in self._editions.since(promise.agreement, at=finding.first_seen)
             for waiver in waivers(agreement)
         )
 
@@ -113,12 +123,14 @@ class Cases:
         check = self._checks.get(promise.rule)
         if check is None or not findings:
             return None
+        # The newest version that surely made one of these findings: each was judged by that of its first flow.
+        newest = max(finding.first_seen for finding in findings)
         evidence = Evidence(
             clause=promise.clause,
             subject=promise.subject,
             findings=tuple(findings),
             # None where the rule is about the absence of one, and where the file has gone since.
-            agreement=self._agreements.get(promise.agreement),
+            agreement=self._editions.version(promise.agreement, at=newest),
             party=self._party_of(promise.subject),
         )
         return check.conclude(evidence)

@@ -19,7 +19,7 @@ from rules.findings import Finding
 from rules.sightings import Sightings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import date
 
     from collector.events import FlowEvent
@@ -84,8 +84,8 @@ class Engine:
         parties: the party lists.
         network: schools, groups, calendar, time zone.
         checks: the rules to judge by.
-        token_key: key of the tokens that stand for devices in findings, at most 64 octets. Whoever holds it and a
-            device's pseudonym can tell its findings; it need not outlive the pseudonyms.
+        token_key: local date -> key of the tokens that stand for devices in that day's findings, at most 64 octets.
+            Whoever holds it and a device's pseudonym can tell its findings; it need not outlive the pseudonyms.
         known: findings of an earlier run over earlier events, whose sums go on growing here.
     """
 
@@ -96,7 +96,7 @@ class Engine:
         parties: PartyTable,
         network: Network,
         checks: Iterable[Check],
-        token_key: bytes,
+        token_key: Callable[[date], bytes],
         known: Iterable[Finding] = (),
     ) -> None:
         self._sightings = Sightings(register=register, parties=parties, network=network)
@@ -126,9 +126,14 @@ class Engine:
         if self.seen.is_new(event.id, day=started.date()):
             self._judge(event, started=started)
 
-    def judge_new(self, event: FlowEvent) -> None:
-        """Judge one event whose id the caller has compared with those judged before; `seen` does not learn of it."""
-        self._judge(event, started=self._sightings.started(event))
+    def judge_new(self, event: FlowEvent, *, started: datetime) -> None:
+        """Judge one event whose id the caller has compared with those judged before; `seen` does not learn of it.
+
+        Args:
+            event: the event.
+            started: when it began, in the district's time zone.
+        """
+        self._judge(event, started=started)
 
     def _judge(self, event: FlowEvent, *, started: datetime) -> None:
         day = started.date()
@@ -217,7 +222,7 @@ class Engine:
         # Products without an agreement would share the empty id, and a token could join them: the subject stands in.
         promise = key.agreement or f"?{key.subject}"
         text = f"{key.day.isoformat()}\x1f{key.device}\x1f{promise}"
-        return blake2b(text.encode(), key=self._token_key, digest_size=ID_BYTES).hexdigest()
+        return blake2b(text.encode(), key=self._token_key(key.day), digest_size=ID_BYTES).hexdigest()
 
     def _is_waived(self, observation: Observation, *, sighting: Sighting) -> bool:
         agreement = self._agreements.get(observation.agreement)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from prometheus_client import Counter, Gauge
 
 from rules.coverage import FLOW_VERDICTS, NAME_SOURCES
 from rules.metrics import NO_AGREEMENT, SEVERITIES
+from rules.published import REFUSAL_REASONS
 from rules.records import REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from prometheus_client import CollectorRegistry
 
+    from rules.agreement_topic import Refusal
     from rules.stage_one import JudgedPortion
     from rules.stage_two import CasePortion
+
+
+Stage = Literal["devices", "agreements"]
+"""Labels for the two stages."""
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 
 
 class JudgeMetrics:
@@ -52,6 +60,37 @@ class JudgeMetrics:
             "schoolgate_late_events", "Events behind their collector's watermark; judged all the same.",
             registry=registry,
         )  # fmt: skip
+        self._duplicates = Counter(
+            "schoolgate_duplicate_events", "Events dropped because their id was judged before.", registry=registry
+        )
+        self._lost = Counter(
+            "schoolgate_lost_findings", "Findings that found no room; their cases are incomplete.", ("source",),
+            registry=registry,
+        )  # fmt: skip
+        self._unremembered = Counter(
+            "schoolgate_unremembered_events", "Events that were judged, and would not be known if they came again.",
+            registry=registry,
+        )  # fmt: skip
+        self._gaps = Counter(
+            "schoolgate_collector_gaps", "Times that a collector told that it had to drop events.", registry=registry
+        )
+        self._watermark = Gauge(
+            "schoolgate_watermark_seconds",
+            "Event time, in seconds since 1970, that every collector at work has passed; 0: none is at work here.",
+            ("source",), registry=registry,
+        )  # fmt: skip
+        for stage in STAGES:
+            self._lost.labels(source=stage)
+            self._watermark.labels(source=stage)
+        self._lag = Gauge(
+            "schoolgate_judge_lag_records", "Records that wait in the partitions of this process.", registry=registry
+        )
+        self._refused_agreements = Counter(
+            "schoolgate_refused_agreement_records", "Records of the agreements topic that are not used, by reason.",
+            ("reason",), registry=registry,
+        )  # fmt: skip
+        for why in REFUSAL_REASONS:
+            self._refused_agreements.labels(reason=why)
         build = Gauge("schoolgate_build_info", "Always 1.", ("version", "compiled"), registry=registry)
         build.labels(version=version, compiled=str(compiled).lower()).set(1)
         for verdict in FLOW_VERDICTS:
@@ -60,6 +99,7 @@ class JudgeMetrics:
             self._named.labels(source=source)
         for reason in REASONS:
             self._dead.labels(reason=reason)
+        self.declare(())
 
     def declare(self, agreements: Iterable[str]) -> None:
         """Make every series of these agreements exist."""
@@ -68,6 +108,32 @@ class JudgeMetrics:
                 for severity in SEVERITIES:
                     self._violations.labels(agreement=agreement, rule=rule, severity=severity)
 
+    def follow(self, behind: Callable[[], int]) -> None:
+        """Show how many records wait.
+
+        Args:
+            behind: returns it; called whenever somebody asks for the metrics, from their thread.
+        """
+        self._lag.set_function(behind)
+
+    def refused_agreement(self, refusal: Refusal) -> None:
+        """Count a record of the agreements topic that is not used."""
+        self._refused_agreements.labels(reason=refusal.reason).inc()
+
+    def show_watermark(self, stage: Stage, of: Callable[[], datetime | None]) -> None:
+        """Show how far event time has come.
+
+        Args:
+            stage: in which stage.
+            of: returns it; called whenever somebody asks for the metrics, from their thread.
+        """
+
+        def seconds() -> float:
+            moment = of()
+            return 0.0 if moment is None else moment.timestamp()
+
+        self._watermark.labels(source=stage).set_function(seconds)
+
     def judged(self, portion: JudgedPortion) -> None:
         """Count a portion of flow events."""
         for verdict, flows in portion.coverage.by_verdict.items():
@@ -75,12 +141,17 @@ class JudgeMetrics:
         for source, tally in portion.coverage.by_name_source.items():
             self._named.labels(source=source).inc(tally.flows)
         self._repeats.inc(portion.repeats)
+        self._duplicates.inc(portion.duplicates)
         self._late.inc(portion.late)
+        self._gaps.inc(portion.gaps)
+        self._lost.labels(source="devices").inc(portion.lost)
+        self._unremembered.inc(portion.unremembered)
         for reason in portion.refused:
             self._dead.labels(reason=reason).inc()
 
     def concluded(self, portion: CasePortion) -> None:
         """Count a portion of findings."""
+        self._lost.labels(source="agreements").inc(portion.lost)
         for case in portion.opened:
             self._violations.labels(
                 agreement=case.agreement or NO_AGREEMENT, rule=case.rule, severity=case.severity

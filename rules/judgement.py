@@ -10,7 +10,7 @@ from rules.engine import Engine
 from rules.report import build_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import date
 
     from collector.events import FlowEvent
@@ -24,7 +24,7 @@ class Judgement:
 
     Args:
         rulebook: what events are compared with.
-        token_key: key of the tokens that stand for devices in findings.
+        token_key: local date -> key of the tokens that stand for devices in that day's findings.
         known: findings of an earlier run, whose sums go on growing.
         coverage: what was seen in an earlier run.
         last_day: latest local date of an earlier run.
@@ -35,7 +35,7 @@ class Judgement:
         self,
         rulebook: Rulebook,
         *,
-        token_key: bytes,
+        token_key: Callable[[date], bytes],
         today: date,
         known: Iterable[Finding] = (),
         coverage: Coverage | None = None,

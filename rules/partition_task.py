@@ -8,14 +8,15 @@ transaction; only then does the state topic, up to our own barrier, and after it
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 
+from rules.batches import BATCH_OCTETS, Batches
+from rules.closing import ended
 from rules.records import Record
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 20.0
 TRANSACTION_TIMEOUT_S = 20.0
 RESTORE_STALL_S = 20.0
-CLOSE_TIMEOUT_S = 3.0
 
 # The broker aborts what a dead process left open after this, even when nobody takes its partition over.
 BROKER_TRANSACTION_TIMEOUT_MS = 60_000
@@ -50,6 +50,14 @@ class Core(Protocol):
 
     def use(self, rulebook: Rulebook) -> None:
         """Go on under another rulebook."""
+
+    def passed(self, at: datetime) -> None:
+        """Learn the machine's time."""
+
+    @property
+    def watermark(self) -> datetime | None:
+        """Event time that every collector at work has passed, None: none is at work."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +101,8 @@ class PartitionTask:
             **self._client,
             transactional_id=f"{duty.transactional_id}-{partition}",
             transaction_timeout_ms=BROKER_TRANSACTION_TIMEOUT_MS,
+            max_batch_size=BATCH_OCTETS,
+            compression_type="zstd",
         )
         self._core: Core | None = None
 
@@ -141,33 +151,36 @@ class PartitionTask:
         if self._core is not None:
             self._core.use(rulebook)
 
+    def passed(self, at: datetime) -> None:
+        """Learn the machine's time."""
+        if self._core is not None:
+            self._core.passed(at)
+
+    @property
+    def watermark(self) -> datetime | None:
+        """Event time that every collector at work has passed, None: none is at work."""
+        return self._core.watermark if self._core is not None else None
+
     async def close(self) -> None:
         """Let the producer go, whatever state the broker is in. An open transaction is left to the next opening."""
-        with contextlib.suppress(KafkaError, TimeoutError, OSError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._producer.stop()
+        if await ended(self._producer.stop()):
             return
         # stop() waits for what is on its way, which never ends while the broker is away.
         sender = getattr(self._producer, "_sender", None)
         if sender is not None and sender.sender_task is not None:
             sender.sender_task.cancel()
-        with contextlib.suppress(KafkaError, TimeoutError, OSError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._producer.client.close()
+        await ended(self._producer.client.close())
 
     async def _write(self, portion: Portion, *, position: int | None) -> None:
         producer, duty = self._producer, self._duty
         await producer.begin_transaction()
-        sent = [
-            await producer.send(
-                duty.outputs[out.topic], out.value, key=out.key, partition=out.partition, headers=list(out.headers)
-            )
-            for out in portion.outputs
-        ]
-        sent += [
-            await producer.send(duty.state, value, key=key, partition=self.partition)
-            for key, value in portion.state.items()
-        ]
+        batches = Batches(producer)
+        for out in portion.outputs:
+            topic = duty.outputs[out.topic]
+            await batches.put(topic, partition=out.partition, key=out.key, value=out.value, headers=out.headers)
+        for key, value in portion.state.items():
+            await batches.put(duty.state, partition=self.partition, key=key, value=value)
+        sent = await batches.sent()
         if position is not None:
             where = TopicPartition(duty.input, self.partition)
             await producer.send_offsets_to_transaction({where: position}, duty.group)
@@ -208,9 +221,7 @@ class PartitionTask:
                         state[message.key] = message.value
                 reached = messages[-1].offset
         finally:
-            with contextlib.suppress(KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await reader.stop()
+            await ended(reader.stop())
         return state
 
 
@@ -221,5 +232,11 @@ def _record(message: Any) -> Record:
         headers={name: value or b"" for name, value in message.headers},
         partition=message.partition,
         offset=message.offset,
-        at=_EPOCH + timedelta(milliseconds=message.timestamp),
+        at=_moment(message.timestamp),
     )
+
+
+# The broker stamps all records of one batch alike.
+@lru_cache(maxsize=64)
+def _moment(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)

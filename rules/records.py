@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +35,14 @@ COVERAGE: Final = b"coverage"
 KEPT_OCTETS = 65_536
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One record of an input partition. Everything in it is untrusted."""
 
     key: bytes | None
     """Its key; None: it has none."""
     value: bytes | None
     """Its octets; None: a tombstone."""
-    headers: Mapping[str, bytes] = field(default_factory=dict)
+    headers: Mapping[str, bytes] = msgspec.field(default_factory=dict)
     """Its headers; of several with one name the last."""
     partition: int
     """Partition that it lies in."""
@@ -69,8 +70,8 @@ class Portion:
 
     outputs: tuple[Output, ...]
     """Records for other topics."""
-    state: Mapping[bytes, bytes]
-    """State keys that changed, with their new values."""
+    state: Mapping[bytes, bytes | None]
+    """State keys that changed, with their new values, in the order of writing; None: the key is to be forgotten."""
     next_offset: int | None
     """First offset that is not judged yet; None: the position does not move."""
     refused: tuple[Reason, ...] = ()

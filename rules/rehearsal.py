@@ -48,7 +48,7 @@ class World:
             parties=self.parties,
             network=self.network,
             checks=self.checks,
-            token_key=TOKEN_KEY,
+            token_key=lambda _day: TOKEN_KEY,
             known=known,
         )
 

@@ -55,6 +55,15 @@ class LastRecords:
             changed[number % PIECES] = array("Q", [number, *piece]).tobytes()
         return changed
 
+    def slots(self) -> list[int]:
+        """Return the slots that are in use."""
+        return [number % PIECES for number in self._pieces]
+
+    def piece(self, slot: int) -> bytes:
+        """Return what is in *slot*, as `pieces_with` wrote it down last."""
+        (number,) = (each for each in self._pieces if each % PIECES == slot)
+        return array("Q", [number, *self._pieces[number]]).tobytes()
+
     def add(self, fresh: Iterable[int]) -> None:
         """Remember *fresh*, and forget what is too long ago."""
         for number in fresh:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from collector.documents import DocumentError, Problem
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rules.agreements.model import Agreement
+    from rules.editions import Editions
 
 T = TypeVar("T")
 
@@ -25,8 +27,8 @@ T = TypeVar("T")
 class RulebookFiles:
     """Where the parts of a rulebook lie."""
 
-    agreements: Path
-    """Folder of agreement files."""
+    agreements: Path | None
+    """Folder of agreement files; None: agreements come from elsewhere."""
     network: Path
     """The network file."""
     parties: tuple[Path, ...] = ()
@@ -37,10 +39,11 @@ class RulebookFiles:
     def fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         """Return name, time of change and size of every file, to tell whether anything changed."""
         files = [self.network, *self.parties, *([self.location] if self.location else [])]
-        try:
-            files += sorted(self.agreements.iterdir())
-        except OSError:
-            files.append(self.agreements)
+        if self.agreements is not None:
+            try:
+                files += sorted(self.agreements.iterdir())
+            except OSError:
+                files.append(self.agreements)
         return tuple(_fingerprint(path) for path in files)
 
 
@@ -49,6 +52,7 @@ class Rulebook:
     """What was promised, by whom, and where."""
 
     agreements: tuple[Agreement, ...]
+    """What counts now; of several editions the newest."""
     register: Register
     """Which agreement claims a host on a date."""
     parties: PartyTable
@@ -57,6 +61,20 @@ class Rulebook:
     """Schools, groups, calendar."""
     locations: Locations | None
     """Country of an address; None: no database was given."""
+    editions: Editions | None = None
+    """Agreements by the time of what is judged; None: `agreements` speak for every time."""
+
+    def under(self, editions: Editions) -> Rulebook:
+        """Return the same parties, network and locations with other agreements."""
+        newest = editions.register(len(editions.starts) - 1)
+        return replace(self, agreements=newest.agreements, register=newest, editions=editions)
+
+    def agreements_on(self, day: date) -> tuple[Agreement, ...]:
+        """Return the agreements that count at the end of a local day."""
+        if self.editions is None or day == date.max:
+            return self.agreements
+        midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=self.network.time_zone)
+        return self.editions.agreements(self.editions.number(midnight - timedelta(microseconds=1)))
 
 
 def load_rulebook(files: RulebookFiles) -> Rulebook:
@@ -76,7 +94,8 @@ def load_rulebook(files: RulebookFiles) -> Rulebook:
             problems.append(error.problem)
         return None
 
-    agreements = attempt(lambda: load_agreements(files.agreements))
+    folder = files.agreements
+    agreements = () if folder is None else attempt(lambda: load_agreements(folder))
     network = attempt(lambda: load_network(files.network))
     parties = attempt(lambda: load_parties(files.parties))
     location = files.location

@@ -18,7 +18,7 @@ from rules.store import CaseRow
 from rules.versions import FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from collector.events import FlowEvent
     from rules.findings import Case
@@ -45,13 +45,20 @@ class EmbeddedService:
     Args:
         store: the case store; what an earlier run left there is gone on with.
         rulebook: what events are compared with.
-        token_key: key of the tokens that stand for devices in findings; the same over restarts.
+        token_key: local date -> key of the tokens that stand for devices in that day's findings; the same over restarts
+            for as long as events of the day come.
         today: local date that clause states speak of while no event was seen.
         metrics: what Prometheus sees.
     """
 
     def __init__(
-        self, *, store: Store, rulebook: Rulebook, token_key: bytes, today: date, metrics: RulesMetrics
+        self,
+        *,
+        store: Store,
+        rulebook: Rulebook,
+        token_key: Callable[[date], bytes],
+        today: date,
+        metrics: RulesMetrics,
     ) -> None:
         self._store = store
         self._metrics = metrics

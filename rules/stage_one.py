@@ -2,61 +2,54 @@
 
 A task keeps everything as sums, so a portion is judged apart and added to the rest only when its transaction has been
 committed; a portion whose transaction failed leaves no trace. The state topic holds the same sums under their own keys,
-and a task made from it goes on as if it had never stopped.
+and a task made from it goes on as if it had never stopped. What it forgets after the retention of the flows topic,
+sums of device-days among it, and what it writes down again every day: docs/decisions/0012.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from rules.checks.registry import all_checks
 from rules.coverage import Coverage
+from rules.days import Days, FreshDays
+from rules.edition_engines import EditionEngines, added
 from rules.engine import Engine
 from rules.findings import Finding
-from rules.intake import MAX_LINE_BYTES, EventError, read_event
-from rules.records import COLLECTOR, COVERAGE, GAP, KIND, SEQUENCE, WATERMARK, Output, Portion, dead_letter
+from rules.records import COLLECTOR, COVERAGE, GAP, KIND, SEQUENCE, Output, Portion, dead_letter
+from rules.renewal import Renewal
 from rules.repeats import LastRecords, mark
-from rules.watermarks import ControlError, Watermark, advanced, read_watermark, slowest
+from rules.screening import RefusedError, event_in, watermark_in
+from rules.shares import Share, read_share
+from rules.watermarks import Standing, advanced, slowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import date, datetime
 
     from collector.events import FlowEvent
     from rules.records import Reason, Record
     from rules.rulebook import Rulebook
+    from rules.watermarks import Watermark
 
-# Issue of the contract: any age in between is judged, for a collector may drain a backlog of days.
-EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-LATEST: Final = timedelta(hours=25)
-
-# No flow part carries more; what does would break the sums of everybody else.
-MAX_COUNT = 1 << 48
-
-# Sums of one partition: 12 of them hold 12 million device-promise-days. What finds no room is counted, and lost.
+# Sums of one partition, over the three days that they are kept: 12 of them hold 12 million device-promise-days. What
+# finds no room is counted, told in the report, and lost.
 MAX_FINDINGS = 1_000_000
 
 # Collectors whose last records and watermark are remembered in one partition; those of a state of 1,000 districts.
 MAX_COLLECTORS = 50_000
 
-TOKEN_KEY = b"token"
 COVERAGE_KEY = b"coverage"
 FINDING_KEYS = b"finding/"
 WATERMARK_KEYS = b"watermark/"
 REPEAT_KEYS = b"repeats/"
 
 _findings = msgspec.json.Decoder(Finding)
-_marks = msgspec.json.Decoder(Watermark)
-
-
-class _Refused(Exception):  # noqa: N818 -- it never leaves this module
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
+_standings = msgspec.json.Decoder(Standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +60,16 @@ class JudgedPortion(Portion):
     """What was seen in this portion alone."""
     repeats: int
     """Records dropped because the collector had sent them before."""
+    duplicates: int
+    """Events dropped because their id had been judged before, from another record."""
     late: int
     """Events that ended before their collector's watermark; judged all the same."""
     gaps: int
     """Times that a collector told that it had to drop events."""
+    lost: int
+    """Sums that found no room."""
+    unremembered: int
+    """Events that were judged but found no room in the memory for repeats."""
     watermark: datetime | None
     """Time that every collector at work has passed after this portion."""
     held: _Held
@@ -78,12 +77,27 @@ class JudgedPortion(Portion):
 
 
 @dataclass(slots=True, kw_only=True)
+class _Counts:
+    repeats: int = 0
+    duplicates: int = 0
+    late: int = 0
+    gaps: int = 0
+    lost: int = 0
+    unremembered: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class _Held:
     findings: dict[str, Finding] = field(default_factory=dict)
-    total: Coverage = field(default_factory=Coverage)
-    last_day: date | None = None
-    marks: dict[str, Watermark] = field(default_factory=dict)
+    share: Share
+    told: bool = False
+    at: datetime | None
+    standings: dict[str, Standing]
     sent: dict[str, dict[int, None]] = field(default_factory=lambda: defaultdict(dict))
+    days: FreshDays = field(default_factory=FreshDays)
+    over: tuple[date, ...] = ()
+    renewed: tuple[bytes, ...] | None = None
+    counts: _Counts = field(default_factory=_Counts)
 
 
 class StageOne:
@@ -94,84 +108,91 @@ class StageOne:
         topic: name of the input topic, for dead letters.
         rulebook: what events are compared with.
         state: the state topic's newest value of each key of this partition.
-        fresh_key: 32 random octets; used when the state holds no token key yet.
+        make_key: returns 32 fresh random octets; drawn once for each local day.
     """
 
     def __init__(
-        self, *, partition: int, topic: str, rulebook: Rulebook, state: Mapping[bytes, bytes], fresh_key: bytes
+        self,
+        *,
+        partition: int,
+        topic: str,
+        rulebook: Rulebook,
+        state: Mapping[bytes, bytes],
+        make_key: Callable[[], bytes],
     ) -> None:
         self._partition = partition
         self._topic = topic
-        # The key lies with the sums: whoever takes the partition over must give the same findings the same ids.
-        self._token_key = state.get(TOKEN_KEY, fresh_key)
-        self._findings = {
-            found.id: found
-            for found in (_findings.decode(body) for key, body in state.items() if key.startswith(FINDING_KEYS))
-        }
-        self._marks = {
-            found.collector: found
-            for found in (_marks.decode(body) for key, body in state.items() if key.startswith(WATERMARK_KEYS))
+        self._days = Days(state, make_key=make_key)
+        self._findings = {found.id: found for found in _live_findings(state, days=self._days)}
+        self._standings = {
+            found.mark.collector: found for found in map(_standings.decode, _under(WATERMARK_KEYS, state))
         }
         self._sent = _last_records(state)
-        kept: dict[str, Any] = msgspec.json.decode(state[COVERAGE_KEY]) if COVERAGE_KEY in state else {}
-        self._total = Coverage.from_state(kept["coverage"]) if kept else Coverage()
-        self._last_day = date.fromisoformat(kept["last_day"]) if kept.get("last_day") else None
-        self._engine = self._new_engine(rulebook)
+        self._share = read_share(state[COVERAGE_KEY]) if COVERAGE_KEY in state else None
+        self._renewal = Renewal(state)
+        self._at: datetime | None = None
+        self._clock: datetime | None = None
+        self._engine = self._engines(rulebook)
+        self._zone = rulebook.network.time_zone
         self._next_offset = 0
-        self.refused_findings = 0
-        """Sums that found no room."""
 
     @property
     def watermark(self) -> datetime | None:
         """Time that every collector at work has passed, None: none is at work."""
-        return slowest(self._marks.values())
+        return slowest(self._standings.values(), at=self._at)
+
+    @property
+    def sums(self) -> int:
+        """Findings that can still grow."""
+        return len(self._findings)
 
     def use(self, rulebook: Rulebook) -> None:
         """Judge later events by another rulebook."""
-        self._engine = self._new_engine(rulebook)
+        self._engine = self._engines(rulebook)
+        self._zone = rulebook.network.time_zone
+
+    def passed(self, at: datetime) -> None:
+        """Learn the machine's time; only the daily renewal goes by it, for a partition in which nothing comes."""
+        self._clock = at
 
     def take(self, records: Iterable[Record]) -> JudgedPortion:
         """Judge *records*, in their order. Nothing changes here before `committed`."""
-        held = _Held(marks=dict(self._marks))
         refused: list[tuple[Record, Reason]] = []
-        repeats = late = gaps = 0
-        next_offset = self._next_offset
+        fresh = [record for record in records if record.offset >= self._next_offset]
+        held = _Held(
+            share=self._share or Share(coverage=Coverage().as_state(), since=fresh[0].offset if fresh else 0),
+            at=max((record.at for record in fresh), default=self._at),
+            standings=dict(self._standings),
+        )
         # Whatever a portion that was never committed left behind.
         self._engine.take()
-        self._engine.last_day = self._last_day
-        for record in records:
-            if record.offset < self._next_offset:
-                continue
-            next_offset = record.offset + 1
-            if record.headers.get(KIND) == GAP:
-                gaps += 1
-                continue
+        self._engine.last_day = held.share.last_day
+        for record in fresh:
             try:
-                if KIND in record.headers:
-                    self._note_watermark(record, held=held)
-                    continue
-                event = _event(record)
-            except _Refused as no:
+                self._take(record, held=held)
+            except RefusedError as no:
                 refused.append((record, no.reason))
-                continue
-            if self._is_repeat(record, event=event, held=held):
-                repeats += 1
-                continue
-            late += _is_late(event, held.marks.get(_collector(record, event=event)))
-            self._engine.judge_new(event)
-        told = {"repeats": repeats, "late": late, "gaps": gaps}
-        return self._portion(held, refused=refused, next_offset=next_offset, told=told)
+        next_offset = fresh[-1].offset + 1 if fresh else self._next_offset
+        return self._portion(held, refused=refused, next_offset=next_offset)
 
     def committed(self, portion: JudgedPortion) -> None:
         """Add to memory what *portion* held: its transaction has been committed."""
         held = portion.held
         self._findings.update(held.findings)
-        self._marks = held.marks
-        self._total, self._last_day = held.total, held.last_day
+        self._days.committed(held.days, over=held.over)
+        if held.over:
+            self._findings = {key: found for key, found in self._findings.items() if found.day not in held.over}
+        self._standings, self._at = held.standings, held.at
+        if held.told:
+            self._share = held.share
+        self._renewal.committed(held.renewed)
         for collector, fresh in held.sent.items():
             self._sent.setdefault(collector, LastRecords()).add(fresh)
         if portion.next_offset is not None:
             self._next_offset = portion.next_offset
+
+    def _engines(self, rulebook: Rulebook) -> EditionEngines:
+        return EditionEngines(rulebook, make=self._new_engine)
 
     def _new_engine(self, rulebook: Rulebook) -> Engine:
         return Engine(
@@ -183,103 +204,172 @@ class StageOne:
                 party_of=rulebook.parties.find,
                 country_of=rulebook.locations.country if rulebook.locations else None,
             ),
-            token_key=self._token_key,
+            token_key=self._days.key_of,
         )
 
-    def _note_watermark(self, record: Record, *, held: _Held) -> None:
-        if record.headers[KIND] != WATERMARK or record.value is None or len(record.value) > MAX_LINE_BYTES:
-            raise _Refused("wrong_control")
-        try:
-            told = read_watermark(record.value)
-        except ControlError:
-            raise _Refused("wrong_control") from None
-        if told.collector in held.marks or len(held.marks) < MAX_COLLECTORS:
-            held.marks[told.collector] = advanced(held.marks.get(told.collector), told)
+    def _take(self, record: Record, *, held: _Held) -> None:
+        """Judge one record.
 
-    def _is_repeat(self, record: Record, *, event: FlowEvent, held: _Held) -> bool:
+        Raises:
+            RefusedError: it cannot be used.
+        """
+        kind, counts = record.headers.get(KIND), held.counts
+        if kind == GAP:
+            counts.gaps += 1
+            return
+        if kind is not None:
+            self._note_watermark(watermark_in(record), at=record.at, held=held)
+            return
+        event, began, ended = event_in(record)
         collector = _collector(record, event=event)
+        if self._is_repeat(record, event=event, collector=collector, held=held):
+            counts.repeats += 1
+            return
+        started = began.astimezone(self._zone)
+        if not self._days.is_new(event.id, day=started.date(), at=record.at, held=held.days):
+            counts.duplicates += 1
+            return
+        known = held.standings.get(collector)
+        counts.late += known is not None and ended < known.mark.moment
+        self._engine.judge_new(event, started=started)
+
+    def _note_watermark(self, told: Watermark, *, at: datetime, held: _Held) -> None:
+        before = held.standings.get(told.collector)
+        if before is not None or len(held.standings) < MAX_COLLECTORS:
+            mark_ = advanced(before.mark if before else None, told)
+            held.standings[told.collector] = Standing(mark=mark_, heard=at)
+
+    def _is_repeat(self, record: Record, *, event: FlowEvent, collector: str, held: _Held) -> bool:
         number = mark(sequence=record.headers.get(SEQUENCE, b""), event_id=event.id)
         before, fresh = self._sent.get(collector), held.sent[collector]
         if number in fresh or (before is not None and number in before):
             return True
         if before is not None or len(self._sent) < MAX_COLLECTORS:
             fresh[number] = None
+        else:
+            held.counts.unremembered += 1
         return False
 
-    def _portion(
-        self, held: _Held, *, refused: list[tuple[Record, Reason]], next_offset: int, told: dict[str, int]
-    ) -> JudgedPortion:
+    def _portion(self, held: _Held, *, refused: list[tuple[Record, Reason]], next_offset: int) -> JudgedPortion:
         sums, coverage = self._engine.take()
-        held.last_day = self._engine.last_day
-        held.total.add(self._total)
-        held.total.add(coverage)
+        counts = held.counts
+        counts.unremembered += held.days.unremembered
+        held.over = tuple(self._days.over(held.at))
         for part in sums:
             before = self._findings.get(part.id)
             if before is None and len(self._findings) + len(held.findings) >= MAX_FINDINGS:
-                self.refused_findings += 1
+                counts.lost += 1
                 continue
             held.findings[part.id] = part if before is None else added(before, part)
-        state = self._state(held)
-        outputs = [
-            Output(topic="findings", key=found.agreement.encode(), value=state[FINDING_KEYS + found.id.encode()])
-            for found in held.findings.values()
-        ]
-        if COVERAGE_KEY in state:
-            name = str(self._partition).encode()
-            # All coverage meets in one place, whoever judged what.
-            outputs.append(
-                Output(topic="findings", key=name, value=state[COVERAGE_KEY], headers=((KIND, COVERAGE),), partition=0)
-            )
-        outputs += [dead_letter(record, reason, topic=self._topic) for record, reason in refused]
+        self._tell_share(held, coverage=coverage)
+        held.renewed = self._renewal.due(_latest(held.at, self._clock), keys=self._lasting_keys)
         return JudgedPortion(
-            outputs=tuple(outputs),
-            state=state,
+            outputs=(
+                *self._outputs(held),
+                *(dead_letter(record, reason, topic=self._topic) for record, reason in refused),
+            ),
+            state=self._state(held),
             next_offset=next_offset,
             refused=tuple(reason for _record, reason in refused),
             coverage=coverage,
-            **told,
-            watermark=slowest(held.marks.values()),
+            repeats=counts.repeats,
+            duplicates=counts.duplicates,
+            late=counts.late,
+            gaps=counts.gaps,
+            lost=counts.lost,
+            unremembered=counts.unremembered,
+            watermark=held.share.watermark,
             held=held,
         )
 
-    def _state(self, held: _Held) -> dict[bytes, bytes]:
-        state: dict[bytes, bytes] = {}
+    def _tell_share(self, held: _Held, *, coverage: Coverage) -> None:
+        """Bring the share up to date, and note whether it is worth telling."""
+        before = held.share
+        total = before.counted()
+        total.add(coverage)
+        held.share = Share(
+            coverage=total.as_state(),
+            since=before.since,
+            last_day=self._engine.last_day,
+            duplicates=before.duplicates + held.counts.duplicates,
+            lost=before.lost + held.counts.lost,
+            watermark=slowest(held.standings.values(), at=held.at),
+            at_work=sum(each.at_work(held.at) for each in held.standings.values()),
+            ended=sum(each.mark.end for each in held.standings.values()),
+        )
+        held.told = _to_the_minute(held.share) != _to_the_minute(before)
+
+    def _outputs(self, held: _Held) -> list[Output]:
+        outputs = [
+            Output(topic="findings", key=found.agreement.encode(), value=msgspec.json.encode(found))
+            for found in held.findings.values()
+        ]
+        if held.told:
+            name, body = str(self._partition).encode(), msgspec.json.encode(held.share)
+            # All coverage meets in one place, whoever judged what.
+            outputs.append(Output(topic="findings", key=name, value=body, headers=((KIND, COVERAGE),), partition=0))
+        return outputs
+
+    def _state(self, held: _Held) -> dict[bytes, bytes | None]:
+        # What is renewed stands first: this portion may write a newer value of the same key.
+        state: dict[bytes, bytes | None] = {key: self._lasting(key) for key in held.renewed or ()}
+        state |= self._renewal.state(held.renewed)
+        # The keys of days stand before what is made with them: retention takes the front of a topic first.
+        state |= self._days.state(held.days, over=held.over)
         for found in held.findings.values():
-            state[FINDING_KEYS + found.id.encode()] = msgspec.json.encode(found)
-        for name, told in held.marks.items():
-            if self._marks.get(name) != told:
-                state[WATERMARK_KEYS + name.encode()] = msgspec.json.encode(told)
+            if found.day not in held.over:
+                state[FINDING_KEYS + found.id.encode()] = msgspec.json.encode(found)
+        for name, standing in held.standings.items():
+            if self._standings.get(name) != standing:
+                state[WATERMARK_KEYS + name.encode()] = msgspec.json.encode(standing)
         empty = LastRecords()
         for name, fresh in held.sent.items():
             for slot, octets in self._sent.get(name, empty).pieces_with(tuple(fresh)).items():
-                state[b"%s%d/%s" % (REPEAT_KEYS, slot, name.encode())] = octets
-        if held.sent:
-            day = held.last_day.isoformat() if held.last_day else None
-            state[COVERAGE_KEY] = msgspec.json.encode({"coverage": held.total.as_state(), "last_day": day})
-            # With every portion, so that it never grows older than the sums and is not deleted before them.
-            state[TOKEN_KEY] = self._token_key
+                state[_repeat_key(name, slot=slot)] = octets
+        if held.told:
+            state[COVERAGE_KEY] = msgspec.json.encode(held.share)
         return state
 
+    def _lasting_keys(self) -> list[bytes]:
+        """Return the state keys that must outlive the retention; none of them has to do with a device."""
+        keys = [] if self._share is None else [COVERAGE_KEY]
+        keys += [WATERMARK_KEYS + name.encode() for name in self._standings]
+        keys += [_repeat_key(name, slot=slot) for name, sent in self._sent.items() for slot in sent.slots()]
+        return keys
 
-def added(one: Finding, other: Finding) -> Finding:
-    """Return the sum of two portions of one finding."""
-    return replace(
-        one,
-        flows=one.flows + other.flows,
-        bytes_up=one.bytes_up + other.bytes_up,
-        bytes_down=one.bytes_down + other.bytes_down,
-        first_seen=min(one.first_seen, other.first_seen),
-        last_seen=max(one.last_seen, other.last_seen),
-    )
+    def _lasting(self, key: bytes) -> bytes:
+        if key == COVERAGE_KEY:
+            return msgspec.json.encode(self._share)
+        if key.startswith(WATERMARK_KEYS):
+            return msgspec.json.encode(self._standings[key.removeprefix(WATERMARK_KEYS).decode()])
+        slot, name = _slot_and_name(key)
+        return self._sent[name].piece(slot)
+
+
+def _live_findings(state: Mapping[bytes, bytes], *, days: Days) -> Iterable[Finding]:
+    """Yield the findings in *state* that can still grow: those whose day has its key."""
+    return (found for found in map(_findings.decode, _under(FINDING_KEYS, state)) if found.day in days)
 
 
 def _last_records(state: Mapping[bytes, bytes]) -> dict[str, LastRecords]:
     pieces: dict[str, list[bytes]] = defaultdict(list)
     for key, octets in state.items():
         if key.startswith(REPEAT_KEYS):
-            _slot, _, name = key.removeprefix(REPEAT_KEYS).partition(b"/")
-            pieces[name.decode()].append(octets)
+            pieces[_slot_and_name(key)[1]].append(octets)
     return {name: LastRecords.from_pieces(each) for name, each in pieces.items()}
+
+
+def _under(prefix: bytes, state: Mapping[bytes, bytes]) -> Iterable[bytes]:
+    return (body for key, body in state.items() if key.startswith(prefix))
+
+
+def _repeat_key(name: str, *, slot: int) -> bytes:
+    return b"%s%d/%s" % (REPEAT_KEYS, slot, name.encode())
+
+
+def _slot_and_name(key: bytes) -> tuple[int, str]:
+    slot, _, name = key.removeprefix(REPEAT_KEYS).partition(b"/")
+    return int(slot), name.decode()
 
 
 def _collector(record: Record, *, event: FlowEvent) -> str:
@@ -287,40 +377,12 @@ def _collector(record: Record, *, event: FlowEvent) -> str:
     return event.sensor if named is None else named.decode(errors="replace")
 
 
-def _is_late(event: FlowEvent, told: Watermark | None) -> bool:
-    return told is not None and datetime.fromisoformat(event.ended_at) < told.moment
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
-def _event(record: Record) -> FlowEvent:
-    """Return the event in *record*, or raise why it is none."""
-    if record.value is None:
-        raise _Refused("no_value")
-    if len(record.value) > MAX_LINE_BYTES:
-        raise _Refused("too_large")
-    try:
-        event = read_event(record.value)
-    except EventError:
-        raise _Refused(_why(record.value)) from None
-    counts = (event.bytes_up, event.bytes_down, event.packets_up, event.packets_down, event.plaintext_bytes_up)
-    if min(counts) < 0 or max(counts) > MAX_COUNT or event.part < 0:
-        raise _Refused("not_an_event")
-    if event.device is None or record.key != event.device.encode():
-        raise _Refused("wrong_key")
-    started = datetime.fromisoformat(event.started_at)
-    if started < EARLIEST:
-        raise _Refused("too_old")
-    if max(started, datetime.fromisoformat(event.ended_at)) > record.at + LATEST:
-        raise _Refused("in_the_future")
-    return event
-
-
-def _why(octets: bytes) -> Reason:
-    """Return what is wrong with octets that are no FlowEvent of version 1."""
-    decode: Callable[[bytes], Any] = msgspec.json.decode
-    try:
-        document = decode(octets)
-    except (msgspec.DecodeError, RecursionError):
-        return "not_json"
-    if isinstance(document, dict) and document.get("v", 1) != 1:
-        return "wrong_version"
-    return "not_an_event"
+def _to_the_minute(share: Share) -> Share:
+    """Return *share* as far as a change of it is worth a record: watermarks move every ten seconds."""
+    if share.watermark is None:
+        return share
+    return msgspec.structs.replace(share, watermark=share.watermark.replace(second=0, microsecond=0))

@@ -10,6 +10,10 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# A collector at work tells every ten seconds how far it has come. One that says nothing for as long as the broker
+# keeps an event has nothing left that anybody could wait for; when it comes back it is at work again.
+SILENT = timedelta(hours=72)
+
 
 class Watermark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A control record: everything that ended before `through` has been sent."""
@@ -25,6 +29,19 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def moment(self) -> datetime:
         """`through` as a time."""
         return datetime.fromisoformat(self.through)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one collector stands, as the state topic keeps it."""
+
+    mark: Watermark
+    """How far it has come."""
+    heard: datetime
+    """When the broker took its last word."""
+
+    def at_work(self, at: datetime | None) -> bool:
+        """Return whether something may still come of it at *at*, by the broker's time; None: no record told it yet."""
+        return not self.mark.end and (at is None or self.heard + SILENT > at)
 
 
 class ControlError(ValueError):
@@ -56,6 +73,6 @@ def advanced(before: Watermark | None, mark: Watermark) -> Watermark:
     return Watermark(collector=mark.collector, through=before.through, end=mark.end)
 
 
-def slowest(marks: Iterable[Watermark]) -> datetime | None:
-    """Return the time that every collector still at work has passed, None: none is at work."""
-    return min((mark.moment for mark in marks if not mark.end), default=None)
+def slowest(standings: Iterable[Standing], *, at: datetime | None) -> datetime | None:
+    """Return the time that every collector at work at *at* has passed, None: none is at work."""
+    return min((each.mark.moment for each in standings if each.at_work(at)), default=None)

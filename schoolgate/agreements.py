@@ -1,4 +1,4 @@
-"""The verbs of `schoolgate agreements`: work on agreement files."""
+"""The verbs of `schoolgate agreements`: work on agreement files, and bring them to the judges."""
 
 from __future__ import annotations
 
@@ -67,6 +67,31 @@ def gaps(
     for table in show.gap_tables(where, on=day):
         console.print(table)
         console.print()
+
+
+@app.command()
+def publish(
+    config: Annotated[Path, typer.Option(readable=False, help="Configuration file.")],
+    effective: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="From when on the folder holds: 2026-08-01, 2026-08-01T07:30 (local to the district) or "
+            "2026-08-01T12:30:00Z. Default: in one to two minutes, when every judge knows of it.",
+        ),
+    ] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+) -> None:
+    """Bring the agreement folder of the configuration to Kafka, where every judge reads it.
+
+    Events that began before TIME go on being judged by what held then. An agreement that is no longer in the folder is
+    withdrawn from TIME on. What is published first of all counts for all earlier time. With any problem in any file
+    nothing is published (exit 2); twice is as good as once.
+    """
+    from schoolgate.publish import publish as do
+
+    do(config, effective=effective, dry_run=dry_run)
 
 
 @app.command()

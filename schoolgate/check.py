@@ -17,6 +17,7 @@ from collector.sources.event_file import EventFile, looks_like_events
 from collector.sources.octets import OctetSource
 from collector.watch import new_pseudonyms
 from rules.console import show_report
+from rules.day_keys import DayKeys
 from rules.intake import read_events
 from rules.judgement import Judgement
 from rules.rulebook import load_rulebook
@@ -40,7 +41,7 @@ def check(inputs: Sequence[str], *, files: RulebookFiles, as_json: bool) -> Exit
     """
     rulebook = load_rulebook(files)
     pseudonyms, _ring = new_pseudonyms(rulebook.network, make_key=new_key)
-    judgement = Judgement(rulebook, token_key=new_key(), today=today(rulebook.network))
+    judgement = Judgement(rulebook, token_key=DayKeys(new_key).of, today=today(rulebook.network))
     warnings: list[str] = []
     with ReadingBar() as bar:
         streams = [

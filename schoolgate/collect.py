@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from collector.brokers import BrokerError, connection
-from collector.capture import CaptureInput
 from collector.collect import Filler, FillHooks, NetworkFile
 from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
@@ -27,6 +26,7 @@ from collector.spool import Spool, SpoolError
 from collector.watch import new_pseudonyms
 from schoolgate.configuration import configuration_at
 from schoolgate.embedded import KEY_GRACE_NS, serve_metrics
+from schoolgate.inputs import open_input
 from schoolgate.rights import give_up_rights
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collector.brokers import Connection
     from collector.sources.tap import Tap
     from schoolgate.configuration import Configuration
+    from schoolgate.inputs import Input
 
 # Asked to stop, it hands over what it can in this time; the rest waits in the spool for the next start.
 GRACE_S = 10.0
@@ -90,11 +91,11 @@ class Collector:
         self._held = ExitStack()
         self._stop = threading.Event()
         self._stop_tap: Callable[[], None] = lambda: None
-        self._current: CaptureInput | LiveInput | None = None
+        self._current: Input | LiveInput | None = None
         self._keys_at = folder / settings.privacy.key_file
         keys = load_keys(self._keys_at)
-        # Not a key of devices: it belongs to `run`, which may share the file.
-        self._others = {name: keys.pop(name) for name in ("token",) if name in keys}
+        # Not keys of devices: they belong to `run`, which may share the file.
+        self._others = {name: keys.pop(name) for name in tuple(keys) if name.startswith("token")}
         self._pseudonyms, self._ring = new_pseudonyms(
             network.network, make_key=new_key, keys=keys, hours=settings.privacy.pseudonym_hours
         )
@@ -102,6 +103,7 @@ class Collector:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
         registry = CollectorRegistry()
         self._capture_metrics = CollectorMetrics(registry)
+        self._capture_metrics.follow_keys(lambda: self._pseudonyms.oldest_key_ns)
         self._metrics = DeliveryMetrics(
             registry,
             spooled=lambda: self._spool.events,
@@ -151,6 +153,10 @@ class Collector:
             await asyncio.wait({filling})
             sending.cancel()
             await asyncio.wait({sending})
+            # A disk that is full fails both at once; one error is told, and the other must not end as a traceback.
+            for task in (filling, sending):
+                if not task.cancelled():
+                    task.exception()
         if self._spool.events:
             say(f"stopped as asked; {self._spool.events:,} events wait in the spool for the next start")
 
@@ -186,7 +192,13 @@ class Collector:
             self._read(filler)
 
     def _follow(self, tap: Tap, *, filler: Filler) -> None:
-        live = LiveInput(tap, sensor=self._settings.sensor, network=self._network.network, pseudonyms=self._pseudonyms)
+        live = LiveInput(
+            tap,
+            sensor=self._settings.sensor,
+            network=self._network.network,
+            pseudonyms=self._pseudonyms,
+            show=self._show_capture,
+        )
         self._current, self._stop_tap = live, tap.stop
         say("collecting until Ctrl-C")
         if not self._stop.is_set():
@@ -198,7 +210,7 @@ class Collector:
         for path in (source.capture or ()) if source else ():
             self._capture_metrics.next_capture()
             with ReadingBar() as bar:
-                capture = self._current = CaptureInput(
+                capture = self._current = open_input(
                     str(self._folder / path),
                     sensor=self._settings.sensor,
                     network=self._network.network,
@@ -206,7 +218,10 @@ class Collector:
                     pace=Pace(speed, wait=self._stop.wait) if speed else None,
                     show=bar.show,
                 )
-                done = filler.take(capture)
+                try:
+                    done = filler.take(capture)
+                finally:
+                    capture.close()
             tell_warning(capture.warning)
             if not done:
                 say("stopped as asked; the next run goes on with this capture")
@@ -220,10 +235,13 @@ class Collector:
         if isinstance(current, LiveInput):
             # A flow belongs to the day on which it began; an hour after that day its last parts have come.
             self._pseudonyms.forget_before(current.reached_ns - KEY_GRACE_NS)
-        if current is not None:
-            self._capture_metrics.capture(packets=current.packets, dropped=current.dropped)
+        self._show_capture()
         if self._ring.changed:
             save_keys(self._keys_at, {**self._ring.snapshot(), **self._others})
+
+    def _show_capture(self) -> None:
+        if self._current is not None:
+            self._capture_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
 
     def _asked_to_stop(self, asked: asyncio.Event) -> None:
         asked.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, get_args
@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Self, get_args
 from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
 from rich.console import Console
 
-from collector.capture import CaptureInput
 from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
-from collector.keyfile import load_keys, save_keys
+from collector.keyfile import KeyFileError, load_keys, save_keys
 from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
@@ -24,6 +23,7 @@ from collector.progress import ReadingBar
 from collector.sources.tap import open_tap
 from collector.watch import new_pseudonyms
 from rules.console import show_report
+from rules.day_keys import DayKeys
 from rules.findings import RuleId
 from rules.metrics import RulesMetrics
 from rules.replay import Hooks, Replay
@@ -31,19 +31,22 @@ from rules.rulebook import RulebookFiles, RulebookWatch, load_rulebook
 from rules.service import EmbeddedService, stored_report
 from rules.store import Store, load_driver
 from schoolgate.configuration import Configuration, configuration_at, store_address
+from schoolgate.inputs import open_input
 from schoolgate.rights import give_up_rights
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FrameType
     from wsgiref.simple_server import WSGIServer
 
     from collector.sources.tap import Tap
     from rules.rulebook import Rulebook
+    from schoolgate.inputs import Input
 
 
 KEY_GRACE_NS = 3_600 * 1_000_000_000
+DAY_KEYS = "token/"
 
 
 class Embedded:
@@ -65,24 +68,26 @@ class Embedded:
         self.network = rulebook.network
         self._keys_at = folder / settings.privacy.key_file
         keys = load_keys(self._keys_at)
-        # One key more than those of the periods: it stands behind "token" and outlives the days, since findings do.
-        self._tokens = keys.pop("token", b"") or new_key()
+        # Beside the keys of pseudonyms lie those of the tokens in findings, one a day, destroyed with them.
+        self._tokens = DayKeys(new_key, keys=_token_keys(keys))
+        keys = {name: key for name, key in keys.items() if not name.startswith(DAY_KEYS.rstrip("/"))}
         self._pseudonyms, self._ring = new_pseudonyms(
             rulebook.network, make_key=new_key, keys=keys, hours=settings.privacy.pseudonym_hours
         )
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
         registry = CollectorRegistry()
         self._collector_metrics = CollectorMetrics(registry)
+        self._collector_metrics.follow_keys(lambda: self._pseudonyms.oldest_key_ns)
         rules_metrics = RulesMetrics(registry, rules=get_args(RuleId), version=VERSION, compiled=COMPILED)
         self.store = Store(store_address(settings.store, folder=folder))
         self._service = EmbeddedService(
             store=self.store,
             rulebook=rulebook,
-            token_key=self._tokens,
+            token_key=self._tokens.of,
             today=today(rulebook.network),
             metrics=rules_metrics,
         )
-        self._current: CaptureInput | LiveInput | None = None
+        self._current: Input | LiveInput | None = None
         self._live: LiveInput | None = None
         self._stop_tap: Callable[[], None] = lambda: None
         hooks = Hooks(say=say, before_commit=self._before_commit, rulebook=self._take_rulebook)
@@ -105,7 +110,7 @@ class Embedded:
         for path in captures:
             self._collector_metrics.next_capture()
             with ReadingBar() as bar:
-                capture = self._current = CaptureInput(
+                capture = self._current = open_input(
                     path,
                     sensor=self._settings.sensor,
                     network=self.network,
@@ -120,12 +125,18 @@ class Embedded:
                 say("stopped as asked; what was judged is kept, and the next run goes on from there")
                 return
         # Nothing of a past day comes any more: its keys are destroyed, and its pseudonyms mean nothing from now on.
-        self._pseudonyms.forget_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
+        self._destroy_keys_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
         self._before_commit()
 
     def follow(self, tap: Tap) -> None:
         """Judge what passes by on live interfaces until somebody asks to stop."""
-        live = LiveInput(tap, sensor=self._settings.sensor, network=self.network, pseudonyms=self._pseudonyms)
+        live = LiveInput(
+            tap,
+            sensor=self._settings.sensor,
+            network=self.network,
+            pseudonyms=self._pseudonyms,
+            show=self._show_capture,
+        )
         self._current = self._live = live
         self._stop_tap = tap.stop
         if not self.stopped:
@@ -149,11 +160,20 @@ class Embedded:
     def _before_commit(self) -> None:
         if self._live is not None:
             # A flow belongs to the day on which it began; an hour after that day its last parts have come.
-            self._pseudonyms.forget_before(self._live.reached_ns - KEY_GRACE_NS)
+            self._destroy_keys_before(self._live.reached_ns - KEY_GRACE_NS)
+        self._show_capture()
+        if self._ring.changed or self._tokens.changed:
+            tokens = {f"{DAY_KEYS}{day.isoformat()}": key for day, key in self._tokens.snapshot().items()}
+            save_keys(self._keys_at, {**self._ring.snapshot(), **tokens})
+
+    def _show_capture(self) -> None:
         if self._current is not None:
             self._collector_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
-        if self._ring.changed:
-            save_keys(self._keys_at, {**self._ring.snapshot(), "token": self._tokens})
+
+    def _destroy_keys_before(self, at_ns: int) -> None:
+        self._pseudonyms.forget_before(at_ns)
+        # Without its pseudonym's key a device cannot be known again on that day, whatever comes.
+        self._tokens.destroy_before(datetime.fromtimestamp(at_ns // 1_000_000_000, tz=self.network.time_zone).date())
 
     def _take_rulebook(self, rulebook: Rulebook) -> None:
         self.network = rulebook.network
@@ -167,6 +187,14 @@ class Embedded:
 
     def _asked_to_read_again(self, _number: int, _frame: FrameType | None) -> None:
         self._watch.ask()
+
+
+def _token_keys(keys: Mapping[str, bytes]) -> dict[date, bytes]:
+    tokens = {name.removeprefix(DAY_KEYS): key for name, key in keys.items() if name.startswith(DAY_KEYS)}
+    try:
+        return {date.fromisoformat(day): key for day, key in tokens.items()}
+    except ValueError as error:
+        raise KeyFileError(f"the key file holds a key of no day ({error}); remove it to start new keys") from error
 
 
 def serve_metrics(listen: str, *, registry: CollectorRegistry) -> WSGIServer:

@@ -8,6 +8,7 @@ import signal
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -15,33 +16,30 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from collector import topics
-from collector.brokers import BrokerError, connection, dial
-from collector.documents import DocumentError
+from collector.brokers import BrokerAwayError, BrokerError, BrokerRefusedError, connection, dial, dial_patiently
 from collector.flows import COMPILED
+from rules.agreement_log import AgreementLog
 from rules.findings import RuleId
-from rules.judge_metrics import JudgeMetrics
+from rules.judge_metrics import STAGES, JudgeMetrics
 from rules.kafka import Member, Stage
 from rules.partition_task import Duty
-from rules.rulebook import RulebookWatch, load_rulebook
 from rules.stage_one import StageOne
 from rules.stage_two import CasePortion, StageTwo
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.embedded import rulebook_files, serve_metrics
+from schoolgate.rulebook_source import RulebookSource
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, today
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from pathlib import Path
 
     from collector.brokers import Connection
     from rules.records import Topic
-    from rules.rulebook import Rulebook
     from rules.stage_one import JudgedPortion
 
 LOOK_EVERY_S = 1.0
-# Pauses between the first attempts to reach the broker; after the last one the verb ends, and a supervisor may go on.
-ATTEMPTS_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 0.0)
 ASK_TIMEOUT_S = 20.0
 
 OUTPUTS: Final[Mapping[Topic, str]] = {
@@ -56,8 +54,7 @@ class Judge:
     """Everything of one `judge`: both stages, the store, the metrics, and the files they judge by."""
 
     store: Store
-    rulebook: Rulebook
-    watch: RulebookWatch
+    source: RulebookSource
     metrics: JudgeMetrics
     broker: Connection
     instance: str | None
@@ -73,34 +70,56 @@ class Judge:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self.watch.ask)
-        await reach(self.broker)
-        await find_topics(self.broker)
+        loop.add_signal_handler(signal.SIGHUP, self.source.ask)
+        if not await _unless(stop, self._prepare()):
+            say("stopped as asked; nothing was judged")
+            return
         member = Member(
             client=self.broker.options,
             name=self.instance or f"{socket.gethostname()}:{os.getpid()}",
             instance=self.instance,
             say=say,
+            refusal=self._refusal,
         )
-        stages = [Stage(duty, member=member) for duty in (self.by_device(), self.by_agreement())]
-        say("judging until Ctrl-C")
-        try:
-            async with asyncio.TaskGroup() as group:
-                # When one stage fails, the group ends the other.
-                for stage in stages:
-                    group.create_task(stage.run(stop))
-                group.create_task(self._look(stages, stop=stop))
-        except ExceptionGroup as failed:
-            # The first says why; what else failed did so because of it, or at the same moment for the same reason.
-            raise failed.exceptions[0] from None
+        async with AgreementLog(topics.AGREEMENTS, client=self.broker.options) as log:
+            # Before the first task: what is judged under an older set would be another verdict in a replay.
+            await self.source.begin(log)
+            self.metrics.declare(self.source.agreements)
+            stages = [Stage(duty, member=member) for duty in (self.by_device(), self.by_agreement())]
+            self.metrics.follow(lambda: sum(stage.behind for stage in stages))
+            for name, stage in zip(STAGES, stages, strict=True):
+                self.metrics.show_watermark(name, partial(getattr, stage, "watermark"))
+            say("judging until Ctrl-C")
+            try:
+                async with asyncio.TaskGroup() as group:
+                    # When one stage fails, the group ends the other.
+                    for stage in stages:
+                        group.create_task(stage.run(stop))
+                    group.create_task(self._look(log, stages=stages, stop=stop))
+            except ExceptionGroup as failed:
+                # The first says why; what else failed did so because of it, or at the same moment for the same reason.
+                raise failed.exceptions[0] from None
         say("stopped as asked; what was judged is kept")
+
+    async def _prepare(self) -> None:
+        await reach(self.broker)
+        await find_topics(self.broker)
+
+    async def _refusal(self) -> str | None:
+        try:
+            await dial(self.broker)
+        except BrokerRefusedError as reason:
+            return str(reason)
+        except BrokerAwayError:
+            return None
+        return None
 
     def by_device(self) -> Duty:
         """Return the duty of stage one: flow events to findings."""
 
         def core(partition: int, state: Mapping[bytes, bytes]) -> StageOne:
             return StageOne(
-                partition=partition, topic=topics.FLOWS, rulebook=self.rulebook, state=state, fresh_key=new_key()
+                partition=partition, topic=topics.FLOWS, rulebook=self.source.rulebook, state=state, make_key=new_key
             )
 
         async def opened(_core: Any) -> None:
@@ -124,8 +143,10 @@ class Judge:
         """Return the duty of stage two: findings to cases, which go to the store as well."""
 
         def core(partition: int, state: Mapping[bytes, bytes]) -> StageTwo:
-            day = today(self.rulebook.network)
-            return StageTwo(partition=partition, topic=topics.FINDINGS, rulebook=self.rulebook, today=day, state=state)
+            day = today(self.source.rulebook.network)
+            return StageTwo(
+                partition=partition, topic=topics.FINDINGS, rulebook=self.source.rulebook, today=day, state=state
+            )
 
         async def opened(core: Any) -> None:
             # Whoever had the partition may have died between its transaction and the store.
@@ -150,26 +171,13 @@ class Judge:
         if portion.rows or portion.parts:
             await asyncio.to_thread(self.store.keep, portion.rows, parts=portion.parts)
 
-    async def _look(self, stages: list[Stage], *, stop: asyncio.Event) -> None:
+    async def _look(self, log: AgreementLog, *, stages: list[Stage], stop: asyncio.Event) -> None:
         while not stop.is_set():
-            try:
-                rulebook = self.watch.look()
-            except DocumentError as error:
-                for problem in error.problems:
-                    say(str(problem))
-                say("the changed files have problems; going on with what was read before")
-                rulebook = None
+            rulebook = await self.source.look(log, wait_s=LOOK_EVERY_S)
             if rulebook is not None:
-                self.rulebook = rulebook
-                self.metrics.declare(agreement.id for agreement in rulebook.agreements)
+                self.metrics.declare(self.source.agreements)
                 for stage in stages:
                     stage.use(rulebook)
-                say("agreements, parties and network read again")
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await stop.wait()
-            except TimeoutError:
-                continue
 
 
 def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
@@ -187,22 +195,18 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
     """
     settings = configuration_at(config)
     files = rulebook_files(settings, folder=config.parent)
-    watch = RulebookWatch(files)
-    rulebook = load_rulebook(files)
     broker = connection(settings.kafka, config=config)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
     registry = CollectorRegistry()
     metrics = JudgeMetrics(registry, rules=get_args(RuleId), version=VERSION, compiled=COMPILED)
-    metrics.declare(agreement.id for agreement in rulebook.agreements)
+    source = RulebookSource(files, say=say, refused=metrics.refused_agreement)
     with ExitStack() as held:
         store = Store(store_address(settings.store, folder=config.parent))
         held.callback(store.close)
         server = serve_metrics(listen or settings.metrics.listen, registry=registry)
         held.callback(server.server_close)
         held.callback(server.shutdown)
-        all_of_it = Judge(
-            store=store, rulebook=rulebook, watch=watch, metrics=metrics, broker=broker, instance=instance
-        )
+        all_of_it = Judge(store=store, source=source, metrics=metrics, broker=broker, instance=instance)
         try:
             asyncio.run(all_of_it.run())
         except BrokerError as error:
@@ -212,22 +216,26 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
             raise EnvironmentFailedError(f"the broker does not let this judge work ({reason})") from error
 
 
+async def _unless(stop: asyncio.Event, doing: Coroutine[Any, Any, None]) -> bool:
+    """Do something, and return whether it was done before somebody asked to stop."""
+    work, asked = asyncio.create_task(doing), asyncio.create_task(stop.wait())
+    await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not work.done():
+        work.cancel()
+        await asyncio.wait({work})
+        return False
+    work.result()
+    return True
+
+
 async def reach(broker: Connection) -> None:
     """Log in to the broker, or say why that cannot be done.
 
     Raises:
-        BrokerError: not within five attempts.
+        BrokerError: not within five attempts, or half a minute.
     """
-    for pause in ATTEMPTS_PAUSES_S:
-        try:
-            await dial(broker)
-        except BrokerError as error:
-            if not pause:
-                raise
-            say(f"{error}; trying again in {pause:.0f} s")
-            await asyncio.sleep(pause)
-        else:
-            return
+    await dial_patiently(broker, say=say)
 
 
 async def find_topics(broker: Connection) -> None:
@@ -241,7 +249,8 @@ async def find_topics(broker: Connection) -> None:
         async with asyncio.timeout(ASK_TIMEOUT_S):
             await admin.start()
             there = set(await admin.list_topics())
-            needed = [topics.FLOWS, topics.ENGINE_STATE, topics.FINDINGS, topics.CASE_STATE, *OUTPUTS.values()]
+            needed = [topics.FLOWS, topics.ENGINE_STATE, topics.FINDINGS, topics.CASE_STATE, topics.AGREEMENTS]
+            needed += OUTPUTS.values()
             missing = sorted(set(needed) - there)
             told = [] if missing else await admin.describe_topics(needed[:4])
     except (KafkaError, TimeoutError) as error:

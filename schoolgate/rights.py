@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 # What Python loads when it is first needed. Afterwards the folders of Python and of the program may be closed to us;
 # without these a fault could not even be shown.
-LOADED_LATE: Final = ("encodings.ascii", "encodings.idna", "encodings.latin_1", "linecache", "traceback")
+LOADED_LATE: Final = (
+    "_strptime",
+    "concurrent.futures.thread",
+    "encodings.ascii",
+    "encodings.idna",
+    "encodings.latin_1",
+    "linecache",
+    "traceback",
+)
 
 
 def give_up_rights(folder: Path) -> None:

@@ -14,7 +14,7 @@ from rules.agreements.model import Agreement, Origin
 from rules.agreements.standing import period
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from collector.problems import Problem
@@ -28,16 +28,46 @@ def load_agreements(folder: str | Path) -> tuple[Agreement, ...]:
     Raises:
         DocumentError: with every problem of every file, and of files that contradict each other.
     """
-    documents: list[Document[Agreement]] = []
+    texts, problems = folder_texts(folder)
+    return agreements_in(texts, problems=problems)
+
+
+def folder_texts(folder: str | Path) -> tuple[dict[str, str], list[Problem]]:
+    """Return path -> text of every agreement file in *folder*, sorted by file name, and what cannot be read.
+
+    Raises:
+        DocumentError: the folder is absent, unreadable, or holds no such file.
+    """
+    texts: dict[str, str] = {}
     problems: list[Problem] = []
     for path in folder_files(folder, endings=(".yaml", ".yml"), what="agreement file"):
         try:
-            documents.append(_document(read(path), path=str(path)))
+            texts[str(path)] = read(path)
         except DocumentError as error:
             problems.extend(error.problems)
-    problems.extend(_contradictions(documents))
-    if problems:
-        raise DocumentError(problems)
+    return texts, problems
+
+
+def agreements_in(texts: Mapping[str, str], *, problems: Iterable[Problem] = ()) -> tuple[Agreement, ...]:
+    """Return the agreements that *texts* (path -> text) describe, in their order.
+
+    Args:
+        texts: what the files say.
+        problems: what is wrong already, to be told together with the rest.
+
+    Raises:
+        DocumentError: with every problem of every text, and of texts that contradict each other.
+    """
+    documents: list[Document[Agreement]] = []
+    told = list(problems)
+    for path, text in texts.items():
+        try:
+            documents.append(_document(text, path=path))
+        except DocumentError as error:
+            told.extend(error.problems)
+    told.extend(_contradictions(documents))
+    if told:
+        raise DocumentError(told)
     return tuple(document.value for document in documents)
 
 
@@ -78,15 +108,11 @@ def _contradictions(documents: Iterable[Document[Agreement]]) -> Iterator[Proble
         if first is not document:
             what = f"the id {shown(agreement.id)} is already used in {first.path}:{first.line_of('id')}"
             yield document.problem(Fault(at=("id",), what=what, remedy="give each agreement its own id"))
-        # A draft is not in force and so takes no name from the agreement that it may replace one day. A shared host
-        # belongs to nobody alone.
-        if agreement.agreement.status != "draft":
-            for place, domain in enumerate(agreement.domains):
-                if not domain.shared:
-                    claims[normal_name(domain.match)].append((document, place))
+        for place, name in own_names(agreement):
+            claims[name].append((document, place))
     for name, claimants in claims.items():
         for (one, there), (other, here) in combinations(claimants, 2):
-            if one is not other and _overlap(one.value, other.value):
+            if one is not other and overlap(one.value, other.value):
                 where = f"{one.path}:{one.line_of('domains', there, 'match')}"
                 what = f"{shown(name)} is also claimed in {where} for the same time"
                 yield other.problem(
@@ -98,7 +124,20 @@ def _contradictions(documents: Iterable[Document[Agreement]]) -> Iterator[Proble
                 )
 
 
-def _overlap(one: Agreement, other: Agreement) -> bool:
+def own_names(agreement: Agreement) -> Iterator[tuple[int, str]]:
+    """Yield the names that *agreement* claims for itself alone, each with the place of its row in `domains`.
+
+    A draft is not in force and so takes no name from the agreement that it may replace one day. A shared host belongs
+    to nobody alone.
+    """
+    if agreement.agreement.status != "draft":
+        for place, domain in enumerate(agreement.domains):
+            if not domain.shared:
+                yield place, normal_name(domain.match)
+
+
+def overlap(one: Agreement, other: Agreement) -> bool:
+    """Return whether there is a day for which both agreements speak, so that they may not claim the same name."""
     if _never_held(one) or _never_held(other):
         return False
     (one_first, one_last), (other_first, other_last) = period(one), period(other)

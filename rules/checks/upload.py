@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rules.checks.base import Conclusion, Example, Observation
 from rules.checks.example import ABSENT
-from rules.checks.wording import NOT_CONTENT, extent, product_of, says
+from rules.checks.wording import NOT_CONTENT, extent, listed, product_of, says
 from rules.matching import own_subject
 
 if TYPE_CHECKING:
@@ -69,7 +69,14 @@ class UploadAboveDeclared:
         if agreement is None or agreement.expected is None or agreement.expected.upload_mb_per_device_day is None:
             return ()
         return (
-            Observation(agreement=agreement.id, clause=SIX_C, subject=own_subject(agreement), verdict="contradicted"),
+            Observation(
+                agreement=agreement.id,
+                clause=SIX_C,
+                subject=own_subject(agreement),
+                verdict="contradicted",
+                # The figure of the time goes with the sum: a later version of the agreement may name another.
+                detail=repr(agreement.expected.upload_mb_per_device_day),
+            ),
         )
 
     def conclude(self, evidence: Evidence) -> Conclusion | None:
@@ -80,19 +87,26 @@ class UploadAboveDeclared:
         limit_mb = agreement.expected.upload_mb_per_device_day
         # One device may show up in two segments on one day; its day is one sum.
         sent: dict[tuple[str, date], int] = defaultdict(int)
+        # On a day on which the figure changed the larger one counts.
+        limits_mb: dict[tuple[str, date], float] = defaultdict(float)
         for finding in evidence.findings:
-            sent[finding.device, finding.day] += finding.bytes_up
-        above = tuple(f for f in evidence.findings if _exceeds(sent[f.device, f.day], limit_mb=limit_mb))
+            device_day = finding.device, finding.day
+            sent[device_day] += finding.bytes_up
+            limits_mb[device_day] = max(limits_mb[device_day], float(finding.detail) if finding.detail else limit_mb)
+        above = tuple(
+            f for f in evidence.findings if _exceeds(sent[f.device, f.day], limit_mb=limits_mb[f.device, f.day])
+        )
         if not above:
             return None
         most = max(sent[finding.device, finding.day] for finding in above)
+        broken = listed(f"{limits_mb[finding.device, finding.day]:g}" for finding in above)
         return Conclusion(
             verdict="contradicted",
             severity="warning",
             findings=above,
             summary=f"More data than declared appears to go to {product_of(agreement)}: up to {_megabytes(most)} MB a "
             f"day from one device, {extent(above)}.",
-            agreement_says=says(agreement, "expected", text=f"a device sends at most {limit_mb:g} MB a day"),
+            agreement_says=says(agreement, "expected", text=f"a device sends at most {broken} MB a day"),
             cannot_see=f"{NOT_CONTENT}; a large file handed in by hand looks the same.",
         )
 

@@ -43,3 +43,15 @@ def test_every_reason_that_a_dissector_can_give_has_a_label_of_its_own() -> None
             said.add(named[reason] if reason in named else reason.strip('"'))
     assert len(said) > 10
     assert {reason_label(reason) for reason in said} == set(DROP_REASONS) - {"other", "kernel"}
+
+
+def test_the_age_of_the_oldest_key_is_shown_as_it_is_now_and_0_where_there_is_none() -> None:
+    registry = CollectorRegistry()
+    metrics = CollectorMetrics(registry)
+    name = "schoolgate_oldest_key_timestamp_seconds"
+    assert registry.get_sample_value(name) == 0.0
+    held: list[int] = []
+    metrics.follow_keys(lambda: held[-1] if held else None)
+    assert registry.get_sample_value(name) == 0.0
+    held.append(1_760_000_000_000_000_000)
+    assert registry.get_sample_value(name) == 1_760_000_000.0

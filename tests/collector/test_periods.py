@@ -46,3 +46,10 @@ def test_every_moment_lies_in_the_period_it_is_given() -> None:
 def test_a_length_that_does_not_divide_the_day_is_refused(hours: int) -> None:
     with pytest.raises(ValueError, match="does not divide a day"):
         Periods(CHICAGO, hours=hours)
+
+
+def test_a_period_is_found_again_by_its_name() -> None:
+    periods = Periods(CHICAGO, hours=6)
+    for at in ("2026-10-06T10:59:59", "2026-10-06T11:00:00", "2026-11-01T12:00:00"):
+        period = periods.of(ns(at))
+        assert periods.start_ns(period.name) == period.start_ns

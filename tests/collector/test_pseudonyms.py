@@ -63,3 +63,15 @@ def test_the_ring_says_when_its_sealed_file_is_out_of_date() -> None:
     ring.snapshot()
     said.append(ring.changed)
     assert said == [False, True, False]
+
+
+def test_the_oldest_key_is_known_until_it_is_destroyed() -> None:
+    midnight = int(datetime(2026, 10, 6, 5, tzinfo=UTC).timestamp()) * NS
+    names = pseudonyms(KeyRing(fresh))
+    told = [names.oldest_key_ns]
+    for at in (DAY_TWO, DAY_ONE):
+        names.of(DEVICE, at_ns=at)
+        told.append(names.oldest_key_ns)
+    names.forget_before(DAY_TWO)
+    told.append(names.oldest_key_ns)
+    assert told == [None, midnight + 24 * 3600 * NS, midnight, midnight + 24 * 3600 * NS]

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from collector.documents import DocumentError
+from collector.events import FlowEvent
 from rules.checks.example import event
-from rules.intake import MAX_LINE_BYTES, MAX_PROBLEMS, EventError, read_event, read_events
+from rules.intake import MAX_LINE_BYTES, MAX_PROBLEMS, EventError, read_event, read_events, read_record
 
 
 def line(*without: str, **changes: Any) -> bytes:
     """Return the example event as a line, changed."""
-    fields = {**asdict(event({}, number=0)), **changes}
-    return json.dumps({name: value for name, value in fields.items() if name not in without}).encode()
+    told = {**asdict(event({}, number=0)), **changes}
+    return json.dumps({name: value for name, value in told.items() if name not in without}).encode()
 
 
 def test_an_event_comes_through_as_it_was_written() -> None:
@@ -85,3 +87,49 @@ def test_any_value_in_any_field_is_read_or_refused(value: object, name: str) -> 
         read_event(line(**{name: value}))
     except EventError as refusal:
         assert refusal.remedy  # noqa: PT017 -- a value that fits is as good as one that is refused
+
+
+FIELDS = [each.name for each in fields(FlowEvent)]
+MUTATIONS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(min_value=-(2**70), max_value=2**70),
+    st.floats(allow_nan=False),
+    st.text(max_size=8),
+    st.lists(st.one_of(st.text(max_size=4), st.integers()), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+@given(name=st.one_of(st.sampled_from(FIELDS), st.text(max_size=6)), value=MUTATIONS)
+def test_the_quick_reader_takes_no_event_that_the_strict_one_refuses_and_reads_the_same_in_it(
+    name: str, value: object
+) -> None:
+    octets = line(**{name: value})
+    try:
+        expected = asdict(TypeAdapter(FlowEvent).validate_json(octets))
+    except ValidationError:
+        with pytest.raises(EventError):
+            read_record(octets)
+    else:
+        record = read_record(octets)
+        assert {field: getattr(record, field) for field in FIELDS} == expected
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"v": 1}',
+        b"\xff",
+        line()[:-1],
+        line() + b"x",
+        line().replace(b'"example"', b'"\xff"'),
+    ],
+)
+def test_what_is_no_event_is_refused_by_the_quick_reader_too(octets: bytes) -> None:
+    with pytest.raises(EventError):
+        read_record(octets)

@@ -14,6 +14,7 @@ import pytest
 from collector.progress import ReadingBar
 from collector.watch import new_pseudonyms
 from rules.checks.registry import all_checks
+from rules.day_keys import DayKeys
 from rules.judgement import Judgement
 from rules.rulebook import RulebookFiles, load_rulebook
 from schoolgate.check import events_of
@@ -49,7 +50,7 @@ def graded(request: pytest.FixtureRequest) -> tuple[Any, ...]:
         )
     )
     pseudonyms, _ = new_pseudonyms(rulebook.network, make_key=new_key)
-    judgement = Judgement(rulebook, token_key=new_key(), today=today(rulebook.network))
+    judgement = Judgement(rulebook, token_key=DayKeys(new_key).of, today=today(rulebook.network))
     warnings: list[str] = []
     with ReadingBar() as bar:
         judgement.judge(

@@ -62,7 +62,7 @@ def report() -> dict[str, Any]:
         parties=parties,
         network=load_network(EVENT_SET / "network.yaml"),
         checks=checks,
-        token_key=b"a test",
+        token_key=lambda _day: b"a test",
     )
     with gzip.open(EVENT_SET / "events.jsonl.gz", "rb") as lines:
         for event in read_events(lines, path="events.jsonl.gz"):
