@@ -24,6 +24,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from collector.brokers import REFUSALS_PAUSES_S, BrokerAwayError, BrokerRefusedError, dial
+from collector.control_records import GapRecord
 from collector.spooled import Kind
 from collector.topics import FLOWS
 
@@ -203,12 +204,13 @@ class Delivery:
     async def _put(self, link: _Link, batch: Batch) -> int:
         gap = batch.gap
         if gap is not None:
-            value = {"collector": self._collector, "from": gap.first, "to": gap.last}
-            value |= {"events": gap.events, "octets": gap.octets}
+            told = GapRecord(
+                collector=self._collector, first=gap.first, last=gap.last, events=gap.events, octets=gap.octets
+            )
             self._hooks.say(f"the spool was full: {gap.events:,} events ({gap.octets:,} octets) were dropped unsent")
             # One partition: it is to be counted once.
             await link.put(
-                0, key=None, value=msgspec.json.encode(value), headers=[("kind", b"gap"), ("collector", self._name)]
+                0, key=None, value=msgspec.json.encode(told), headers=[("kind", b"gap"), ("collector", self._name)]
             )
             return 0
         pairs = batch.pairs

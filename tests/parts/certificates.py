@@ -57,16 +57,15 @@ class Authority:
         self.path = folder / f"{name}.ca.pem"
         self.path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *, ends: dt.timedelta = DAY) -> Path:
-        """Return a PEM file with key and chain of a server at 127.0.0.1 and localhost.
+    def issue(self, name: str, *, ends: dt.timedelta = DAY, host: str | None = None) -> Path:
+        """Return a PEM file with key and chain of a server at 127.0.0.1 and localhost, or at *host* alone.
 
         *ends* is counted from now; a negative one gives a certificate that has expired.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         now = dt.datetime.now(dt.UTC)
-        hosts = x509.SubjectAlternativeName(
-            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
-        )
+        here = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
+        hosts = x509.SubjectAlternativeName([x509.DNSName(host)] if host else here)
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
             x509.CertificateBuilder()

@@ -6,8 +6,7 @@ Registered once, in the `conftest.py` at the root: `pytest_plugins = ["tests.par
 from __future__ import annotations
 
 import os
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,11 +32,30 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[USED] = []
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests with brokers first: they wait more than they work, and others fill the time beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("kafka") is None)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the list over where this is one of several processes."""
+    handed_over = getattr(session.config, "workeroutput", None)
+    if handed_over is not None:
+        handed_over["brokers"] = session.config.stash[USED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the list of another process."""
+    # A process that died has handed nothing over.
+    node.config.stash[USED] += getattr(node, "workeroutput", {}).get("brokers", [])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which brokers the run used, or why it had none."""
+    """Say in one line which brokers the run used, or why it had none."""
     used: list[str] = terminalreporter.config.stash[USED]
-    for line in dict.fromkeys(used):
-        terminalreporter.write_line(f"broker: {line}")
+    if used:
+        terminalreporter.write_line(f"broker: {'; '.join(sorted(set(used)))}")
 
 
 def _note(config: pytest.Config, line: str) -> None:
@@ -48,10 +66,12 @@ def _note(config: pytest.Config, line: str) -> None:
 def kafka_jars(pytestconfig: pytest.Config) -> KafkaJars:
     """Apache Kafka itself, for tests that a stand-in cannot serve; skips where it cannot be had."""
     try:
-        return jars_part.set_up()
+        jars = jars_part.set_up()
     except PartMissingError as missing:
         _note(pytestconfig, str(missing))
         pytest.skip(str(missing))
+    _note(pytestconfig, f"Apache Kafka {jars.version}")
+    return jars
 
 
 @pytest.fixture(scope="session")
@@ -75,10 +95,9 @@ def broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
         _note(pytestconfig, f"{given} ({GIVEN})")
         yield GivenBroker(given)
         return
-    began = time.monotonic()
     own = _own_broker(pytestconfig, tmp_path_factory.mktemp("broker"))
     own.start()
-    _note(pytestconfig, f"{own.name}, started in {time.monotonic() - began:.1f} s")
+    _note(pytestconfig, own.name)
     yield own
     own.close()
 
@@ -90,10 +109,12 @@ def mortal_broker(pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path: 
     noida-db cannot stand in: killed, it forgets records that it has acknowledged.
     """
     own = KafkaBroker(kafka_jars, folder=tmp_path)
-    own.start()
-    _note(pytestconfig, f"{own.name}, for tests that kill it")
-    yield own
-    own.close()
+    _note(pytestconfig, own.name)
+    try:
+        own.start()
+        yield own
+    finally:
+        own.close()
 
 
 @pytest.fixture(scope="session")

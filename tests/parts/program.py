@@ -55,6 +55,24 @@ class Program:
         """Whether it still runs (a stalled program does)."""
         return self._leash.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """Exit code, 128 + signal if a signal ended it; None while it runs."""
+        return self._leash.poll()
+
+    def wait(self, *, limit_s: float) -> int:
+        """Return the exit code when it has ended by itself.
+
+        Raises:
+            ProgramError: it has not within *limit_s* seconds.
+        """
+        try:
+            code = self._leash.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            raise ProgramError(f"it still runs after {limit_s:.0f} s: {tail(self.log)} (see {self.log})") from None
+        self.kill()  # it has ended; this lets go of what led to it
+        return code
+
     def signal(self, number: signal.Signals) -> None:
         """Send *number* to the program, to it alone.
 

@@ -42,10 +42,11 @@ ADMIN = Credentials(user="admin", password="broker-admin-of-this-test")  # noqa:
 
 
 class SecureBroker(KafkaNode):
-    """One node with three doors, so that one start serves every test of security.
+    """One node with four doors, so that one start serves every test of security.
 
     `bootstrap` shows a good certificate, `bootstrap_expired` one that ended yesterday, `bootstrap_stranger` one from an
-    authority that is not `ca`. All three want SCRAM-SHA-512. `admin` may do everything; any other user nothing, until
+    authority that is not `ca`, `bootstrap_other_name` one for another host. All four want SCRAM-SHA-512; behind
+    `bootstrap_plaintext` nobody speaks TLS. `admin` may do everything; any other user nothing, until
     an ACL says so.
 
     Args:
@@ -53,6 +54,7 @@ class SecureBroker(KafkaNode):
         folder: Gets configuration, certificates, data and log.
         users: Known from the first start; `add_user` takes two seconds for each.
         settings: Kafka's own names and values, on top of everything else.
+        before: A command to put before java; see KafkaNode.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SecureBroker(KafkaNode):
         folder: Path,
         users: Sequence[Credentials] = (),
         settings: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         ours = Authority("district", folder=folder)
@@ -69,11 +72,14 @@ class SecureBroker(KafkaNode):
             "GOOD": ours.issue("broker"),
             "EXPIRED": ours.issue("expired", ends=-dt.timedelta(days=1)),
             "STRANGER": Authority("stranger", folder=folder).issue("strange-broker"),
+            "OTHER_NAME": ours.issue("other-name", host="broker.district.example"),
         }
         *ports, controller = free_ports(len(doors) + 1)
         addresses = {door: f"127.0.0.1:{port}" for door, port in zip(doors, ports, strict=True)}
         self.bootstrap_expired = addresses["EXPIRED"]
         self.bootstrap_stranger = addresses["STRANGER"]
+        self.bootstrap_other_name = addresses["OTHER_NAME"]
+        self.bootstrap_plaintext = f"127.0.0.1:{controller}"
         self.ca = ours.path
         self.admin = ADMIN
         listeners = ",".join(f"{door}://{address}" for door, address in addresses.items())
@@ -101,7 +107,7 @@ class SecureBroker(KafkaNode):
         base[f"listener.name.good.{MECHANISM.lower()}.sasl.jaas.config"] = (
             f'{login} username="{ADMIN.user}" password="{ADMIN.password}";'
         )
-        for door in ("expired", "stranger"):
+        for door in ("expired", "stranger", "other_name"):
             base[f"listener.name.{door}.{MECHANISM.lower()}.sasl.jaas.config"] = f"{login};"
         super().__init__(
             jars,
@@ -111,6 +117,7 @@ class SecureBroker(KafkaNode):
             settings={**ONE_REPLICA, **base, **(settings or {})},
             cluster_id=new_cluster_id(),
             scram=[each.scram for each in (ADMIN, *users)],
+            before=before,
         )
 
     def add_user(self, user: Credentials) -> None:

@@ -22,6 +22,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 from tests.parts.broker import GivenBroker, KafkaBroker, MortalBroker, NoidaBroker
 from tests.parts.program import ProgramError
 from tests.parts.secure_broker import MECHANISM, Credentials, SecureBroker
+from tests.parts.sockets import given_back
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -36,6 +37,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TOPIC, LITERAL, WRITE, ALLOW = 2, 3, 4, 3
 # A dead broker is refused at once, a stalled one never answers; nothing here waits longer than this for either.
 PATIENCE_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+async def sockets() -> AsyncIterator[None]:
+    """What a failed log-in leaves behind is gone before the next test begins."""
+    yield
+    await given_back()
 
 
 @pytest.fixture(scope="module", params=["Apache Kafka", "noida-db"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,14 +17,16 @@ import pytest
 from collector.spool import Spool
 from tests.parts.broker import KafkaBroker
 from tests.parts.kafka_jars import KafkaJars
+from tests.parts.program import Program
 from tests.parts.secure_broker import SecureBroker
-from tests.system.product import command, configure, copy_district, free_port, schoolgate, scrape, until
+from tests.system.product import PATIENCE_S, command, configure, copy_district, free_port, schoolgate, scrape, until
 from tests.system.topic_reader import Record, events, make_topic, records, with_kafka
 
 pytestmark = pytest.mark.kafka
 
-# The sample day lasts over 15 hours: at this speed about a quarter of a minute.
-SLOWLY = 1000
+# The sample day lasts over 15 hours: at the first speed half a minute, at the second longer than any test.
+SLOWLY = 2000
+FOR_LONG = 50
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +55,7 @@ class Collect:
     def __init__(self, config: Path) -> None:
         self.listen = f"127.0.0.1:{free_port()}"
         self._log = config.with_name("collect.log")
-        with self._log.open("a") as log:
-            self.process = subprocess.Popen(
-                command("collect", "--config", config, "--metrics", self.listen), stderr=log, stdout=log
-            )
+        self.program = Program(command("collect", "--config", config, "--metrics", self.listen), log=self._log)
 
     def said(self) -> str:
         return self._log.read_text(encoding="utf-8")
@@ -84,8 +83,7 @@ def start() -> Iterator[Callable[[Path], Collect]]:
 
     yield begin
     for each in started:
-        each.process.kill()
-        each.process.wait()
+        each.program.kill()
 
 
 def plain(broker: KafkaBroker) -> str:
@@ -146,7 +144,7 @@ def test_a_broker_that_dies_and_comes_back_gets_everything(
     mortal_broker.kill()
     until(lambda: collect.metric("schoolgate_events_spooled") > 20, what="events in the spool")
     mortal_broker.restart()
-    assert collect.process.wait(timeout=90) == 0, collect.said()
+    assert collect.program.wait(limit_s=PATIENCE_S) == 0, collect.said()
     assert_whole(records(mortal_broker.bootstrap, collector=sensor), district=district, sensor=sensor)
 
 
@@ -159,8 +157,7 @@ def test_a_collector_killed_again_and_again_loses_nothing(
         collect = start(config)
         until(lambda: collect.delivered() > 5, what="events at the broker")  # noqa: B023 -- called within the round
         time.sleep(seconds)
-        collect.process.kill()
-        collect.process.wait()
+        collect.program.kill()
         now = len(events(records(own_broker.bootstrap, collector=sensor)))
         assert now > before
         before = now
@@ -177,12 +174,12 @@ def test_a_stop_while_the_broker_is_away_keeps_everything_for_the_next_start(
     nowhere = f'{{bootstrap: ["127.0.0.1:{free_port()}"]}}'
     collect = start(with_kafka(configure(district), sensor=sensor, kafka=nowhere))
     until(lambda: "cannot be reached" in collect.said(), what="the broker is missed")
-    # All of the day and its end lie in the spool before anybody asks it to stop.
-    until(lambda: collect.metric("schoolgate_events_spooled") > 500, what="events in the spool")
-    waiting = collect.metric("schoolgate_events_spooled")
-    collect.process.send_signal(signal.SIGTERM)
-    assert collect.process.wait(timeout=40) == 0, collect.said()
-    assert f"{waiting:,.0f} events wait in the spool" in collect.said()
+    # All of the day lies in the spool before anybody asks it to stop.
+    waiting = len(expected(district, sensor=sensor))
+    until(lambda: collect.metric("schoolgate_events_spooled") == waiting, what="the whole day in the spool")
+    collect.program.signal(signal.SIGTERM)
+    assert collect.program.wait(limit_s=PATIENCE_S) == 0, collect.said()
+    assert f"{waiting:,} events wait in the spool" in collect.said()
     run = schoolgate("collect", "--config", with_kafka(configure(district), sensor=sensor, kafka=plain(own_broker)))
     assert run.returncode == 0, run.stderr
     assert_whole(records(own_broker.bootstrap, collector=sensor), district=district, sensor=sensor)
@@ -191,13 +188,13 @@ def test_a_stop_while_the_broker_is_away_keeps_everything_for_the_next_start(
 def test_a_second_collect_on_one_spool_is_refused(
     own_broker: KafkaBroker, district: Path, sensor: str, start: Callable[[Path], Collect]
 ) -> None:
-    config = with_kafka(configure(district, speed=SLOWLY), sensor=sensor, kafka=plain(own_broker))
+    config = with_kafka(configure(district, speed=FOR_LONG), sensor=sensor, kafka=plain(own_broker))
     first = start(config)
     until(lambda: first.delivered() > 0, what="events at the broker")
     second = schoolgate("collect", "--config", config, "--metrics", f"127.0.0.1:{free_port()}")
     assert second.returncode == 3
     assert "another process holds this spool" in second.stderr
-    assert first.process.poll() is None
+    assert first.program.alive
 
 
 def test_a_gap_reaches_the_topic_and_says_what_is_missing(own_broker: KafkaBroker, district: Path, sensor: str) -> None:
@@ -268,3 +265,20 @@ def test_a_password_file_that_is_not_there_is_wrong_input(district: Path) -> Non
     run = schoolgate("collect", "--config", with_kafka(configure(district), sensor="tap", kafka=kafka))
     assert run.returncode == 2
     assert re.search(r"nowhere:1: the password file cannot be read .*; ", run.stderr)
+
+
+def test_a_disk_that_takes_nothing_more_ends_it_in_one_sentence_and_the_next_start_goes_on(
+    own_broker: KafkaBroker, district: Path, sensor: str, start: Callable[[Path], Collect]
+) -> None:
+    config = with_kafka(configure(district, speed=SLOWLY), sensor=sensor, kafka=plain(own_broker))
+    collect = start(config)
+    until(lambda: collect.delivered() > 5, what="events at the broker")
+    # Files grow no further, as on a full disk: what is appended and what is acknowledged fail at the same moment.
+    resource.prlimit(collect.program.pid, resource.RLIMIT_FSIZE, (1 << 14, 1 << 14))
+    assert collect.program.wait(limit_s=PATIENCE_S) == 3, collect.said()
+    assert "spool" in collect.said()
+    assert "Traceback" not in collect.said()
+    configure(district)
+    run = schoolgate("collect", "--config", with_kafka(config, sensor=sensor, kafka=plain(own_broker)))
+    assert run.returncode == 0, run.stderr
+    assert_whole(records(own_broker.bootstrap, collector=sensor), district=district, sensor=sensor)

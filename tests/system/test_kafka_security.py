@@ -1,0 +1,397 @@
+"""A broker that checks everybody: each role does its whole job and nothing else, and a refusal costs no event."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+
+from collector.acls import ALLOW, LITERAL, TOPIC, WRITE, Acl, Right
+from collector.brokers import Connection
+from collector.cluster import cluster
+from collector.spool import Spool
+from collector.topics import AGREEMENTS, CASE_STATE, CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS
+from tests.parts.kafka_jars import KafkaJars
+from tests.parts.secure_broker import Credentials, SecureBroker
+from tests.system.logins import (
+    PASSWORD,
+    administrator,
+    as_administrator,
+    at,
+    done,
+    login,
+    read,
+    read_in_a_group,
+    refused,
+    secured,
+    write,
+    write_in_a_transaction,
+)
+from tests.system.product import (
+    check_report,
+    command,
+    configure,
+    copy_district,
+    free_port,
+    schoolgate,
+    stored_report,
+    until,
+)
+from tests.system.topic_reader import events, records, with_kafka
+
+pytestmark = pytest.mark.kafka
+
+ROLES = ("collector", "judge", "publisher", "dashboard")
+# Four tries more after the first take 7.5 s; the rest is a machine with other things to do.
+SOON_S = 60.0
+JUDGED_S = 120.0
+# The sample day lasts over 15 hours: at this speed about a quarter of a minute.
+SLOWLY = 1000
+
+
+@pytest.fixture(scope="module")
+def guarded(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
+    """A broker of this module, set up, with a user for each role."""
+    users = [Credentials(user=f"schoolgate-{role}", password=PASSWORD) for role in ROLES]
+    broker = SecureBroker(kafka_jars, folder=tmp_path_factory.mktemp("guarded-broker"), users=users)
+    broker.start()
+    config = as_administrator(broker, district=copy_district(tmp_path_factory.mktemp("administration")))
+    run = schoolgate("kafka", "setup", "--config", config)
+    assert run.returncode == 0, run.stderr
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def district(tmp_path: Path) -> Path:
+    return copy_district(tmp_path)
+
+
+@pytest.fixture
+def sensor() -> str:
+    return f"tap-{uuid.uuid4().hex[:8]}"
+
+
+class Running:
+    """A verb in the background."""
+
+    def __init__(self, config: Path, verb: str) -> None:
+        self.log = config.with_name(f"{verb}-{uuid.uuid4().hex[:8]}.log")
+        listen = f"127.0.0.1:{free_port()}"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command(verb, "--config", config, "--metrics", listen), stderr=log, stdout=log
+            )
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[Path, str], Running]]:
+    """Start verbs that are ended with the test, whatever becomes of it."""
+    started: list[Running] = []
+
+    def begin(config: Path, verb: str) -> Running:
+        started.append(Running(config, verb))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+
+
+def of(broker: SecureBroker, role: str) -> dict[str, Any]:
+    return login(broker, f"schoolgate-{role}")
+
+
+def delivered(broker: SecureBroker, *, sensor: str) -> list[str]:
+    """Return the ids of the events of one collector, each as often as it is there under different numbers."""
+    found = records(broker.bootstrap, collector=sensor, login=administrator(broker))
+    return sorted(event["id"] for event in events(found).values())
+
+
+def in_the_capture(district: Path, *, sensor: str) -> list[str]:
+    run = schoolgate("flows", district / "day.pcap.gz", "--network", district / "network.yaml", "--sensor", sensor)
+    assert run.returncode == 0, run.stderr
+    return sorted(line.split('"id":"', 1)[1].split('"', 1)[0] for line in run.stdout.splitlines())
+
+
+def devices(report: dict[str, Any]) -> dict[tuple[str, ...], int]:
+    """Return the devices of each case."""
+    return {
+        (case["agreement"] or "", case["rule"], case["clause"], case["subject"]): case["devices"]
+        for case in report["cases"]
+    }
+
+
+def wait_for_cases(config: Path, *, broker: SecureBroker, district: Path, judge: Running) -> None:
+    """Wait until the judge's store holds the cases of every capture in the topic: none of them twice, nothing missing.
+
+    Each collector brought the same capture under pseudonyms of its own, so that there are so many times the devices.
+    """
+    in_topic = records(broker.bootstrap, collector=None, login=administrator(broker))
+    captures = len({each.headers["collector"] for each in in_topic if "seq" in each.headers})
+    once = check_report(district)
+    flows, cases = once["coverage"]["flows"] * captures, devices(once)
+    expected = {case: count * captures for case, count in cases.items()}
+    deadline = time.monotonic() + JUDGED_S
+    while True:
+        report = stored_report(config)
+        # Many devices of few give a case that the few do not; that one is no matter here.
+        found = {case: count for case, count in devices(report).items() if case in expected}
+        if report["coverage"]["flows"] == flows and found == expected:
+            return
+        assert time.monotonic() < deadline, f"{found} instead of {expected}: {judge.said()}"
+        time.sleep(0.5)
+
+
+def test_each_role_does_its_whole_job(
+    guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
+) -> None:
+    collect = schoolgate(
+        "collect", "--config", secured(guarded, district=district, user="schoolgate-collector", sensor=sensor)
+    )
+    assert collect.returncode == 0, collect.stderr
+    assert delivered(guarded, sensor=sensor) == in_the_capture(district, sensor=sensor)
+    config = secured(guarded, district=district, user="schoolgate-judge", sensor=sensor)
+    judge = start(config, "judge")
+    wait_for_cases(config, broker=guarded, district=district, judge=judge)
+    assert PASSWORD not in Path(f"/proc/{judge.process.pid}/cmdline").read_text(encoding="utf-8")
+    judge.process.terminate()
+    assert judge.process.wait(timeout=60) == 0, judge.said()
+    assert PASSWORD not in collect.stderr + collect.stdout + judge.said()
+    assert done(read(CASES, of(guarded, "dashboard")))
+    assert done(read_in_a_group(CASES, "schoolgate-dashboard-web", of(guarded, "dashboard")))
+    done(write(AGREEMENTS, of(guarded, "publisher"), key=b"nobody", value=None))
+    assert done(read(AGREEMENTS, of(guarded, "publisher"))) == [None]
+
+
+@pytest.mark.parametrize(
+    ("role", "topic"),
+    [
+        *[("collector", name) for name in (ENGINE_STATE, FINDINGS, CASE_STATE, CASES, AGREEMENTS, DEAD_LETTERS)],
+        *[("judge", name) for name in (FLOWS, AGREEMENTS)],
+        *[("publisher", name) for name in (FLOWS, ENGINE_STATE, FINDINGS, CASE_STATE, CASES, DEAD_LETTERS)],
+        *[("dashboard", name) for name in (FLOWS, FINDINGS, CASES, AGREEMENTS)],
+    ],
+)
+def test_what_a_role_may_not_write_is_refused(guarded: SecureBroker, role: str, topic: str) -> None:
+    # Whoever may not even know of a topic hears either that, or that there is none.
+    refused(write(topic, of(guarded, role)), TopicAuthorizationFailedError, KafkaError)
+
+
+@pytest.mark.parametrize(
+    ("role", "topic"),
+    [
+        *[("collector", name) for name in (FLOWS, FINDINGS, CASES, AGREEMENTS)],
+        ("judge", DEAD_LETTERS),
+        *[("publisher", name) for name in (FLOWS, FINDINGS, CASES)],
+        *[("dashboard", name) for name in (FLOWS, ENGINE_STATE, FINDINGS, CASE_STATE, DEAD_LETTERS)],
+    ],
+)
+def test_what_a_role_may_not_read_is_refused(guarded: SecureBroker, role: str, topic: str) -> None:
+    assert done(fetched(topic, of(guarded, role))) == {TopicAuthorizationFailedError}
+
+
+async def fetched(topic: str, who: dict[str, Any]) -> set[type[Exception]]:
+    """Return what the broker answers to a plain question for records: aiokafka's consumer would ask for ever."""
+    from aiokafka.client import AIOKafkaClient  # noqa: PLC0415 -- for this question alone
+    from aiokafka.errors import for_code  # noqa: PLC0415
+    from aiokafka.protocol.fetch import FetchRequest  # noqa: PLC0415
+
+    client = AIOKafkaClient(**who)
+    try:
+        await client.bootstrap()
+        question = FetchRequest(100, 1, 1 << 20, 0, [(topic, [(0, 0, 1 << 20)])])
+        answer = await client.send(client.get_random_node(), question)
+        return {for_code(partition[1]) for _, partitions in answer.topics for partition in partitions}
+    finally:
+        await client.close()
+
+
+def test_groups_and_transactional_ids_belong_to_their_role(guarded: SecureBroker) -> None:
+    for role in ("collector", "publisher", "dashboard"):
+        refused(read_in_a_group(CASES, "schoolgate-judge-devices", of(guarded, role)), GroupAuthorizationFailedError)
+        refused(
+            write_in_a_transaction(FLOWS, "schoolgate-judge-devices-0", of(guarded, role)),
+            TransactionalIdAuthorizationFailed,
+        )
+    refused(read_in_a_group(CASES, "homework", of(guarded, "judge")), GroupAuthorizationFailedError)
+
+
+def test_a_record_of_900_kb_is_taken_and_a_larger_one_refused_by_the_broker(guarded: SecureBroker) -> None:
+    async def send(octets: int) -> None:
+        producer = AIOKafkaProducer(**of(guarded, "collector"), max_request_size=8 << 20)
+        await producer.start()
+        try:
+            await producer.send_and_wait(FLOWS, b'"' + b"x" * octets + b'"', key=b"k")
+        finally:
+            await producer.stop()
+
+    done(send(900_000))
+    refused(send(1_100_000), MessageSizeTooLargeError)
+
+
+DOORS = [
+    ("bootstrap", "wrong-password", "refuses user schoolgate-{role}", "correct `kafka.security`"),
+    ("bootstrap_expired", PASSWORD, "certificate has expired", "renew it on the broker"),
+    ("bootstrap_stranger", PASSWORD, "self-signed certificate", "name its authority under `kafka.security.ca`"),
+    ("bootstrap_other_name", PASSWORD, "is not valid for '127.0.0.1'", "write an address under `kafka.bootstrap`"),
+    ("bootstrap_plaintext", PASSWORD, "does not speak TLS, and we do", "write its port with TLS"),
+]
+
+
+@pytest.mark.parametrize("words", [("judge",), ("kafka", "check")])
+@pytest.mark.parametrize(("door", "password", "fault", "remedy"), DOORS)
+def test_whoever_is_not_let_in_is_told_why_and_ends_soon(
+    guarded: SecureBroker, district: Path, words: tuple[str, ...], door: str, password: str, fault: str, remedy: str
+) -> None:
+    address = getattr(guarded, door)
+    config = at(address, broker=guarded, district=district, user="schoolgate-judge", password=password)
+    assert_told(config, *words, fault=fault.format(role="judge"), remedy=remedy, password=password)
+
+
+@pytest.mark.parametrize("words", [("judge",), ("kafka", "check"), ("collect",)])
+def test_a_client_that_speaks_no_tls_is_told_that_the_broker_does(
+    guarded: SecureBroker, district: Path, words: tuple[str, ...]
+) -> None:
+    config = with_kafka(configure(district), sensor="tap", kafka=f'{{bootstrap: ["{guarded.bootstrap}"]}}')
+    assert_told(config, *words, fault="speaks TLS, and we do not", remedy="write protocol: SASL_SSL", password=PASSWORD)
+
+
+@pytest.mark.parametrize(("door", "password", "fault", "remedy"), DOORS[3:])
+def test_a_refused_collector_keeps_every_event_for_the_next_start(
+    guarded: SecureBroker, district: Path, sensor: str, door: str, password: str, fault: str, remedy: str
+) -> None:
+    config = at(
+        getattr(guarded, door), broker=guarded, district=district, user="schoolgate-collector", password=password,
+        sensor=sensor,
+    )  # fmt: skip
+    assert_told(config, "collect", fault=fault.format(role="collector"), remedy=remedy, password=password)
+    expected = in_the_capture(district, sensor=sensor)
+    with Spool(district / "spool.db", max_bytes=1 << 30, origin=0) as spool:
+        assert spool.events == len(expected)
+    config = secured(guarded, district=district, user="schoolgate-collector", sensor=sensor)
+    assert schoolgate("collect", "--config", config).returncode == 0
+    assert delivered(guarded, sensor=sensor) == expected
+
+
+def assert_told(config: Path, *words: str, fault: str, remedy: str, password: str) -> None:
+    """The verb gives up soon, with 3, in words, and without the password."""
+    began = time.monotonic()
+    run = schoolgate(*words, "--config", config)
+    assert time.monotonic() - began < SOON_S
+    assert run.returncode == 3, run.stderr
+    assert fault in run.stderr
+    assert remedy in run.stderr
+    assert run.stderr.count("trying again") == 4
+    assert "Traceback" not in run.stderr
+    assert password not in run.stdout + run.stderr
+
+
+WRITES_FLOWS = Right(user="schoolgate-collector", resource=TOPIC, name=FLOWS, pattern=LITERAL, operation=WRITE)
+WRITES_FINDINGS = Right(user="schoolgate-judge", resource=TOPIC, name=FINDINGS, pattern=LITERAL, operation=WRITE)
+
+
+def give(broker: SecureBroker, right: Right) -> None:
+    _change(broker, lambda there: there.allow(right))
+
+
+def take(broker: SecureBroker, right: Right) -> None:
+    _change(broker, lambda there: there.take_away(Acl(right=right, host="*", permission=ALLOW)))
+
+
+def _change(broker: SecureBroker, change: Callable[[Any], Any]) -> None:
+    async def at_once() -> None:
+        who = administrator(broker)
+        address = who.pop("bootstrap_servers")
+        async with cluster(Connection(bootstrap=(address,), user=broker.admin.user, client=who)) as there:
+            await change(there)
+
+    asyncio.run(at_once())
+
+
+def test_a_collector_whose_right_is_taken_away_ends_and_the_next_start_delivers_the_rest(
+    guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
+) -> None:
+    expected = in_the_capture(district, sensor=sensor)
+    config = secured(guarded, district=district, user="schoolgate-collector", sensor=sensor)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("speed: 0", f"speed: {SLOWLY}"), encoding="utf-8")
+    collect = start(config, "collect")
+    until(lambda: bool(delivered(guarded, sensor=sensor)), what="events at the broker")
+    take(guarded, WRITES_FLOWS)
+    try:
+        assert collect.process.wait(timeout=SOON_S) == 3, collect.said()
+    finally:
+        give(guarded, WRITES_FLOWS)
+    assert "does not let schoolgate-collector write to schoolgate.flows" in collect.said()
+    assert "run `schoolgate kafka setup`" in collect.said()
+    assert collect.said().count("trying again") == 4
+    assert "Traceback" not in collect.said()
+    config.write_text(text, encoding="utf-8")
+    run = schoolgate("collect", "--config", config)
+    assert run.returncode == 0, run.stderr
+    assert delivered(guarded, sensor=sensor) == expected
+
+
+def test_a_collector_whose_password_was_changed_delivers_the_rest_with_the_new_one(
+    guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
+) -> None:
+    expected = in_the_capture(district, sensor=sensor)
+    former = "former-" + PASSWORD
+    guarded.add_user(Credentials(user="schoolgate-collector", password=former))
+    config = secured(guarded, district=district, user="schoolgate-collector", sensor=sensor, password=former)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("speed: 0", f"speed: {SLOWLY}"), encoding="utf-8")
+    collect = start(config, "collect")
+    until(lambda: bool(delivered(guarded, sensor=sensor)), what="events at the broker")
+    guarded.add_user(Credentials(user="schoolgate-collector", password=PASSWORD))
+    # Connections that are open stay open; a broker that comes back asks everybody again.
+    guarded.restart()
+    assert collect.process.wait(timeout=SOON_S) == 3, collect.said()
+    assert "refuses user schoolgate-collector" in collect.said()
+    config.write_text(text, encoding="utf-8")
+    (district / "password").write_text(PASSWORD, encoding="utf-8")
+    run = schoolgate("collect", "--config", config)
+    assert run.returncode == 0, run.stderr
+    assert delivered(guarded, sensor=sensor) == expected
+
+
+def test_a_judge_whose_right_is_taken_away_ends_and_the_next_one_judges_everything(
+    guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
+) -> None:
+    config = secured(guarded, district=district, user="schoolgate-judge", sensor=sensor)
+    judge = start(config, "judge")
+    until(lambda: "schoolgate.flows: partitions [" in judge.said(), what="the judge to join")
+    take(guarded, WRITES_FINDINGS)
+    try:
+        collector = copy_district(district / "collector")
+        collect = secured(guarded, district=collector, user="schoolgate-collector", sensor=sensor)
+        assert schoolgate("collect", "--config", collect).returncode == 0
+        assert judge.process.wait(timeout=SOON_S) == 3, judge.said()
+    finally:
+        give(guarded, WRITES_FINDINGS)
+    assert "the broker does not let this judge work" in judge.said()
+    assert FINDINGS in judge.said()
+    assert "Traceback" not in judge.said()
+    heir = start(config, "judge")
+    wait_for_cases(config, broker=guarded, district=district, judge=heir)
+    heir.process.terminate()
+    assert heir.process.wait(timeout=60) == 0, heir.said()
