@@ -1,0 +1,124 @@
+"""Every record of every topic, as a real broker gives it back, is what the document of the topics says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from collector.brokers import Connection
+from collector.kafka import Delivery, DeliveryHooks
+from collector.spool import Spool
+from collector.topics import DEAD_LETTERS, FLOWS, TOPICS
+from tests.contracts.topic_document import TopicDocument
+from tests.parts.broker import KafkaBroker
+from tests.parts.program import Program
+from tests.system.product import command, copy_district, schoolgate, until
+
+pytestmark = pytest.mark.kafka
+
+MIB = 1 << 20
+RARE = {"Lost"}
+"""Records that take millions of findings to come about."""
+
+
+@pytest.fixture
+def district(tmp_path: Path, mortal_broker: KafkaBroker) -> Path:
+    """The sample district on a broker of its own, with the topics that `kafka setup` makes."""
+    folder = copy_district(tmp_path / "district")
+    with (folder / "config.yaml").open("a", encoding="utf-8") as config:
+        config.write(f"spool: {{path: spool.db}}\nkafka: {{bootstrap: [{mortal_broker.bootstrap}]}}\n")
+    made = schoolgate("kafka", "setup", "--config", folder / "config.yaml")
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+async def read_all(bootstrap: str, topic: str) -> AsyncIterator[Any]:
+    """Yield every committed record of a topic."""
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False,
+        isolation_level="read_committed",
+    )  # fmt: skip
+    await consumer.start()
+    try:
+        while batches := await consumer.getmany(timeout_ms=1500):
+            for messages in batches.values():
+                for message in messages:
+                    yield message
+    finally:
+        await consumer.stop()
+
+
+async def deliver_from_a_full_spool(bootstrap: str, *, folder: Path) -> None:
+    """Send what is left of more events than a spool can hold."""
+    to = Connection(bootstrap=(bootstrap,), user=None, client={})
+    hooks = DeliveryHooks(say=lambda _line: None, delivered=lambda _events: None)
+    with Spool(folder / "full.db", max_bytes=MIB, origin=1) as spool:
+        lines = [line async for line in flow_lines(bootstrap)]
+        at_ns = 1_760_000_000_000_000_000
+        for _ in range(2 * MIB // sum(map(len, lines)) + 1):
+            spool.append([(json.loads(line)["device"].encode(), line) for line in lines], through_ns=at_ns)
+        assert spool.dropped_events
+        delivery = Delivery(spool, to=to, collector="full-tap", hooks=hooks)
+        delivery.finish()
+        await delivery.run()
+
+
+async def flow_lines(bootstrap: str) -> AsyncIterator[bytes]:
+    async for message in read_all(bootstrap, FLOWS):
+        if message.key is not None:
+            yield message.value
+
+
+async def send_something_broken(bootstrap: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    try:
+        await producer.send_and_wait(FLOWS, b'{"v":1,"id', key=b"d9")
+    finally:
+        await producer.stop()
+
+
+async def kinds_in(bootstrap: str, *, document: TopicDocument) -> dict[str, set[str]]:
+    """Return topic -> names of the messages that lie there; fail at the first record that is none of them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for topic in (each.name for each in TOPICS):
+        async for message in read_all(bootstrap, topic):
+            headers = dict(message.headers)
+            if headers or message.value != b'{"v":1,"id':
+                found[topic].add(document.check(message.value, topic=topic, key=message.key, headers=headers))
+                if topic.endswith(".cases"):
+                    document.check_case(json.loads(message.value)["body"])
+    return found
+
+
+def test_every_record_of_every_topic_is_one_that_the_document_describes(
+    district: Path, mortal_broker: KafkaBroker
+) -> None:
+    config, bootstrap = district / "config.yaml", mortal_broker.bootstrap
+    published = schoolgate("agreements", "publish", "--config", config)
+    assert published.returncode == 0, published.stderr
+    collected = schoolgate("collect", "--config", config)
+    assert collected.returncode == 0, collected.stderr
+    asyncio.run(deliver_from_a_full_spool(bootstrap, folder=district))
+    asyncio.run(send_something_broken(bootstrap))
+    document = TopicDocument()
+    described = {name for told in document.told["channels"].values() for name in told["messages"]}
+    found: dict[str, set[str]] = {}
+
+    def everything_is_there() -> bool:
+        found.update(asyncio.run(kinds_in(bootstrap, document=document)))
+        return {name for kinds in found.values() for name in kinds} >= described - RARE
+
+    judge = Program(command("judge", "--config", config), log=district / "judge.log")
+    try:
+        until(everything_is_there, what="a record of every kind")
+    finally:
+        judge.stop(limit_s=20)
+    assert found[DEAD_LETTERS] == {"DeadLetter"}
