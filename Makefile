@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 STAMP := $(VENV)/.ready
+# Tests with brokers wait more than they work, so that three processes keep two cores busy.
+TEST_WORKERS ?= 3
 # What the compiled modules are made of; a change compiles them again.
 COMPILED := setup.py pyproject.toml $(wildcard collector/*.pxd collector/*/*.pxd) $(shell $(PYTHON) -c 'import re; print(*re.findall(r"collector/[\w/]+\.py", open("setup.py").read()))')
 
-.PHONY: help setup demo test test-kafka parts check format bench lock sample clean
+.PHONY: help setup demo test test-parts test-kafka same-answer chaos parts check format bench bench-kafka lock asyncapi dashboards sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,14 +33,24 @@ $(STAMP): $(VENV)/.packages $(COMPILED)
 demo: setup ## the main job on the bundled sample school day; Ctrl-C ends it
 	@$(BIN)/schoolgate demo $(DEMO_ARGS)
 
-test: setup ## the whole suite
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+test: setup test-parts ## the whole suite, with the brokers that it needs
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+
+# A run that somebody gave a broker to, or that can have none, goes on all the same: what is missing is skipped by name.
+test-parts: setup
+	@test -n "$$SCHOOLGATE_TEST_KAFKA" || $(BIN)/python -m tests.parts.kafka_jars --install || true
+
+same-answer: setup test-parts ## every way to the report over every open set of scenarios (a quarter of an hour)
+	@SCHOOLGATE_TEST_DAYS=all $(BIN)/python -m pytest --durations=0 tests/system/test_same_answer.py $(TEST_ARGS)
 
 parts: setup ## the broker that tests use, into your cache folder (PARTS_ARGS=--install: with Java and Maven, as root)
 	@$(BIN)/python -m tests.parts.kafka_jars $(PARTS_ARGS) || $(BIN)/python -m tests.parts.noida
 
-test-kafka: setup ## the tests that start real brokers (sets Apache Kafka up in your cache folder)
-	@$(BIN)/python -m pytest -m kafka $(TEST_ARGS)
+test-kafka: setup test-parts ## of the suite the tests with brokers
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m kafka $(TEST_ARGS)
+
+chaos: setup ## seeded rounds of chaos on a real broker, 200 by default (CHAOS_ARGS="--rounds 200 --seed 1"; docs/chaos.md)
+	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 check: setup ## format, lint, types, arrows
 	@$(BIN)/ruff format --check .
@@ -52,6 +64,15 @@ format: setup ## put the code in form
 
 bench: setup ## speed beside peers, in one run (docs/benchmarks.md says how to read it)
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+asyncapi: setup ## make docs/asyncapi.yaml, the document of the topics, again
+	@$(BIN)/python -m schoolgate.asyncapi > docs/asyncapi.yaml.new && mv docs/asyncapi.yaml.new docs/asyncapi.yaml
+
+dashboards: setup ## make the Grafana dashboards again
+	@$(BIN)/python -m dashboards.generate --out dashboards
+
+bench-kafka: setup ## the Kafka way on a real broker, peers beside it (docs/benchmarks.md)
+	@$(BIN)/python -m tests.bench.through_kafka $(BENCH_ARGS)
 
 sample: setup ## make the bundled sample school day again
 	@$(BIN)/python -m rules.sample.generate --out rules/sample

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from rules.service import stored_report as report_of
+from rules.store import Store
+from schoolgate.configuration import configuration_at, store_address
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "rules" / "sample"
 CAPTURE = SAMPLE / "day.pcap.gz"
-PATIENCE_S = 30
+# Generous, since a machine that does other things at the same time shall make no test fail.
+PATIENCE_S = 90
+VERB_LIMIT_S = 300
 
 
 def command(*words: str | Path) -> list[str]:
@@ -26,7 +34,7 @@ def command(*words: str | Path) -> list[str]:
 
 def schoolgate(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run one verb to its end."""
-    return subprocess.run(command(*words), capture_output=True, check=False, text=True, timeout=120)
+    return subprocess.run(command(*words), capture_output=True, check=False, text=True, timeout=VERB_LIMIT_S)
 
 
 def copy_district(folder: Path) -> Path:
@@ -56,10 +64,19 @@ metrics: {{listen: "127.0.0.1:{free_port()}"}}
     return path
 
 
-def check_report(folder: Path) -> dict[str, Any]:
-    """Return the report of `check --json` over the district in *folder*."""
+@contextlib.contextmanager
+def folder_for_all() -> Iterator[Path]:
+    """Make a folder that every user may enter, and take it away: pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="schoolgate-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def check_report(folder: Path, *, name: str = "day.pcap.gz") -> dict[str, Any]:
+    """Return the report of `check --json` over the file *name* of the district in *folder*."""
     run = schoolgate(
-        "check", folder / "day.pcap.gz", "--agreements", folder / "agreements", "--network", folder / "network.yaml",
+        "check", folder / name, "--agreements", folder / "agreements", "--network", folder / "network.yaml",
         "--parties", folder / "parties.yaml", "--json",
     )  # fmt: skip
     assert run.returncode == 1, run.stderr
@@ -72,6 +89,16 @@ def stored_report(config: Path) -> dict[str, Any]:
     run = schoolgate("cases", "--config", config, "--json")
     assert run.returncode == 0, run.stderr
     report: dict[str, Any] = json.loads(run.stdout)
+    return report
+
+
+def report_now(config: Path) -> dict[str, Any]:
+    """Return what `stored_report` returns, without a process of its own: for tests that ask again and again."""
+    store = Store(store_address(configuration_at(config).store, folder=config.parent))
+    try:
+        report: dict[str, Any] = json.loads(json.dumps(report_of(store)))
+    finally:
+        store.close()
     return report
 
 

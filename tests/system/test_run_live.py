@@ -18,7 +18,19 @@ from pathlib import Path
 import pytest
 
 from collector.privileges import rights
-from tests.system.product import CAPTURE, ROOT, command, copy_district, schoolgate, scrape, stored_report, until
+from tests.parts.program import Program
+from tests.system.product import (
+    CAPTURE,
+    PATIENCE_S,
+    ROOT,
+    command,
+    copy_district,
+    folder_for_all,
+    schoolgate,
+    scrape,
+    stored_report,
+    until,
+)
 from tests.system.veth_for_tests import Lab, inside, made_lab
 
 LISTEN = "127.0.0.1:9464"
@@ -29,6 +41,12 @@ def lab() -> Iterator[Lab]:
     with made_lab() as made:
         made.plug(mtu=65_535)
         yield made
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    with folder_for_all() as folder:
+        yield folder
 
 
 def frames() -> list[bytes]:
@@ -70,29 +88,17 @@ def closed_command(folder: Path, *words: str | Path) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", " && ".join(shlex.join(map(str, step)) for step in steps)]
 
 
-def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, tmp_path: Path) -> None:
-    folder = copy_district(tmp_path)
+def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, open_folder: Path) -> None:
+    folder = copy_district(open_folder / "district")
     for path in (folder, *folder.rglob("*")):
         os.chown(path, 65_534, 65_534)
-    tmp_path.parent.parent.chmod(0o755)  # pytest's own folders are closed to others
-    tmp_path.parent.chmod(0o755)
     config = watching(folder, "tap0")
-    log = tmp_path / "service.log"
-    with log.open("w") as out:
-        service = subprocess.Popen(
-            [
-                "ip",
-                "netns",
-                "exec",
-                lab.here,
-                *closed_command(tmp_path, "run", "--config", config, "--metrics", LISTEN),
-            ],
-            stdout=out,
-            stderr=out,
-        )
+    log = open_folder / "service.log"
+    words = closed_command(open_folder, "run", "--config", config, "--metrics", LISTEN)
+    service = Program(["ip", "netns", "exec", lab.here, *words], log=log)
     try:
-        until(lambda: "watching tap0" in log.read_text() or service.poll() is not None, what="the tap to open")
-        assert service.poll() is None, log.read_text()
+        until(lambda: "watching tap0" in log.read_text() or not service.alive, what="the tap to open")
+        assert service.alive, log.read_text()
         held = rights(Path(f"/proc/{service.pid}/status").read_text(encoding="ascii"))
         assert held.users == {65_534}
         assert held.capabilities == frozenset()
@@ -114,13 +120,12 @@ def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, tmp_p
         good = network.read_text(encoding="utf-8")
         for text, told in ((": wrong", "going on with what was read before"), (good, "network read again")):
             network.write_text(text, encoding="utf-8")
-            service.send_signal(signal.SIGHUP)
+            service.signal(signal.SIGHUP)
             until(lambda told=told: told in log.read_text(), what=told)  # type: ignore[misc]
-        service.send_signal(signal.SIGTERM)
-        assert service.wait(timeout=60) == 0
+        service.signal(signal.SIGTERM)
+        assert service.wait(limit_s=PATIENCE_S) == 0, log.read_text()
     finally:
         service.kill()
-        service.wait()
     assert "Traceback" not in log.read_text()
     report = stored_report(config)
     assert report["coverage"]["by_name_source"]["tls_sni"]["flows"] > 400
