@@ -1,3 +1,3 @@
 """Registers the parts that tests stand on."""
 
-pytest_plugins = ["tests.parts.fixtures"]
+pytest_plugins = ["tests.parts.fixtures", "tests.parts.store_fixtures"]

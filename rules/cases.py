@@ -10,12 +10,13 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from collector.hosts import covers
 from rules.agreements.model import waivers
 from rules.checks.base import Evidence, device_days
 from rules.editions import Editions
+from rules.evidence import evidence_of
 from rules.findings import NO_AGREEMENT, Case, WaivedCase
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Cases:
         self._checks = {check.id: check for check in checks}
         self._findings: dict[Promise, dict[str, Finding]] = defaultdict(dict)
         self._concluded: dict[Promise, tuple[Case | None, WaivedCase | None]] = {}
+        self._grounds: dict[Promise, tuple[Finding, ...]] = {}
 
     def apply(self, findings: Iterable[Finding]) -> None:
         """Take findings in; the same one twice, or an older one later, changes nothing."""
@@ -79,6 +81,11 @@ class Cases:
         """Return the cases that are open now, the worst first, then by agreement, rule, subject and clause."""
         cases = [case for promise in self._findings if (case := self._conclusions(promise)[0]) is not None]
         return sorted(cases, key=_order)
+
+    def evidence(self, case: Case) -> dict[str, Any]:
+        """Return the days and windows on which *case*, reported just now, rests, ready for JSON."""
+        promise = Promise(case.agreement or NO_AGREEMENT, case.rule, case.clause, case.subject)
+        return evidence_of(self._grounds.get(promise, ()))
 
     def waived(self) -> list[WaivedCase]:
         """Return the cases that would be open if no waiver covered them, by agreement, rule, clause and subject."""
@@ -102,6 +109,7 @@ class Cases:
         waived = {finding.id for finding in ordered if finding.waived or self._waived_since(promise, finding)}
         valid = self._judge(promise, [finding for finding in ordered if finding.id not in waived])
         case = None if valid is None else _case(promise, valid)
+        self._grounds[promise] = () if valid is None else valid.findings
         # A waived case is what is waived alone: what opens in spite of the waiver is in the case above.
         hidden = self._judge(promise, [finding for finding in ordered if finding.id in waived])
         return case, None if hidden is None else _waived(promise, hidden)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
+
+    from rules.store import LogEntry
 
 FEWEST_SHOWN = 5
 """Counts of devices below this read "fewer than 5": a smaller number may be one class or one child."""
@@ -168,6 +171,18 @@ def _show_blind(coverage: Mapping[str, Any], console: Console) -> None:
         style="dim",
         highlight=False,
     )
+
+
+def show_log(entries: Iterable[LogEntry], console: Console, *, zone: ZoneInfo) -> None:
+    """Print what became of a case, the oldest first."""
+    for entry in entries:
+        told = json.loads(entry.entry)
+        line = f"{quarter(entry.at, zone)}  {entry.kind.replace('_', ' ')}"
+        if told.get("changed"):
+            line += f": {', '.join(told['changed'])}"
+        if "by" in told:
+            line += f" by {clean(told['by'])}{': ' if told['text'] else ''}{clean(told['text'])}"
+        console.print(Text(line), style="dim", highlight=False)
 
 
 def _show_waived(waived: Sequence[Mapping[str, Any]], console: Console) -> None:

@@ -8,19 +8,21 @@ transaction; only then does the state topic, up to our own barrier, and after it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CoordinatorNotAvailableError
 
 from rules.batches import BATCH_OCTETS, Batches
 from rules.closing import ended
 from rules.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from rules.records import Portion, Topic
     from rules.rulebook import Rulebook
@@ -117,11 +119,13 @@ class PartitionTask:
             TimeoutError: it does not answer.
         """
         async with asyncio.timeout(START_TIMEOUT_S):
-            await self._producer.start()
+            with brokers_known():
+                await self._producer.start()
             barrier = await self._write_barrier()
         state = await self._read_state(barrier)
         async with asyncio.timeout(START_TIMEOUT_S):
-            offset = await committed(TopicPartition(self._duty.input, self.partition))
+            with brokers_known():
+                offset = await committed(TopicPartition(self._duty.input, self.partition))
         # A million sums take seconds to decode; the heartbeats go on meanwhile.
         self._core = await asyncio.to_thread(self._duty.core, self.partition, state)
         await self._duty.opened(self._core)
@@ -223,6 +227,21 @@ class PartitionTask:
         finally:
             await ended(reader.stop())
         return state
+
+
+@contextlib.contextmanager
+def brokers_known() -> Iterator[None]:
+    """Make a Kafka error of what aiokafka asserts when it looks for a coordinator and knows of no broker to ask.
+
+    A broker that has just come back tells for a moment of no broker at all, not even of itself.
+
+    Raises:
+        CoordinatorNotAvailableError: instead of AssertionError.
+    """
+    try:
+        yield
+    except AssertionError as error:
+        raise CoordinatorNotAvailableError("the broker tells of no broker yet") from error
 
 
 def _record(message: Any) -> Record:

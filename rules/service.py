@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rules.store import Position, Store
 
 _findings = msgspec.json.Decoder(Finding)
+_case = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +116,12 @@ class EmbeddedService:
             if before is None or before.state != OPEN:
                 opened.append(case)
             if before is None or before.state != OPEN or before.body != body:
-                rows.append(CaseRow(id=case.id, version=before.version + 1 if before else 1, state=OPEN, body=body))
+                evidence = json.dumps(self._judgement.cases.evidence(case), separators=(",", ":"))
+                version = before.version + 1 if before else 1
+                rows.append(CaseRow(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))
         now = {case.id for case in cases}
         gone = [row for row in self._rows.values() if row.state == OPEN and row.id not in now]
-        rows += [CaseRow(id=row.id, version=row.version + 1, state=WITHDRAWN, body=row.body) for row in gone]
+        rows += [replace(row, version=row.version + 1, state=WITHDRAWN) for row in gone]
         return rows, Changes(opened=tuple(opened), withdrawn=tuple(row.id for row in gone))
 
     def _state(self) -> dict[str, bytes]:
@@ -145,7 +148,10 @@ class EmbeddedService:
 
 
 def stored_report(store: Store) -> dict[str, Any]:
-    """Return the report as the store holds it (contract, section 5): open cases, coverage, clause states."""
+    """Return the report as the store holds it (contract, section 5): open cases, coverage, clause states.
+
+    A case that somebody closed is left out until something new is told of it.
+    """
     # Case tasks behind Kafka write parts; the embedded service writes the whole.
     parts = store.parts()
     frame = parts.get(FRAME_PART) or store.state("report")
@@ -154,7 +160,7 @@ def stored_report(store: Store) -> dict[str, Any]:
         waived = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
         waived.sort(key=lambda each: (each["agreement"] or "", each["rule"], each["clause"], each["subject"]))
         report["waived"] = waived
-    cases = [json.loads(row.body) for row in store.cases().values() if row.state == OPEN]
+    cases = [_case.decode(body) for body in store.open_cases()]
     order = {"critical": 0, "warning": 1, "info": 2}
     cases.sort(
         key=lambda case: (

@@ -194,10 +194,12 @@ class StageTwo:
             if before is None or before.state != OPEN:
                 opened.append(case)
             if before is None or before.state != OPEN or before.body != body:
-                rows.append(CaseVersion(id=case.id, version=before.version + 1 if before else 1, state=OPEN, body=body))
+                evidence = json.dumps(self._cases.evidence(case), separators=(",", ":"))
+                version = before.version + 1 if before else 1
+                rows.append(CaseVersion(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))
         now = {case.id for case in cases}
         rows += [
-            CaseVersion(id=row.id, version=row.version + 1, state=WITHDRAWN, body=row.body)
+            msgspec.structs.replace(row, version=row.version + 1, state=WITHDRAWN)
             for row in self._rows.values()
             if row.state == OPEN and row.id not in now
         ]

@@ -26,6 +26,8 @@ class CaseVersion(msgspec.Struct, frozen=True, kw_only=True):
     """`open` or `withdrawn`."""
     body: str
     """The case as JSON (contract, section 5)."""
+    evidence: str = ""
+    """Days and sample windows as JSON (`rules.evidence`); empty: this version was made without."""
 
 
 class ReportPart(msgspec.Struct, frozen=True, kw_only=True):

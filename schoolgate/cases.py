@@ -1,21 +1,25 @@
-"""The verbs of `schoolgate cases`: what the case store holds."""
+"""The verbs of `schoolgate cases`: what the case store holds, and whether its log is as it was written."""
 
 from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collector.segments import Network
+    from collections.abc import Iterator
 
-app = typer.Typer(help="The case store: list and show cases.", rich_markup_mode=None)
+    from collector.segments import Network
+    from rules.store import Store
+
+app = typer.Typer(help="The case store: list, show, export and verify cases.", rich_markup_mode=None)
 
 Config = Annotated[Path, typer.Option(readable=False, help="Configuration file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON, counts exact.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON, counts exact.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -34,7 +38,10 @@ def cases(
 @app.command(name="list")
 def list_cases(config: Config, *, as_json: AsJson = False) -> None:
     """List the open cases with coverage, as `check` shows them."""
-    report, network = stored(config)
+    from rules.service import stored_report
+
+    with stored(config) as (store, network):
+        report = stored_report(store)
     if as_json:
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
     else:
@@ -50,32 +57,111 @@ def show(
     case: Annotated[str, typer.Argument(help="Id of the case, or its first characters.")], config: Config,
     *, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Show one case."""
-    report, network = stored(config)
-    found = [row for row in report["cases"] if row["id"].startswith(case)]
+    """Show one case, open or not, and what became of it."""
+    with stored(config) as (store, network):
+        found = [row for key, row in store.cases().items() if key.startswith(case)]
+        log = store.log(found[0].id) if len(found) == 1 else []
     if len(found) != 1:
-        what = "no open case has" if not found else f"{len(found)} cases have"
-        raise typer.BadParameter(f"{what} an id that starts with {case}; `schoolgate cases list` shows them")
+        what = "no case has" if not found else f"{len(found)} cases have"
+        raise typer.BadParameter(f"{what} an id that starts with {case}; `schoolgate cases list` shows the open ones")
+    row, told = found[0], json.loads(found[0].body)
     if as_json:
-        sys.stdout.write(json.dumps(found[0], indent=1) + "\n")
+        entries = [{"at": each.at, "kind": each.kind, **json.loads(each.entry)} for each in log]
+        evidence = json.loads(row.evidence) if row.evidence else None
+        whole = {**told, "state": row.state, "status": row.status, "evidence": evidence, "log": entries}
+        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
     else:
         from rich.console import Console
 
-        from rules.console import show_case
+        from rules.console import show_case, show_log
 
-        show_case(found[0], Console(), zone=network.time_zone)
+        console = Console()
+        show_case(told, console, zone=network.time_zone)
+        show_log(log, console, zone=network.time_zone)
 
 
-def stored(config: Path) -> tuple[dict[str, Any], Network]:
-    """Return the report that the case store of *config* holds, and the network file."""
+@app.command()
+def verify(
+    config: Config,
+    anchor: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="File with lines that `verify` printed earlier: nothing before changed."),
+    ] = None,
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:  # fmt: skip
+    """Check that the case log is as it was written; exits with 1 and names the row where it is not.
+
+    Prints the number of entries and the hash of the last one. Keep that line in another place: given back with
+    --anchor, it also shows a log that was cut off or made anew as a whole, which the store alone cannot show.
+    """
+    from schoolgate.case_log import verify as do
+    from schoolgate.shell import Exit
+
+    raise typer.Exit(Exit.DONE if do(config, anchor=anchor, as_json=as_json) else Exit.CASES)
+
+
+@app.command()
+def export(
+    config: Config,
+    cases: Annotated[
+        list[str] | None, typer.Argument(metavar="[CASE]...", help="Ids, or their first characters; none: all cases.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="New file to write: a zip.")] = None,
+    annual: Annotated[int | None, typer.Option(metavar="YEAR", min=1970, max=9999, help="Public table.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(readable=False, help="With --oversight: signing key (PEM); made when missing.")
+    ] = None,
+    *,
+    hosts: Annotated[
+        bool,
+        typer.Option("--hosts", help="Host list for a firewall; --out NAME.rpz: a zone, .zip: both, none: print."),
+    ] = False,
+    oversight: Annotated[
+        bool, typer.Option("--oversight", help="Signed statement for an independent oversight body.")
+    ] = False,
+) -> None:
+    """Write evidence packs of cases: what was promised, what was seen, method, limits, and the proof of the log.
+
+    Counts go in bands and times in steps of 15 minutes. A file that is there already is never overwritten.
+    """
+    from schoolgate import exports
+
+    if (annual is not None) + hosts + oversight > 1 or (cases and (annual is not None or hosts or oversight)):
+        raise typer.BadParameter("choose one of CASE, --annual, --hosts and --oversight")
+    if hosts:
+        exports.hosts(config, out=out)
+        return
+    if out is None:
+        raise typer.BadParameter("name the file to write", param_hint="--out")
+    if oversight:
+        if key is None:
+            raise typer.BadParameter("name the file of the signing key", param_hint="--key")
+        exports.oversight(config, out=out, key_file=key)
+    elif annual is not None:
+        exports.annual(config, year=annual, out=out)
+    else:
+        exports.evidence(config, cases=list(cases or ()), out=out)
+
+
+@contextmanager
+def stored(config: Path) -> Iterator[tuple[Store, Network]]:
+    """Give the case store of *config*, and the network file."""
     from collector.segments import load_network
-    from rules.service import stored_report
+    from schoolgate.configuration import configuration_at
+
+    network = load_network(config.parent / configuration_at(config).network)
+    with opened(config) as store:
+        yield store, network
+
+
+@contextmanager
+def opened(config: Path) -> Iterator[Store]:
+    """Give the case store of *config*."""
     from rules.store import Store
     from schoolgate.configuration import configuration_at, store_address
 
-    settings = configuration_at(config)
-    store = Store(store_address(settings.store, folder=config.parent))
+    store = Store(store_address(configuration_at(config).store, folder=config.parent))
     try:
-        return stored_report(store), load_network(config.parent / settings.network)
+        yield store
     finally:
         store.close()

@@ -152,11 +152,7 @@ class Collector:
             self._asked_to_stop(asked)
             await asyncio.wait({filling})
             sending.cancel()
-            await asyncio.wait({sending})
-            # A disk that is full fails both at once; one error is told, and the other must not end as a traceback.
-            for task in (filling, sending):
-                if not task.cancelled():
-                    task.exception()
+            await heard(filling, sending)
         if self._spool.events:
             say(f"stopped as asked; {self._spool.events:,} events wait in the spool for the next start")
 
@@ -247,3 +243,15 @@ class Collector:
         asked.set()
         self._stop.set()
         self._stop_tap()
+
+
+async def heard(*tasks: asyncio.Task[None]) -> None:
+    """Wait until all have ended, and take note of how.
+
+    A disk that is full fails whoever fills and whoever sends at once: one error is told, and the other would come out
+    as a traceback.
+    """
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()

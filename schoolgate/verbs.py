@@ -12,6 +12,7 @@ from schoolgate.agreements import app as agreements_app
 from schoolgate.cases import app as cases_app
 from schoolgate.kafka import app as kafka_app
 from schoolgate.shell import VERSION, end_with_the_reader
+from schoolgate.store import app as store_app
 
 app = typer.Typer(
     name="schoolgate",
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.add_typer(agreements_app, name="agreements")
 app.add_typer(cases_app, name="cases")
 app.add_typer(kafka_app, name="kafka")
+app.add_typer(store_app, name="store")
 
 
 @app.callback(invoke_without_command=True)

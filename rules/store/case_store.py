@@ -1,0 +1,238 @@
+"""The case store: what `run`, `judge`, the desk and the verbs read and write; a change of a case is logged with it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rules.errors import StoreError
+from rules.store import schema
+from rules.store.case_changes import note_act, record_carried_over, record_cases
+from rules.store.chain import Break, check
+from rules.store.database import POSTGRESQL, Database
+from rules.store.log import CaseLogWriter, read_head, read_log, read_raw
+from rules.store.migration import bring_up_to_date
+from rules.store.rows import CLOSED, CaseRow, Position
+from rules.versions import OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from rules.store.chain import Head
+    from rules.store.rows import Act, LogEntry
+    from rules.versions import CaseVersion, ReportPart
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """The case store behind *address*; an older one is migrated first.
+
+    Args:
+        address: database address, for example `sqlite:///schoolgate.db`.
+        clock: tells the time that the case log's rows carry.
+
+    Raises:
+        StoreError: the address is wrong, the database cannot be reached or is of a newer version.
+    """
+
+    def __init__(self, address: str, *, clock: Callable[[], datetime] = now) -> None:
+        self.database = Database(address)
+        self.address = self.database.address
+        self._clock = clock
+        try:
+            bring_up_to_date(
+                self.database, then=lambda connection: record_carried_over(connection, log=self._log(connection))
+            )
+        except StoreError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the database go."""
+        self.database.close()
+
+    def findings(self) -> Iterator[bytes]:
+        """Yield every stored finding."""
+        with self.database.reading() as connection:
+            for (body,) in connection.execute(sa.select(schema.findings.c.body).order_by(schema.findings.c.id)):
+                yield body
+
+    def cases(self) -> dict[str, CaseRow]:
+        """Return every stored case by id."""
+        with self.database.reading() as connection:
+            rows = map(_case, connection.execute(_cases().order_by(schema.cases.c.id)))
+            return {case.id: case for case in rows}
+
+    def open_cases(self) -> list[bytes]:
+        """Return the cases (JSON) that the evidence supports and nobody has closed, by id."""
+        kept = schema.cases.c
+        asked = sa.select(kept.body).where(kept.state == OPEN, kept.status != CLOSED).order_by(kept.id)
+        with self.database.reading() as connection:
+            return list(connection.execute(asked).scalars())
+
+    def case(self, case_id: str) -> CaseRow | None:
+        """Return one case, None: there is none of this id."""
+        with self.database.reading() as connection:
+            row = connection.execute(_cases().where(schema.cases.c.id == case_id)).first()
+            return None if row is None else _case(row)
+
+    def state(self, name: str) -> bytes | None:
+        """Return what was committed under *name*, None: nothing yet."""
+        kept = schema.engine_state
+        with self.database.reading() as connection:
+            return connection.execute(sa.select(kept.c.body).where(kept.c.name == name)).scalar()
+
+    def position(self, sha256: str) -> Position | None:
+        """Return how far the input with this hash has been judged, None: never seen."""
+        asked = sa.select(schema.inputs).where(schema.inputs.c.sha256 == sha256)
+        with self.database.reading() as connection:
+            row = connection.execute(asked).mappings().first()
+            return Position(**row) if row else None
+
+    def parts(self) -> dict[str, str]:
+        """Return the parts of the report that case tasks have written down, by name."""
+        kept = schema.report_parts
+        with self.database.reading() as connection:
+            return {row.name: row.body for row in connection.execute(sa.select(kept.c.name, kept.c.body))}
+
+    def log(self, case_id: str | None = None, *, after: int = 0) -> list[LogEntry]:
+        """Return entries of the case log, the oldest first.
+
+        Args:
+            case_id: of this case alone; None: of all.
+            after: entries beyond this number.
+        """
+        with self.database.reading() as connection:
+            return list(read_log(connection, case_id=case_id, after=after))
+
+    def verify(self, anchors: Sequence[Head] = ()) -> Head | Break:
+        """Return where the case log ends, or its first row that is not as it was written.
+
+        Args:
+            anchors: where the log ended at earlier moments, by a record that lay elsewhere.
+
+        Raises:
+            StoreError: the log cannot be read at all.
+        """
+        with self.database.reading() as connection:
+            try:
+                head = read_head(connection)
+                with closing(read_raw(connection)) as rows:
+                    return check(rows, head=head, anchors=anchors)
+            except sa.exc.OperationalError:
+                raise
+            except sa.exc.DatabaseError as error:
+                # What SQLite says of a file that no longer holds together.
+                return Break(seq=0, what=f"the database itself is damaged ({error.orig})")
+
+    def commit(
+        self,
+        *,
+        findings: Mapping[str, tuple[str, bytes]],
+        cases: Iterable[CaseRow],
+        state: Mapping[str, bytes],
+        position: Position | None,
+    ) -> None:
+        """Write outputs, state and position, all or nothing.
+
+        Args:
+            findings: finding id -> (agreement id, body); replaces a finding of the same id.
+            cases: cases that changed; a version that is not newer changes nothing.
+            state: named parts of the engine's state.
+            position: how far the input is judged now; None: unchanged.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        with self.database.writing() as connection:
+            self._record(connection, list(cases))
+            told = [{"id": key, "agreement": owner, "body": body} for key, (owner, body) in findings.items()]
+            upsert(connection, schema.findings, told)
+            upsert(connection, schema.engine_state, [{"name": name, "body": body} for name, body in state.items()])
+            if position is not None:
+                row = {
+                    "sha256": position.sha256,
+                    "name": position.name,
+                    "events": position.events,
+                    "finished": position.finished,
+                }
+                upsert(connection, schema.inputs, [row])
+
+    def keep(self, cases: Iterable[CaseVersion], *, parts: Iterable[ReportPart]) -> None:
+        """Write down versions of cases and of parts of the report; a version that is not newer changes nothing.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        rows = [
+            CaseRow(id=c.id, version=c.version, state=c.state, body=c.body.encode(), evidence=c.evidence) for c in cases
+        ]
+        with self.database.writing() as connection:
+            self._record(connection, rows)
+            told = [{"name": part.name, "version": part.version, "body": part.body} for part in parts]
+            upsert(connection, schema.report_parts, told, newer=schema.report_parts.c.version)
+
+    def act(self, case_id: str, *, act: Act, by: str, text: str) -> LogEntry:
+        """Write down what a person does about a case: its new status and the entry of the log, both or neither.
+
+        Args:
+            case_id: the case.
+            act: what is done.
+            by: who does it, as the log shall name them.
+            text: the reason or a note; never empty where a case is closed or disputed.
+
+        Raises:
+            StoreError: there is no such case, the reason is missing, or the store cannot be written.
+        """
+        if act in {"closed", "disputed"} and not text.strip():
+            raise StoreError(f"case {case_id}: a case is {act} with a reason; say which")
+        with self.database.writing() as connection:
+            log = self._log(connection)
+            entry = note_act(connection, log=log, case_id=case_id, act=act, by=by, text=text)
+            log.flush()
+            return entry
+
+    def _record(self, connection: sa.Connection, rows: list[CaseRow]) -> None:
+        if rows:
+            log = self._log(connection)
+            changed = record_cases(connection, rows, log=log)
+            upsert(connection, schema.cases, changed)
+            log.flush()
+
+    def _log(self, connection: sa.Connection) -> CaseLogWriter:
+        return CaseLogWriter(connection, at=self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+def upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    newer: sa.Column[int] | None = None,
+) -> None:
+    """Insert *rows*, and replace those of the same key: all, or only by one whose column *newer* is larger."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == POSTGRESQL else sqlite.insert
+    statement = insert(table)
+    key = [column.name for column in table.primary_key]
+    values = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in key}
+    where = None if newer is None else statement.excluded[newer.name] > newer
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=where), list(rows))
+
+
+def _cases() -> sa.Select[Any]:
+    kept = schema.cases.c
+    return sa.select(kept.id, kept.version, kept.state, kept.body, kept.evidence, kept.status)
+
+
+def _case(row: Sequence[Any]) -> CaseRow:
+    return CaseRow(id=row[0], version=row[1], state=row[2], body=row[3], evidence=row[4], status=row[5])

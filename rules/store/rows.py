@@ -1,0 +1,74 @@
+"""What the store keeps, as plain facts: a position, a case, an entry of the case log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Act = Literal["acknowledged", "asked", "disputed", "closed", "reopened", "noted"]
+"""What a person does about a case; `noted` leaves its status as it is, `reopened` makes it new."""
+
+STATUS_AFTER: Final[dict[Act, str]] = {
+    "acknowledged": "acknowledged",
+    "asked": "asked",
+    "disputed": "disputed",
+    "closed": "closed",
+    "reopened": "new",
+}
+NEW: Final = "new"
+"""Status of a case that nobody has taken up."""
+CLOSED: Final = "closed"
+"""Status of a case that somebody has ended with a reason; evidence that would be told opens it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far one input has been judged."""
+
+    sha256: str
+    """Hash of the capture's octets."""
+    name: str
+    """File name, for people."""
+    events: int
+    """Events judged and committed."""
+    finished: bool
+    """True: all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """One case as stored."""
+
+    id: str
+    version: int
+    """1, 2, ...: grows with every change of the evidence; what people do about the case is in the case log."""
+    state: str
+    """What the evidence says: `open` or `withdrawn`."""
+    body: bytes
+    """The case as JSON (contract, section 5)."""
+    evidence: str = ""
+    """Days and sample windows as JSON (`rules.evidence`); empty: none were kept."""
+    status: str = NEW
+    """What people made of it: `new`, `acknowledged`, `asked`, `disputed` or `closed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One row of the case log, all its columns."""
+
+    seq: int
+    """1, 2, ... without a gap."""
+    case_id: str
+    """The case that it is about."""
+    version: int
+    """Version of the case's evidence at that moment."""
+    kind: str
+    """`opened`, `changed`, `withdrawn`, `returned`, `carried_over`, or what a person did (`Act`)."""
+    at: str
+    """When it was written, ISO 8601 UTC; of what was seen only the quarter of an hour, so that it can be handed out."""
+    entry: str
+    """What was told, as JSON. Holds names from the network: untrusted, escape before showing."""
+    previous: str
+    """Hash of the row before; 64 zeros in the first row."""
+    hash: str
+    """Hash of all other columns (`rules.store.chain`)."""

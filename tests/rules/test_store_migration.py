@@ -1,0 +1,126 @@
+"""Stores that are empty, older, newer or opened by several programs at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from rules.store import Position, Store, StoreError
+from rules.store.migration import load_migrations
+from rules.store.schema import STORE_VERSION, tables
+from tests.rules.first_store import a_case, build_first_store
+
+OPEN_AND_TELL = """
+import sys
+from rules.store import Store
+sys.stdin.readline()
+store = Store(sys.argv[1])
+print(len(store.cases()), len(list(store.log())))
+store.close()
+"""
+
+
+def statement(address: str, text: str) -> None:
+    engine = sa.create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(sa.text(text))
+    engine.dispose()
+
+
+def test_an_empty_database_gets_the_tables_of_the_program(store_address: str) -> None:
+    store = Store(store_address)
+    with store.database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, tables) == []
+    store.close()
+
+
+def test_the_last_migration_is_the_version_of_the_store() -> None:
+    assert load_migrations().get_heads() == [f"{STORE_VERSION:04}"]
+
+
+def test_a_filled_store_of_the_first_release_is_migrated_and_loses_nothing(store_address: str) -> None:
+    build_first_store(store_address)
+    store = Store(store_address)
+    assert {row.id: (row.version, row.state, row.status) for row in store.cases().values()} == {
+        "case-0": (1, "open", "new"), "case-1": (2, "open", "new"), "case-2": (3, "withdrawn", "new"),
+    }  # fmt: skip
+    assert json.loads(store.cases()["case-1"].body) == a_case("case-1")
+    assert list(store.findings()) == [b"finding"]
+    assert store.state("engine") == b"state"
+    assert store.position("b" * 64) == Position(sha256="b" * 64, name="day.pcap", events=12, finished=True)
+    assert store.parts() == {"frame": "{}"}
+    store.close()
+
+
+def test_cases_that_are_older_than_the_log_say_so_in_it(store_address: str) -> None:
+    build_first_store(store_address)
+    for _opened_again in range(2):
+        store = Store(store_address)
+        assert [(entry.kind, entry.case_id) for entry in store.log()] == [
+            ("carried_over", "case-0"), ("carried_over", "case-1"), ("carried_over", "case-2"),
+        ]  # fmt: skip
+        assert getattr(store.verify(), "entries", None) == 3
+        store.close()
+
+
+def test_a_migrated_store_has_the_tables_of_the_program(store_address: str) -> None:
+    build_first_store(store_address)
+    store = Store(store_address)
+    with store.database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables) == []
+    store.close()
+
+
+@pytest.mark.parametrize("filled", [False, True], ids=["empty", "first release"])
+def test_of_programs_that_start_at_once_one_migrates(store_address: str, *, filled: bool) -> None:
+    if filled:
+        build_first_store(store_address)
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_AND_TELL, store_address],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for program in programs:
+        assert program.stdin is not None
+        program.stdin.write("\n")
+        program.stdin.flush()
+    told = [program.communicate(timeout=120) for program in programs]
+    assert told == [("3 3\n" if filled else "0 0\n", "")] * 4
+
+
+@pytest.mark.parametrize("version", ["99", "3"])
+def test_a_newer_store_is_refused_and_left_alone(store_address: str, version: str) -> None:
+    Store(store_address).close()
+    statement(store_address, f"UPDATE meta SET value = '{version}'")  # noqa: S608 -- ours
+    with pytest.raises(StoreError, match=f"version {version}, this program reads version {STORE_VERSION}"):
+        Store(store_address)
+    statement(store_address, f"UPDATE meta SET value = '{STORE_VERSION}'")  # noqa: S608 -- ours
+    Store(store_address).close()
+
+
+def test_a_version_that_is_no_number_is_a_sentence(store_address: str) -> None:
+    Store(store_address).close()
+    statement(store_address, "UPDATE meta SET value = 'soon'")
+    with pytest.raises(StoreError, match="no number"):
+        Store(store_address)
+
+
+def test_a_migration_that_fails_leaves_the_older_store_as_it_was(store_address: str) -> None:
+    build_first_store(store_address)
+    # A table of that name belongs to somebody else: the second migration cannot make its own.
+    statement(store_address, "CREATE TABLE case_log_head (name INTEGER)")
+    with pytest.raises(StoreError, match=r"refused|cannot be used"):
+        Store(store_address)
+    statement(store_address, "DROP TABLE case_log_head")
+    store = Store(store_address)
+    assert len(store.cases()) == 3
+    store.close()
