@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from collector.topics import AGREEMENTS, FLOWS, JUDGE_GROUPS, PLACES, TOPICS
 from tests.parts.broker import KafkaBroker
 from tests.parts.topics import make_topics
-from tests.system.product import command, copy_district, free_port, schoolgate, stored_report
+from tests.system.product import command, copy_district, free_port, schoolgate, scrape, stored_report
 
 pytestmark = pytest.mark.kafka
 
@@ -69,7 +72,7 @@ class Judging:
     """A `schoolgate judge` in the background."""
 
     def __init__(self, folder: Path) -> None:
-        listen = f"127.0.0.1:{free_port()}"
+        listen = self.listen = f"127.0.0.1:{free_port()}"
         self.log = folder / f"judge-{listen.rpartition(':')[2]}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -284,6 +287,69 @@ def test_each_event_is_judged_by_what_held_at_its_time_and_a_replay_says_the_sam
     asyncio.run(forget(mortal_broker))
     second = judge(again)
     assert wait_for(again, holds=lambda told: told == report, judge=second) == report
+
+
+def test_a_broken_record_replaces_nothing_and_is_told_and_counted(
+    district: Path, day: list[bytes], mortal_broker: KafkaBroker, judge: Callable[[Path], Judging]
+) -> None:
+    published(district)
+    one = judge(district)
+    wait_for_word(one, "judging until")
+    good = {key: value for _offset, key, value in held(mortal_broker)}
+    # A record without a key is refused by the broker itself, since the topic is compacted.
+    poison: list[tuple[bytes | None, bytes | None]] = [
+        (b"countwell", b"{"),
+        (b"quizgale", good["countwell"]),
+        (b"choirbox", b"\x28\xb5\x2f\xfd not zstd"),
+        (b"nobody", b'{"v": 9}'),
+    ]
+    asyncio.run(write(mortal_broker, AGREEMENTS, poison))
+    wait_for_word(one, "repairs the topic")
+    send(mortal_broker, day)
+    expected = checked(district, day)
+    report = wait_for(district, holds=lambda told: told == expected, judge=one)
+    assert report == expected
+    counted = re.findall(
+        r"^schoolgate_refused_agreement_records_total\{.*\} ([0-9.]+)$", scrape(one.listen), re.MULTILINE
+    )
+    assert sum(map(float, counted)) == len(poison)
+    # Who publishes again puts the good ones back.
+    assert {line.split()[1] for line in published(district).splitlines() if line.startswith("repaired")} == {
+        "countwell", "quizgale", "choirbox",
+    }  # fmt: skip
+    assert one.end() == 0, one.said()
+
+
+def test_editions_outlive_the_compaction_of_the_topic(
+    district: Path, mortal_broker: KafkaBroker, judge: Callable[[Path], Judging]
+) -> None:
+    asyncio.run(compact_at_once(mortal_broker))
+    published(district)
+    prohibit_countwell(district)
+    published(district, "--effective", NOON)
+    edit(district, "countwell.yaml", old=PROHIBITED, new=APPROVED)
+    published(district, "--effective", "2026-10-06T18:00:00Z")
+    # The newest segment is never compacted: one more record, of an agreement that is withdrawn, closes it.
+    (district / "agreements" / "quizgale.yaml").unlink()
+    published(district, "--effective", "2026-10-06T19:00:00Z")
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while len([key for _offset, key, _value in held(mortal_broker) if key == "countwell"]) > 1:
+        assert time.monotonic() < deadline, "the broker never compacted the topic"
+        time.sleep(1)
+    after = judge(district)
+    wait_for_word(after, "judging until")
+    assert "judging by 13 agreements of schoolgate.agreements, 4 editions" in after.said()
+
+
+async def compact_at_once(broker: KafkaBroker) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    try:
+        wanted = {"cleanup.policy": "compact", "segment.ms": "500", "min.cleanable.dirty.ratio": "0.0",
+                  "delete.retention.ms": "0", "max.compaction.lag.ms": "1000"}  # fmt: skip
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, AGREEMENTS, wanted)])
+    finally:
+        await admin.close()
 
 
 async def forget(broker: KafkaBroker) -> None:

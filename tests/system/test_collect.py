@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import resource
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from collector.spool import Spool
+from tests.chaos.material import dense
+from tests.chaos.plan import Cut
 from tests.parts.broker import KafkaBroker
 from tests.parts.kafka_jars import KafkaJars
 from tests.parts.program import Program
@@ -270,10 +273,14 @@ def test_a_password_file_that_is_not_there_is_wrong_input(district: Path) -> Non
 def test_a_disk_that_takes_nothing_more_ends_it_in_one_sentence_and_the_next_start_goes_on(
     own_broker: KafkaBroker, district: Path, sensor: str, start: Callable[[Path], Collect]
 ) -> None:
+    # So dense that something is always about to be appended.
+    day = gzip.decompress((district / "day.pcap.gz").read_bytes())
+    dense_day = dense(day, cut=Cut(first=0, last=1, lasts_s=8, days=0))
+    (district / "day.pcap.gz").write_bytes(gzip.compress(dense_day, compresslevel=1))
     config = with_kafka(configure(district, speed=SLOWLY), sensor=sensor, kafka=plain(own_broker))
     collect = start(config)
     until(lambda: collect.delivered() > 5, what="events at the broker")
-    # Files grow no further, as on a full disk: what is appended and what is acknowledged fail at the same moment.
+    # Files grow no further, as on a full disk: what is appended and what is acknowledged both fail.
     resource.prlimit(collect.program.pid, resource.RLIMIT_FSIZE, (1 << 14, 1 << 14))
     assert collect.program.wait(limit_s=PATIENCE_S) == 3, collect.said()
     assert "spool" in collect.said()
