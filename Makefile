@@ -82,4 +82,5 @@ lock: setup ## pin every dependency again (needs uv)
 
 clean: ## remove everything that setup and the tests made
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@find collector rules tests -name '*.so' -delete -o -name '*.c' -delete -o -name __pycache__ -prune -exec rm -rf {} +
+	@find collector rules -name '*.so' -delete -o -name '*.c' -delete
+	@find collector dashboards rules schoolgate tests -name __pycache__ -prune -exec rm -rf {} +
