@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,13 @@ class Program:
         signal.pidfd_send_signal(self._pidfd, number)
 
     def pause(self) -> None:
-        """Stall it (SIGSTOP): its sockets stay open and say nothing."""
+        """Stall it (SIGSTOP): its sockets stay open and say nothing. Returns when each of its threads stands still."""
         self.signal(signal.SIGSTOP)
+        deadline = time.monotonic() + KILL_LIMIT_S
+        while set(_states(self.pid)) != {"T"}:
+            if time.monotonic() > deadline:
+                raise ProgramError(f"it did not stand still within {KILL_LIMIT_S:.0f} s of SIGSTOP")
+            time.sleep(0.005)
 
     def resume(self) -> None:
         """Let a stalled program go on."""
@@ -112,3 +118,12 @@ class Program:
         assert self._leash.stdin is not None
         self._leash.stdin.close()
         self._leash.wait(KILL_LIMIT_S)
+
+
+def _states(pid: int) -> list[str]:
+    """Return the state of each thread, as proc_pid_stat(5) has it; one that ended meanwhile is left out."""
+    states = []
+    for status in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            states.append(status.read_text(encoding="utf-8", errors="replace").rpartition(") ")[2][0])
+    return states
