@@ -224,7 +224,7 @@ def test_an_absurd_record_ends_the_reading_with_a_warning(tmp_path: Path) -> Non
     [
         (b"", "is empty"),
         (b"PK\x03\x04 and so on, for more than a header", "is no pcap or pcapng capture"),
-        (gzip.compress(b"no capture in here, nor anything like it"), "is no pcap or pcapng capture"),
+        (gzip.compress(b"no capture in here, nor anything like it", mtime=0), "is no pcap or pcapng capture"),
         (b"\x1f\x8b\x08\x00", "the gzip data breaks off"),
         (pcap([])[:23], "ends inside its own header"),
         (pcap([])[:4], "ends inside its own header"),
