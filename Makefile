@@ -33,20 +33,20 @@ $(STAMP): $(VENV)/.packages $(COMPILED)
 demo: setup ## the main job on the bundled sample school day; Ctrl-C ends it
 	@$(BIN)/schoolgate demo $(DEMO_ARGS)
 
-test: setup test-parts ## the whole suite, with the brokers that it needs
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+test: setup ## the suite, but for what needs a broker
+	@$(BIN)/python -m pytest $(TEST_ARGS)
 
 # A run that somebody gave a broker to, or that can have none, goes on all the same: what is missing is skipped by name.
 test-parts: setup
 	@test -n "$$SCHOOLGATE_TEST_KAFKA" || $(BIN)/python -m tests.parts.kafka_jars --install || true
 
 same-answer: setup test-parts ## every way to the report over every open set of scenarios (a quarter of an hour)
-	@SCHOOLGATE_TEST_DAYS=all $(BIN)/python -m pytest --durations=0 tests/system/test_same_answer.py $(TEST_ARGS)
+	@SCHOOLGATE_TEST_DAYS=all $(BIN)/python -m pytest -m kafka --durations=0 tests/system/test_same_answer.py $(TEST_ARGS)
 
 parts: setup ## the broker that tests use, into your cache folder (PARTS_ARGS=--install: with Java and Maven, as root)
 	@$(BIN)/python -m tests.parts.kafka_jars $(PARTS_ARGS) || $(BIN)/python -m tests.parts.noida
 
-test-kafka: setup test-parts ## of the suite the tests with brokers
+test-kafka: setup test-parts ## the tests with real brokers (Apache Kafka goes into your cache folder)
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m kafka $(TEST_ARGS)
 
 chaos: setup ## seeded rounds of chaos on a real broker, 200 by default (CHAOS_ARGS="--rounds 200 --seed 1"; docs/chaos.md)
