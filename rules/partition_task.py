@@ -35,6 +35,9 @@ RESTORE_STALL_S = 20.0
 # The broker aborts what a dead process left open after this, even when nobody takes its partition over.
 BROKER_TRANSACTION_TIMEOUT_MS = 60_000
 
+# Compressed; a state of a hundred thousand sums comes in two or three portions of this size.
+RESTORE_FETCH_OCTETS = 4 << 20
+
 BARRIER_KEY = b"barrier"
 """State key of the records that mark where a restore may stop; no task ever sees it."""
 
@@ -202,7 +205,11 @@ class PartitionTask:
     async def _read_state(self, barrier: int) -> dict[bytes, bytes]:
         where = TopicPartition(self._duty.state, self.partition)
         reader = AIOKafkaConsumer(
-            **self._client, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
+            **self._client,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=RESTORE_FETCH_OCTETS,
         )
         state: dict[bytes, bytes] = {}
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import date  # noqa: TC003 -- whoever decodes resolves the annotations
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,7 +30,7 @@ from rules.watermarks import Standing, advanced, slowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import date, datetime
+    from datetime import datetime
 
     from collector.events import FlowEvent
     from rules.records import Reason, Record
@@ -48,6 +49,14 @@ FINDING_KEYS = b"finding/"
 WATERMARK_KEYS = b"watermark/"
 REPEAT_KEYS = b"repeats/"
 
+
+class _Dated(msgspec.Struct, gc=False):
+    """The one field of a finding that says whether it can still grow."""
+
+    day: date
+
+
+_dated = msgspec.json.Decoder(_Dated)
 _findings = msgspec.json.Decoder(Finding)
 _standings = msgspec.json.Decoder(Standing)
 
@@ -88,7 +97,9 @@ class _Counts:
 
 @dataclass(slots=True, kw_only=True)
 class _Held:
-    findings: dict[str, Finding] = field(default_factory=dict)
+    findings: dict[str, bytes] = field(default_factory=dict)
+    agreements: dict[str, bytes] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
     share: Share
     told: bool = False
     at: datetime | None
@@ -123,7 +134,8 @@ class StageOne:
         self._partition = partition
         self._topic = topic
         self._days = Days(state, make_key=make_key)
-        self._findings = {found.id: found for found in _live_findings(state, days=self._days)}
+        # As they lie in the state topic: a million sums that nobody touches any more need not be decoded.
+        self._findings = dict(_live_findings(state, days=self._days))
         self._standings = {
             found.mark.collector: found for found in map(_standings.decode, _under(WATERMARK_KEYS, state))
         }
@@ -181,7 +193,9 @@ class StageOne:
         self._findings.update(held.findings)
         self._days.committed(held.days, over=held.over)
         if held.over:
-            self._findings = {key: found for key, found in self._findings.items() if found.day not in held.over}
+            self._findings = {
+                key: body for key, body in self._findings.items() if _dated.decode(body).day not in held.over
+            }
         self._standings, self._at = held.standings, held.at
         if held.told:
             self._share = held.share
@@ -260,7 +274,11 @@ class StageOne:
             if before is None and len(self._findings) + len(held.findings) >= MAX_FINDINGS:
                 counts.lost += 1
                 continue
-            held.findings[part.id] = part if before is None else added(before, part)
+            whole = part if before is None else added(_findings.decode(before), part)
+            held.findings[part.id] = msgspec.json.encode(whole)
+            held.agreements[part.id] = part.agreement.encode()
+            if part.day not in held.over:
+                held.kept.append(part.id)
         self._tell_share(held, coverage=coverage)
         held.renewed = self._renewal.due(_latest(held.at, self._clock), keys=self._lasting_keys)
         return JudgedPortion(
@@ -301,8 +319,7 @@ class StageOne:
 
     def _outputs(self, held: _Held) -> list[Output]:
         outputs = [
-            Output(topic="findings", key=found.agreement.encode(), value=msgspec.json.encode(found))
-            for found in held.findings.values()
+            Output(topic="findings", key=held.agreements[key], value=body) for key, body in held.findings.items()
         ]
         if held.told:
             name, body = str(self._partition).encode(), msgspec.json.encode(held.share)
@@ -316,9 +333,8 @@ class StageOne:
         state |= self._renewal.state(held.renewed)
         # The keys of days stand before what is made with them: retention takes the front of a topic first.
         state |= self._days.state(held.days, over=held.over)
-        for found in held.findings.values():
-            if found.day not in held.over:
-                state[FINDING_KEYS + found.id.encode()] = msgspec.json.encode(found)
+        for key in held.kept:
+            state[FINDING_KEYS + key.encode()] = held.findings[key]
         for name, standing in held.standings.items():
             if self._standings.get(name) != standing:
                 state[WATERMARK_KEYS + name.encode()] = msgspec.json.encode(standing)
@@ -346,9 +362,14 @@ class StageOne:
         return self._sent[name].piece(slot)
 
 
-def _live_findings(state: Mapping[bytes, bytes], *, days: Days) -> Iterable[Finding]:
-    """Yield the findings in *state* that can still grow: those whose day has its key."""
-    return (found for found in map(_findings.decode, _under(FINDING_KEYS, state)) if found.day in days)
+def _live_findings(state: Mapping[bytes, bytes], *, days: Days) -> Iterable[tuple[str, bytes]]:
+    """Yield id and octets of the findings in *state* that can still grow: those whose day has its key."""
+    start = len(FINDING_KEYS)
+    return (
+        (key[start:].decode(), body)
+        for key, body in state.items()
+        if key.startswith(FINDING_KEYS) and _dated.decode(body).day in days
+    )
 
 
 def _last_records(state: Mapping[bytes, bytes]) -> dict[str, LastRecords]:

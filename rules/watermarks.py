@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 # A collector at work tells every ten seconds how far it has come. One that says nothing for as long as the broker
 # keeps an event has nothing left that anybody could wait for; when it comes back it is at work again.
 SILENT = timedelta(hours=72)
+
+
+# Each event is compared with its collector's watermark, which moves every ten seconds.
+@lru_cache(maxsize=1024)
+def _moment(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp)
 
 
 class Watermark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +35,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     @property
     def moment(self) -> datetime:
         """`through` as a time."""
-        return datetime.fromisoformat(self.through)
+        return _moment(self.through)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

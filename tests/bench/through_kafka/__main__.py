@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -31,6 +32,8 @@ def main() -> int:
     parser.add_argument("--only", choices=TRIALS, action="append", help="a trial; may be repeated (default: all)")
     args = parser.parse_args()
     wanted = args.only or TRIALS
+    # Asked to end, it ends what it started as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     try:
         jars = kafka_jars.set_up()
     except PartMissingError as missing:

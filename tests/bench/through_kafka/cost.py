@@ -38,8 +38,14 @@ class Meter:
 
     def read(self, **told: Any) -> Cost:
         """Return the cost so far, together with what was counted."""
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return Cost(cpu_s=cpu_s() - self._cpu_s, wall_s=time.perf_counter() - self._began, memory_mb=memory, told=told)
+        wall_s = time.perf_counter() - self._began
+        return Cost(cpu_s=cpu_s() - self._cpu_s, wall_s=wall_s, memory_mb=_peak_mb(), told=told)
+
+
+def _peak_mb() -> float:
+    # `ru_maxrss` begins with what the parent had when it forked; this line of proc(5) begins with exec.
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def cpu_s() -> float:

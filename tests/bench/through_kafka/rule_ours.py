@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from collector.brokers import quiet_client_library
+from rules.intake import read_record
 from rules.kafka import Member, Stage
 from rules.partition_task import Duty
 from rules.records import Output, Portion, Record
 from rules.rulebook import Rulebook
-from rules.screening import event_in
 from tests.bench.through_kafka.cost import Meter, tell
 from tests.bench.through_kafka.rule import finding, table
 
@@ -30,14 +30,14 @@ class HostRule:
         self._taken = 0
 
     def take(self, records: Sequence[Record]) -> Portion:
-        """Apply the rule to *records*; an event is screened as strictly as in the product."""
+        """Apply the rule to *records*; an event is read as strictly as in the product."""
         outputs = []
         self._taken = 0
         for record in records:
             if "kind" in record.headers:
                 continue
             self._taken += 1
-            event = event_in(record).event
+            event = read_record(record.value or b"")
             octets = event.bytes_up + event.bytes_down
             found = finding(event.server_name, event_id=event.id, octets=octets, hosts=self._hosts)
             if found is not None:

@@ -15,10 +15,13 @@ def main() -> None:
     """Apply the rule to every event. Arguments: HOST:PORT, topic, run, table, number of events, records in all."""
     bootstrap, topic, run, path, events, records = sys.argv[1:]
     hosts = table(path)
-    seen = 0
+    seen = came = 0
 
     def judged(value: bytes) -> dict[str, object] | None:
-        nonlocal seen
+        nonlocal seen, came
+        came += 1
+        if came == int(records):
+            app.stop()
         event = json.loads(value)
         if "server_name" not in event:  # a control record
             return None
@@ -35,7 +38,7 @@ def main() -> None:
     sink = app.topic(f"{run}.findings", value_serializer="json")
     stream = app.dataframe(source).apply(judged).filter(lambda found: found is not None)
     stream.to_topic(sink, key=lambda found: found["agreement"])
-    app.run(count=int(records))
+    app.run()
     assert seen == int(events), seen
     tell(meter.read(events=seen))
 

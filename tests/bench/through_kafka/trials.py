@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import subprocess
 import sys
@@ -28,6 +29,7 @@ LIKE = {topic.name: topic for topic in TOPICS}
 # What the rule looks for: the hosts of four products of the sample day.
 HOSTS = {"rollcallkit.example": "rollcallkit", "mathtrek.example": "mathtrek", "edmentor.example": "edmentor"}
 PEERS = {"FastStream": "rule_faststream", "Quix Streams": "rule_quix"}
+PATIENCE_S = 900.0
 IDS_EACH = 9
 """Events for each sum: what the sample day has."""
 
@@ -201,11 +203,18 @@ def _is_covered(host: str | None) -> bool:
 
 def _worker(name: str, *words: object, python: str = sys.executable) -> subprocess.Popen[str]:
     command = [python, "-m", f"tests.bench.through_kafka.{name}", *map(str, words)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    # Whatever ends this run, a worker never outlives it.
+    atexit.register(worker.kill)
+    return worker
 
 
 def _end(worker: subprocess.Popen[str]) -> Cost:
-    told, _ = worker.communicate()
+    try:
+        told, _ = worker.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        raise TrialError(f"a worker did not end within {PATIENCE_S:.0f} s: {worker.args!r}") from None
     if worker.returncode != 0:
         raise TrialError(f"a worker ended with {worker.returncode}")
     return hear(told)
