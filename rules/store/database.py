@@ -6,6 +6,8 @@ database, on PostgreSQL those rows that must not change under it (`rules.store.l
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +23,7 @@ SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 # Four judges that start at once on a slow disk wait for each other; longer than this and something hangs.
 BUSY_TIMEOUT_MS: Final = 30_000
+BUSY_PAUSE_S: Final = 0.01
 
 
 def load_driver(address: str) -> None:
@@ -115,9 +118,24 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # First of all: the other lines may have to wait too.
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     # WAL lets `schoolgate cases` read while `schoolgate run` writes; FULL survives a power cut.
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    # Of several that switch a new database at one moment SQLite refuses all but one at once, without any waiting.
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            # The low octet is the kind; the others say more of it.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(BUSY_PAUSE_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
