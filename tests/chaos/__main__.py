@@ -30,6 +30,7 @@ from tests.chaos.plan import KINDS, NEEDS_ROOT, Kind
 from tests.chaos.round import Outcome
 from tests.chaos.worker import open_lane, play_round
 from tests.parts import kafka_jars
+from tests.parts.broker import quicken
 from tests.parts.cache import PartMissingError
 from tests.parts.cluster import available_mib
 
@@ -43,7 +44,7 @@ def main() -> int:
     args = _arguments()
     numbers = [args.round] if args.round is not None else list(range(1, args.rounds + 1))
     try:
-        jars = kafka_jars.set_up()
+        jars = quicken(kafka_jars.set_up())
     except PartMissingError as missing:
         print(missing, file=sys.stderr)
         return 3

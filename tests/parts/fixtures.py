@@ -12,7 +12,7 @@ import pytest
 
 from tests.parts import kafka_jars as jars_part
 from tests.parts import noida as noida_part
-from tests.parts.broker import Broker, GivenBroker, KafkaBroker, NoidaBroker
+from tests.parts.broker import Broker, GivenBroker, KafkaBroker, NoidaBroker, quicken
 from tests.parts.cache import PartMissingError
 from tests.parts.cluster import KafkaCluster
 from tests.parts.secure_broker import SecureBroker
@@ -66,7 +66,7 @@ def _note(config: pytest.Config, line: str) -> None:
 def kafka_jars(pytestconfig: pytest.Config) -> KafkaJars:
     """Apache Kafka itself, for tests that a stand-in cannot serve; skips where it cannot be had."""
     try:
-        jars = jars_part.set_up()
+        jars = quicken(jars_part.set_up())
     except PartMissingError as missing:
         _note(pytestconfig, str(missing))
         pytest.skip(str(missing))
@@ -148,7 +148,7 @@ def kafka_cluster(pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path: 
 def _own_broker(config: pytest.Config, folder: Path) -> KafkaBroker | NoidaBroker:
     reasons = []
     try:
-        return KafkaBroker(jars_part.set_up(), folder=folder)
+        return KafkaBroker(quicken(jars_part.set_up()), folder=folder)
     except PartMissingError as missing:
         reasons.append(str(missing))
     try:

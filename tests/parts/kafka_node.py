@@ -1,7 +1,7 @@
 """One Apache Kafka node (KRaft, broker and controller in one JVM) in a folder of its own.
 
-It is the real thing with the waits of production taken out: it starts in about five seconds, and comes back within six
-after it was killed. What it is configured with is written down in `server.properties` beside its log.
+It is the real thing with the waits of production taken out: it starts in about three seconds, and comes back within
+six after it was killed. What it is configured with is written down in `server.properties` beside its log.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from tests.parts import kafka_archive
 from tests.parts.cache import tail
 from tests.parts.program import Program, ProgramError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # to win that back.
 QUICK_START = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 STARTED = "Kafka Server started"
-# Five seconds on a quiet machine.
+# Three seconds on a quiet machine.
 START_LIMIT_S = 240.0
 STOP_LIMIT_S = 20.0
 
@@ -188,6 +189,7 @@ class KafkaNode:
         return [
             self._jars.java,
             *self._java_options,
+            *kafka_archive.options(self._jars),
             # Kafka unpacks its compression libraries there; a killed JVM leaves them behind.
             f"-Djava.io.tmpdir={self.folder / 'tmp'}",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",

@@ -38,6 +38,12 @@ class Credentials:
         return f"{MECHANISM}=[name={self.user},password={self.password},iterations={ITERATIONS}]"
 
 
+PASSWORD = "of-this-test-only"  # noqa: S105 -- guards nothing but this test
+ROLES = ("collector", "judge", "publisher", "dashboard")
+USERS = tuple(
+    Credentials(user=name, password=PASSWORD) for name in (*(f"schoolgate-{role}" for role in ROLES), "newcomer")
+)
+"""One for each role of the product, and one who has none."""
 ADMIN = Credentials(user="admin", password="broker-admin-of-this-test")  # noqa: S106 -- guards nothing but this test
 
 
@@ -52,7 +58,7 @@ class SecureBroker(KafkaNode):
     Args:
         jars: Apache Kafka.
         folder: Gets configuration, certificates, data and log.
-        users: Known from the first start; `add_user` takes two seconds for each.
+        users: Known from the first start, beside the administrator; `add_user` takes two seconds for each.
         settings: Kafka's own names and values, on top of everything else.
         before: A command to put before java; see KafkaNode.
     """
@@ -62,7 +68,7 @@ class SecureBroker(KafkaNode):
         jars: KafkaJars,
         *,
         folder: Path,
-        users: Sequence[Credentials] = (),
+        users: Sequence[Credentials] = USERS,
         settings: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
     ) -> None:

@@ -12,13 +12,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from collector.topics import PLACES
-from tests.parts.secure_broker import MECHANISM, Credentials, SecureBroker
+from tests.parts.secure_broker import MECHANISM, PASSWORD, SecureBroker
 from tests.parts.sockets import given_back
 from tests.system.product import configure
 from tests.system.topic_reader import with_kafka
 
 PATIENCE_S = 60.0
-PASSWORD = "of-this-test-only"  # noqa: S105 -- guards nothing but this test
 
 
 def secured(broker: SecureBroker, *, district: Path, user: str, password: str = PASSWORD, sensor: str = "tap") -> Path:
@@ -58,12 +57,6 @@ def login(broker: SecureBroker, user: str, *, password: str = PASSWORD) -> dict[
 def administrator(broker: SecureBroker) -> dict[str, Any]:
     """Return what aiokafka's clients need to log in as the broker's administrator."""
     return login(broker, broker.admin.user, password=broker.admin.password)
-
-
-def add_users(broker: SecureBroker, *users: str) -> None:
-    """Make users known to the broker."""
-    for user in users:
-        broker.add_user(Credentials(user=user, password=PASSWORD))
 
 
 def done(attempt: Coroutine[Any, Any, Any]) -> Any:

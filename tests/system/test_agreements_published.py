@@ -19,7 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from collector.topics import AGREEMENTS, FLOWS, JUDGE_GROUPS, PLACES, TOPICS
 from tests.parts.broker import KafkaBroker
 from tests.parts.topics import make_topics
-from tests.system.product import command, copy_district, free_port, schoolgate, scrape, stored_report
+from tests.system.product import command, copy_district, free_port, report_now, schoolgate, scrape
 
 pytestmark = pytest.mark.kafka
 
@@ -165,11 +165,12 @@ def checked(folder: Path, events: list[bytes]) -> dict[str, Any]:
 def wait_for(folder: Path, *, holds: Callable[[dict[str, Any]], bool], judge: Judging) -> dict[str, Any]:
     """Wait until the stored report is as it should be, and return it."""
     stored: dict[str, Any] = {}
-    for _ in range(PATIENCE_S):
-        stored = stored_report(folder / "config.yaml")
+    for _ in range(PATIENCE_S * 5):
+        stored = report_now(folder / "config.yaml")
         if holds(stored):
             return stored
         assert judge.process.poll() is None, judge.said()
+        time.sleep(0.2)
     raise AssertionError(f"{judge.said()}\n{json.dumps(stored, indent=1)}")
 
 
@@ -178,7 +179,7 @@ def wait_for_word(judge: Judging, word: str) -> None:
         if word in judge.said():
             return
         assert judge.process.poll() is None, judge.said()
-        asyncio.run(asyncio.sleep(0.2))
+        time.sleep(0.2)
     raise AssertionError(judge.said())
 
 

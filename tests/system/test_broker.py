@@ -72,14 +72,18 @@ async def new_topic(bootstrap: str, *, replicas: int = 1, **client: Any) -> str:
 
 
 async def leader_of(topic: str, *, bootstrap: str) -> int:
-    """Return the node that leads the one partition of *topic*."""
+    """Return the node that leads the one partition of *topic*, as soon as the node that is asked knows."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        (told,) = await admin.describe_topics([topic])
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                (told,) = await admin.describe_topics([topic])
+                if told["partitions"]:
+                    return int(told["partitions"][0]["leader"])
+                await asyncio.sleep(0.05)
     finally:
         await admin.close()
-    return int(told["partitions"][0]["leader"])
 
 
 @contextlib.asynccontextmanager

@@ -12,14 +12,12 @@ import pytest
 from collector.broker_release import release_of
 from collector.topics import CASES, FINDINGS, FLOWS, TOPICS
 from tests.parts.broker import KafkaBroker
-from tests.parts.secure_broker import SecureBroker
-from tests.system.logins import PASSWORD, add_users, as_administrator, done, read_in_a_group, secured, write
+from tests.parts.secure_broker import PASSWORD, ROLES, SecureBroker
+from tests.system.logins import as_administrator, done, read_in_a_group, secured, write
 from tests.system.product import configure, copy_district, free_port, schoolgate
 from tests.system.topic_reader import with_kafka
 
 pytestmark = pytest.mark.kafka
-
-ROLES = ("collector", "judge", "publisher", "dashboard")
 
 
 @pytest.fixture
@@ -104,7 +102,6 @@ def test_each_role_learns_what_it_can_be_without_any_right_on_the_cluster(
     assert run.returncode == 0, document["troubles"]
     assert can(document) == list(ROLES)
     assert any("this login may do everything" in note for note in document["notes"])
-    add_users(secure_broker, *(f"schoolgate-{role}" for role in ROLES))
     for role in ROLES:
         config = secured(secure_broker, district=district, user=f"schoolgate-{role}")
         run, document = checked(config, "--role", role)
@@ -122,7 +119,6 @@ def test_each_role_learns_what_it_can_be_without_any_right_on_the_cluster(
 
 
 def test_a_login_without_rights_is_told_how_to_get_them(secure_broker: SecureBroker, district: Path) -> None:
-    add_users(secure_broker, "newcomer")
     run, document = checked(secured(secure_broker, district=district, user="newcomer"))
     assert run.returncode == 3
     assert can(document) == []

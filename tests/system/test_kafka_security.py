@@ -26,9 +26,8 @@ from collector.cluster import cluster
 from collector.spool import Spool
 from collector.topics import AGREEMENTS, CASE_STATE, CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS
 from tests.parts.kafka_jars import KafkaJars
-from tests.parts.secure_broker import Credentials, SecureBroker
+from tests.parts.secure_broker import PASSWORD, Credentials, SecureBroker
 from tests.system.logins import (
-    PASSWORD,
     administrator,
     as_administrator,
     at,
@@ -47,15 +46,14 @@ from tests.system.product import (
     configure,
     copy_district,
     free_port,
+    report_now,
     schoolgate,
-    stored_report,
     until,
 )
 from tests.system.topic_reader import events, records, with_kafka
 
 pytestmark = pytest.mark.kafka
 
-ROLES = ("collector", "judge", "publisher", "dashboard")
 # Four tries more after the first take 7.5 s; the rest is a machine with other things to do.
 SOON_S = 60.0
 JUDGED_S = 120.0
@@ -66,8 +64,7 @@ SLOWLY = 1000
 @pytest.fixture(scope="module")
 def guarded(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
     """A broker of this module, set up, with a user for each role."""
-    users = [Credentials(user=f"schoolgate-{role}", password=PASSWORD) for role in ROLES]
-    broker = SecureBroker(kafka_jars, folder=tmp_path_factory.mktemp("guarded-broker"), users=users)
+    broker = SecureBroker(kafka_jars, folder=tmp_path_factory.mktemp("guarded-broker"))
     broker.start()
     config = as_administrator(broker, district=copy_district(tmp_path_factory.mktemp("administration")))
     run = schoolgate("kafka", "setup", "--config", config)
@@ -152,7 +149,7 @@ def wait_for_cases(config: Path, *, broker: SecureBroker, district: Path, judge:
     expected = {case: count * captures for case, count in cases.items()}
     deadline = time.monotonic() + JUDGED_S
     while True:
-        report = stored_report(config)
+        report = report_now(config)
         # Many devices of few give a case that the few do not; that one is no matter here.
         found = {case: count for case, count in devices(report).items() if case in expected}
         if report["coverage"]["flows"] == flows and found == expected:

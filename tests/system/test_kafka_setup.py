@@ -14,8 +14,8 @@ from collector.cluster import cluster
 from collector.topics import CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS, TOPICS
 from tests.parts.broker import KafkaBroker
 from tests.parts.cluster import KafkaCluster
-from tests.parts.secure_broker import SecureBroker
-from tests.system.logins import PASSWORD, add_users, administrator, as_administrator, done, secured, write
+from tests.parts.secure_broker import PASSWORD, SecureBroker
+from tests.system.logins import administrator, as_administrator, done, secured, write
 from tests.system.product import configure, copy_district, schoolgate, until
 from tests.system.topic_reader import with_kafka
 
@@ -205,7 +205,6 @@ def test_roles_may_have_other_users_and_several(secure_broker: SecureBroker, dis
 
 def test_a_plain_role_cannot_set_anything_up_and_is_told_who_can(secure_broker: SecureBroker, district: Path) -> None:
     count(as_administrator(secure_broker, district=district))
-    add_users(secure_broker, "schoolgate-collector")
     run = schoolgate(
         "kafka", "setup", "--config", secured(secure_broker, district=district, user="schoolgate-collector")
     )

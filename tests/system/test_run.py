@@ -18,6 +18,7 @@ from tests.system.product import (
     configure,
     copy_district,
     free_port,
+    report_now,
     schoolgate,
     scrape,
     stored_report,
@@ -98,7 +99,7 @@ def test_an_interrupted_capture_is_gone_on_with_and_nothing_counts_twice(
     # The sample day is over 15 hours long: at this speed it lasts about a quarter of a minute.
     config = configure(district, speed=1000)
     service = start(config)
-    until(lambda: (district / "cases.db").exists() and bool(stored_report(config)["coverage"]["flows"]), what="flows")
+    until(lambda: (district / "cases.db").exists() and bool(report_now(config)["coverage"]["flows"]), what="flows")
     service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(timeout=60) == 0
     assert "the next run goes on from there" in service.said()
@@ -112,7 +113,7 @@ def test_an_interrupted_capture_is_gone_on_with_and_nothing_counts_twice(
 def test_a_service_killed_without_warning_is_gone_on_with(district: Path, start: Callable[..., Service]) -> None:
     config = configure(district, speed=1000)
     service = start(config)
-    until(lambda: (district / "cases.db").exists() and bool(stored_report(config)["coverage"]["flows"]), what="flows")
+    until(lambda: (district / "cases.db").exists() and bool(report_now(config)["coverage"]["flows"]), what="flows")
     service.process.kill()
     service.process.wait()
     run = schoolgate("run", "--config", configure(district))
@@ -123,7 +124,7 @@ def test_a_service_killed_without_warning_is_gone_on_with(district: Path, start:
 def test_speed_is_honoured(district: Path, start: Callable[..., Service]) -> None:
     config = configure(district, speed=100)
     service = start(config)
-    until(lambda: (district / "cases.db").exists() and bool(stored_report(config)["coverage"]["flows"]), what="flows")
+    until(lambda: (district / "cases.db").exists() and bool(report_now(config)["coverage"]["flows"]), what="flows")
     # At a hundred times the day lasts minutes: it is far from over when its first flows are judged.
     assert stored_report(config)["coverage"]["flows"] < 300
     assert service.end() == 0

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.through_kafka.trials import Rig, TrialError
 from tests.parts import kafka_jars
-from tests.parts.broker import KafkaBroker
+from tests.parts.broker import KafkaBroker, quicken
 from tests.parts.cache import PartMissingError
 
 # 40 schools of 500 devices, 300 events each in a school day of seven hours, the busy hour at twice the mean.
@@ -35,7 +35,7 @@ def main() -> int:
     # Asked to end, it ends what it started as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     try:
-        jars = kafka_jars.set_up()
+        jars = quicken(kafka_jars.set_up())
     except PartMissingError as missing:
         print(missing, file=sys.stderr)
         return 3
