@@ -1,4 +1,4 @@
-"""A short chaos: three rounds on a real broker. `make chaos` plays two hundred."""
+"""A short chaos: two rounds on a real broker. `make chaos` plays two hundred."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.parts.kafka_jars import KafkaJars
 
 # Seed and number of rounds without long waits: together they kill a collector, judges and the broker, cut the network,
 # fill the spool's disk and let the clock jump.
-ROUNDS = ((1, 8), (1, 62), (3, 57))
+ROUNDS = ((1, 62), (7, 189))
 LANES = 2
 LIMIT_S = 600
 
@@ -42,7 +42,7 @@ def pool(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.kafka
-def test_three_rounds_of_chaos_lose_nothing_and_count_nothing_twice(pool: ProcessPoolExecutor) -> None:
+def test_two_rounds_of_chaos_lose_nothing_and_count_nothing_twice(pool: ProcessPoolExecutor) -> None:
     played = [pool.submit(play_round, seed=seed, number=number, only=None) for seed, number in ROUNDS]
     outcomes = [each.result(timeout=LIMIT_S) for each in played]
     assert [(outcome.plan.seed, outcome.plan.number, outcome.problems) for outcome in outcomes] == [
