@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from collector.topics import PLACES
+from tests.parts.kafka_jars import KafkaJars
 from tests.parts.secure_broker import MECHANISM, PASSWORD, SecureBroker
 from tests.parts.sockets import given_back
-from tests.system.product import configure
-from tests.system.topic_reader import with_kafka
+from tests.system.product import configure, copy_district, schoolgate
+from tests.system.topic_reader import events, records, with_kafka
 
 PATIENCE_S = 60.0
 
@@ -152,3 +154,29 @@ class _producer:  # noqa: N801 -- reads as a function
             await asyncio.wait_for(self._producer.stop(), 5.0)
         except Exception:  # noqa: BLE001 -- whatever it says, the test has its answer
             await self._producer.client.close()
+
+
+def delivered(broker: SecureBroker, *, sensor: str) -> list[str]:
+    """Return the ids of the events of one collector, each as often as it is there under different numbers."""
+    found = records(broker.bootstrap, collector=sensor, login=administrator(broker))
+    return sorted(event["id"] for event in events(found).values())
+
+
+def in_the_capture(district: Path, *, sensor: str) -> list[str]:
+    """Return the ids of the events of the sample day, as one collector makes them."""
+    run = schoolgate("flows", district / "day.pcap.gz", "--network", district / "network.yaml", "--sensor", sensor)
+    assert run.returncode == 0, run.stderr
+    return sorted(line.split('"id":"', 1)[1].split('"', 1)[0] for line in run.stdout.splitlines())
+
+
+@contextlib.contextmanager
+def set_up_broker(jars: KafkaJars, *, folder: Path) -> Iterator[SecureBroker]:
+    """Start a secured broker of one's own with topics and rights, with a user for each role."""
+    broker = SecureBroker(jars, folder=folder / "broker")
+    broker.start()
+    try:
+        run = schoolgate("kafka", "setup", "--config", as_administrator(broker, district=copy_district(folder)))
+        assert run.returncode == 0, run.stderr
+        yield broker
+    finally:
+        broker.close()

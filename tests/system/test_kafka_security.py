@@ -23,34 +23,33 @@ from aiokafka.errors import (
 from collector.acls import ALLOW, LITERAL, TOPIC, WRITE, Acl, Right
 from collector.brokers import Connection
 from collector.cluster import cluster
-from collector.spool import Spool
 from collector.topics import AGREEMENTS, CASE_STATE, CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS
 from tests.parts.kafka_jars import KafkaJars
 from tests.parts.secure_broker import PASSWORD, Credentials, SecureBroker
 from tests.system.logins import (
     administrator,
-    as_administrator,
-    at,
+    delivered,
     done,
+    in_the_capture,
     login,
     read,
     read_in_a_group,
     refused,
     secured,
+    set_up_broker,
     write,
     write_in_a_transaction,
 )
 from tests.system.product import (
     check_report,
     command,
-    configure,
     copy_district,
     free_port,
     report_now,
     schoolgate,
     until,
 )
-from tests.system.topic_reader import events, records, with_kafka
+from tests.system.topic_reader import records
 
 pytestmark = pytest.mark.kafka
 
@@ -64,13 +63,8 @@ SLOWLY = 1000
 @pytest.fixture(scope="module")
 def guarded(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
     """A broker of this module, set up, with a user for each role."""
-    broker = SecureBroker(kafka_jars, folder=tmp_path_factory.mktemp("guarded-broker"))
-    broker.start()
-    config = as_administrator(broker, district=copy_district(tmp_path_factory.mktemp("administration")))
-    run = schoolgate("kafka", "setup", "--config", config)
-    assert run.returncode == 0, run.stderr
-    yield broker
-    broker.close()
+    with set_up_broker(kafka_jars, folder=tmp_path_factory.mktemp("guarded")) as broker:
+        yield broker
 
 
 @pytest.fixture
@@ -115,18 +109,6 @@ def start() -> Iterator[Callable[[Path, str], Running]]:
 
 def of(broker: SecureBroker, role: str) -> dict[str, Any]:
     return login(broker, f"schoolgate-{role}")
-
-
-def delivered(broker: SecureBroker, *, sensor: str) -> list[str]:
-    """Return the ids of the events of one collector, each as often as it is there under different numbers."""
-    found = records(broker.bootstrap, collector=sensor, login=administrator(broker))
-    return sorted(event["id"] for event in events(found).values())
-
-
-def in_the_capture(district: Path, *, sensor: str) -> list[str]:
-    run = schoolgate("flows", district / "day.pcap.gz", "--network", district / "network.yaml", "--sensor", sensor)
-    assert run.returncode == 0, run.stderr
-    return sorted(line.split('"id":"', 1)[1].split('"', 1)[0] for line in run.stdout.splitlines())
 
 
 def devices(report: dict[str, Any]) -> dict[tuple[str, ...], int]:
@@ -246,63 +228,6 @@ def test_a_record_of_900_kb_is_taken_and_a_larger_one_refused_by_the_broker(guar
 
     done(send(900_000))
     refused(send(1_100_000), MessageSizeTooLargeError)
-
-
-DOORS = [
-    ("bootstrap", "wrong-password", "refuses user schoolgate-{role}", "correct `kafka.security`"),
-    ("bootstrap_expired", PASSWORD, "certificate has expired", "renew it on the broker"),
-    ("bootstrap_stranger", PASSWORD, "self-signed certificate", "name its authority under `kafka.security.ca`"),
-    ("bootstrap_other_name", PASSWORD, "is not valid for '127.0.0.1'", "write an address under `kafka.bootstrap`"),
-    ("bootstrap_plaintext", PASSWORD, "does not speak TLS, and we do", "write its port with TLS"),
-]
-
-
-@pytest.mark.parametrize("words", [("judge",), ("kafka", "check")])
-@pytest.mark.parametrize(("door", "password", "fault", "remedy"), DOORS)
-def test_whoever_is_not_let_in_is_told_why_and_ends_soon(
-    guarded: SecureBroker, district: Path, words: tuple[str, ...], door: str, password: str, fault: str, remedy: str
-) -> None:
-    address = getattr(guarded, door)
-    config = at(address, broker=guarded, district=district, user="schoolgate-judge", password=password)
-    assert_told(config, *words, fault=fault.format(role="judge"), remedy=remedy, password=password)
-
-
-@pytest.mark.parametrize("words", [("judge",), ("kafka", "check"), ("collect",)])
-def test_a_client_that_speaks_no_tls_is_told_that_the_broker_does(
-    guarded: SecureBroker, district: Path, words: tuple[str, ...]
-) -> None:
-    config = with_kafka(configure(district), sensor="tap", kafka=f'{{bootstrap: ["{guarded.bootstrap}"]}}')
-    assert_told(config, *words, fault="speaks TLS, and we do not", remedy="write protocol: SASL_SSL", password=PASSWORD)
-
-
-@pytest.mark.parametrize(("door", "password", "fault", "remedy"), DOORS[3:])
-def test_a_refused_collector_keeps_every_event_for_the_next_start(
-    guarded: SecureBroker, district: Path, sensor: str, door: str, password: str, fault: str, remedy: str
-) -> None:
-    config = at(
-        getattr(guarded, door), broker=guarded, district=district, user="schoolgate-collector", password=password,
-        sensor=sensor,
-    )  # fmt: skip
-    assert_told(config, "collect", fault=fault.format(role="collector"), remedy=remedy, password=password)
-    expected = in_the_capture(district, sensor=sensor)
-    with Spool(district / "spool.db", max_bytes=1 << 30, origin=0) as spool:
-        assert spool.events == len(expected)
-    config = secured(guarded, district=district, user="schoolgate-collector", sensor=sensor)
-    assert schoolgate("collect", "--config", config).returncode == 0
-    assert delivered(guarded, sensor=sensor) == expected
-
-
-def assert_told(config: Path, *words: str, fault: str, remedy: str, password: str) -> None:
-    """The verb gives up soon, with 3, in words, and without the password."""
-    began = time.monotonic()
-    run = schoolgate(*words, "--config", config)
-    assert time.monotonic() - began < SOON_S
-    assert run.returncode == 3, run.stderr
-    assert fault in run.stderr
-    assert remedy in run.stderr
-    assert run.stderr.count("trying again") == 4
-    assert "Traceback" not in run.stderr
-    assert password not in run.stdout + run.stderr
 
 
 WRITES_FLOWS = Right(user="schoolgate-collector", resource=TOPIC, name=FLOWS, pattern=LITERAL, operation=WRITE)
