@@ -38,6 +38,7 @@ COMPILED_MODULES = (
     "collector.opening",
     "collector.sources.records",
     "collector.sources.ring",
+    "rules.record_batches",
 )
 
 DIRECTIVES = {

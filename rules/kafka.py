@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -26,6 +26,7 @@ from aiokafka.errors import (
 )
 
 from rules.closing import CLOSE_TIMEOUT_S, ended
+from rules.consumer import Consumer
 from rules.errors import StoreError
 from rules.partition_task import START_TIMEOUT_S, PartitionTask
 
@@ -48,7 +49,8 @@ MAX_OPENINGS = 3
 # What the batch in hand may take once somebody asked to stop; a transaction takes well under a second.
 FINISH_TIMEOUT_S = 5.0
 RENEW_EVERY_S = 3_600.0
-MAX_RECORDS = 2_000
+# Records of one portion: a transaction costs half a millisecond by itself, and judging so many a fifth of a second.
+MAX_RECORDS = 5_000
 
 # Somebody else has the partition. If the group still says in a session's time that it is ours, it is.
 AFTER_FENCE_S = SESSION_TIMEOUT_MS / 1000 + 1
@@ -106,13 +108,12 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
         self._renewed = float("-inf")
         self.behind = 0
         """Records that waited in our open partitions when they were last looked at."""
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = Consumer(
             **member.client,
             group_id=duty.group,
             group_instance_id=member.instance,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            isolation_level="read_committed",
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
@@ -160,6 +161,7 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
                 await self._change_rulebook()
                 await asyncio.gather(*(self._process(where.partition, m) for where, m in batches.items()))
                 await self._renew()
+                await self._tell()
                 self.behind = await self._waiting()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 -- all of them
@@ -262,6 +264,11 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
         self._renewed = now
         for partition, task in tuple(self._tasks.items()):
             task.passed(datetime.now(UTC))
+            await self._process(partition, ())
+
+    async def _tell(self) -> None:
+        """Let the tasks tell what they held back, where no record comes."""
+        for partition in tuple(partition for partition, task in self._tasks.items() if task.waits):
             await self._process(partition, ())
 
     async def _waiting(self) -> int:

@@ -10,21 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CoordinatorNotAvailableError
 
 from rules.batches import BATCH_OCTETS, Batches
 from rules.closing import ended
-from rules.records import Record
+from rules.consumer import Consumer, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
-    from rules.records import Portion, Topic
+    from rules.records import Portion, Record, Topic
     from rules.rulebook import Rulebook
 
 # A broker that is away leaves a client waiting without end; whatever takes longer than this is given up.
@@ -41,8 +40,6 @@ RESTORE_FETCH_OCTETS = 4 << 20
 BARRIER_KEY = b"barrier"
 """State key of the records that mark where a restore may stop; no task ever sees it."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class Core(Protocol):
     """What judges one partition's records, without any I/O."""
@@ -58,6 +55,13 @@ class Core(Protocol):
 
     def passed(self, at: datetime) -> None:
         """Learn the machine's time."""
+
+    def ran(self, seconds: float) -> None:
+        """Learn the time on a clock that is never set."""
+
+    def waits(self, at: float) -> bool:
+        """Return whether a portion without records would bring something that was held back."""
+        ...
 
     @property
     def watermark(self) -> datetime | None:
@@ -146,7 +150,8 @@ class PartitionTask:
         """
         if self._core is None:
             raise RuntimeError("the task is not open")
-        portion = self._core.take([_record(message) for message in messages])
+        self._core.ran(asyncio.get_running_loop().time())
+        portion = self._core.take(records_of(messages))
         if messages or portion.outputs or portion.state:
             async with asyncio.timeout(TRANSACTION_TIMEOUT_S):
                 await self._write(portion, position=messages[-1].offset + 1 if messages else None)
@@ -162,6 +167,11 @@ class PartitionTask:
         """Learn the machine's time."""
         if self._core is not None:
             self._core.passed(at)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a portion without records would bring something that was held back."""
+        return self._core is not None and self._core.waits(asyncio.get_running_loop().time())
 
     @property
     def watermark(self) -> datetime | None:
@@ -204,9 +214,8 @@ class PartitionTask:
 
     async def _read_state(self, barrier: int) -> dict[bytes, bytes]:
         where = TopicPartition(self._duty.state, self.partition)
-        reader = AIOKafkaConsumer(
+        reader = Consumer(
             **self._client,
-            isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=RESTORE_FETCH_OCTETS,
@@ -249,20 +258,3 @@ def brokers_known() -> Iterator[None]:
         yield
     except AssertionError as error:
         raise CoordinatorNotAvailableError("the broker tells of no broker yet") from error
-
-
-def _record(message: Any) -> Record:
-    return Record(
-        key=message.key,
-        value=message.value,
-        headers={name: value or b"" for name, value in message.headers},
-        partition=message.partition,
-        offset=message.offset,
-        at=_moment(message.timestamp),
-    )
-
-
-# The broker stamps all records of one batch alike.
-@lru_cache(maxsize=64)
-def _moment(milliseconds: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=milliseconds)

@@ -10,27 +10,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date  # noqa: TC003 -- whoever decodes resolves the annotations
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from rules import kept_sums
 from rules.checks.registry import all_checks
 from rules.coverage import Coverage
 from rules.days import Days, FreshDays
 from rules.edition_engines import EditionEngines, added
 from rules.engine import Engine
-from rules.findings import Finding
+from rules.kept_sums import FINDING_KEYS
 from rules.records import COLLECTOR, COVERAGE, GAP, KIND, SEQUENCE, Output, Portion, dead_letter
 from rules.renewal import Renewal
 from rules.repeats import LastRecords, mark
 from rules.screening import RefusedError, event_in, watermark_in
-from rules.shares import Share, read_share
+from rules.shares import Share, Telling, read_share, to_the_minute
 from rules.watermarks import Standing, advanced, slowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
     from collector.events import FlowEvent
     from rules.records import Reason, Record
@@ -45,19 +45,9 @@ MAX_FINDINGS = 1_000_000
 MAX_COLLECTORS = 50_000
 
 COVERAGE_KEY = b"coverage"
-FINDING_KEYS = b"finding/"
 WATERMARK_KEYS = b"watermark/"
 REPEAT_KEYS = b"repeats/"
 
-
-class _Dated(msgspec.Struct, gc=False):
-    """The one field of a finding that says whether it can still grow."""
-
-    day: date
-
-
-_dated = msgspec.json.Decoder(_Dated)
-_findings = msgspec.json.Decoder(Finding)
 _standings = msgspec.json.Decoder(Standing)
 
 
@@ -101,6 +91,7 @@ class _Held:
     agreements: dict[str, bytes] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     share: Share
+    changed: bool = False
     told: bool = False
     at: datetime | None
     standings: dict[str, Standing]
@@ -135,15 +126,17 @@ class StageOne:
         self._topic = topic
         self._days = Days(state, make_key=make_key)
         # As they lie in the state topic: a million sums that nobody touches any more need not be decoded.
-        self._findings = dict(_live_findings(state, days=self._days))
+        self._findings = dict(kept_sums.live(state, days=self._days))
         self._standings = {
             found.mark.collector: found for found in map(_standings.decode, _under(WATERMARK_KEYS, state))
         }
         self._sent = _last_records(state)
         self._share = read_share(state[COVERAGE_KEY]) if COVERAGE_KEY in state else None
+        self._telling = Telling(untold=self._share is not None)
         self._renewal = Renewal(state)
         self._at: datetime | None = None
         self._clock: datetime | None = None
+        self._ran: float | None = None
         self._engine = self._engines(rulebook)
         self._zone = rulebook.network.time_zone
         self._next_offset = 0
@@ -166,6 +159,14 @@ class StageOne:
     def passed(self, at: datetime) -> None:
         """Learn the machine's time; only the daily renewal goes by it, for a partition in which nothing comes."""
         self._clock = at
+
+    def ran(self, seconds: float) -> None:
+        """Learn the time on a clock that is never set; only how often the share is told goes by it."""
+        self._ran = seconds
+
+    def waits(self, at: float) -> bool:
+        """Return whether a portion without records would tell something that was held back."""
+        return self._telling.waits(at)
 
     def take(self, records: Iterable[Record]) -> JudgedPortion:
         """Judge *records*, in their order. Nothing changes here before `committed`."""
@@ -194,11 +195,12 @@ class StageOne:
         self._days.committed(held.days, over=held.over)
         if held.over:
             self._findings = {
-                key: body for key, body in self._findings.items() if _dated.decode(body).day not in held.over
+                key: body for key, body in self._findings.items() if kept_sums.day_of(body) not in held.over
             }
         self._standings, self._at = held.standings, held.at
-        if held.told:
+        if held.changed:
             self._share = held.share
+        self._telling.committed(told=held.told, changed=held.changed, at=self._ran)
         self._renewal.committed(held.renewed)
         for collector, fresh in held.sent.items():
             self._sent.setdefault(collector, LastRecords()).add(fresh)
@@ -274,7 +276,7 @@ class StageOne:
             if before is None and len(self._findings) + len(held.findings) >= MAX_FINDINGS:
                 counts.lost += 1
                 continue
-            whole = part if before is None else added(_findings.decode(before), part)
+            whole = part if before is None else added(kept_sums.read(before), part)
             held.findings[part.id] = msgspec.json.encode(whole)
             held.agreements[part.id] = part.agreement.encode()
             if part.day not in held.over:
@@ -301,7 +303,7 @@ class StageOne:
         )
 
     def _tell_share(self, held: _Held, *, coverage: Coverage) -> None:
-        """Bring the share up to date, and note whether it is worth telling."""
+        """Bring the share up to date, and note whether it is worth writing down, and telling now."""
         before = held.share
         total = before.counted()
         total.add(coverage)
@@ -315,7 +317,8 @@ class StageOne:
             at_work=sum(each.at_work(held.at) for each in held.standings.values()),
             ended=sum(each.mark.end for each in held.standings.values()),
         )
-        held.told = _to_the_minute(held.share) != _to_the_minute(before)
+        held.changed = to_the_minute(held.share) != to_the_minute(before)
+        held.told = self._telling.is_due(held.share, before=before, changed=held.changed, at=self._ran)
 
     def _outputs(self, held: _Held) -> list[Output]:
         outputs = [
@@ -342,7 +345,7 @@ class StageOne:
         for name, fresh in held.sent.items():
             for slot, octets in self._sent.get(name, empty).pieces_with(tuple(fresh)).items():
                 state[_repeat_key(name, slot=slot)] = octets
-        if held.told:
+        if held.changed:
             state[COVERAGE_KEY] = msgspec.json.encode(held.share)
         return state
 
@@ -360,16 +363,6 @@ class StageOne:
             return msgspec.json.encode(self._standings[key.removeprefix(WATERMARK_KEYS).decode()])
         slot, name = _slot_and_name(key)
         return self._sent[name].piece(slot)
-
-
-def _live_findings(state: Mapping[bytes, bytes], *, days: Days) -> Iterable[tuple[str, bytes]]:
-    """Yield id and octets of the findings in *state* that can still grow: those whose day has its key."""
-    start = len(FINDING_KEYS)
-    return (
-        (key[start:].decode(), body)
-        for key, body in state.items()
-        if key.startswith(FINDING_KEYS) and _dated.decode(body).day in days
-    )
 
 
 def _last_records(state: Mapping[bytes, bytes]) -> dict[str, LastRecords]:
@@ -400,10 +393,3 @@ def _collector(record: Record, *, event: FlowEvent) -> str:
 
 def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((each for each in (one, other) if each is not None), default=None)
-
-
-def _to_the_minute(share: Share) -> Share:
-    """Return *share* as far as a change of it is worth a record: watermarks move every ten seconds."""
-    if share.watermark is None:
-        return share
-    return msgspec.structs.replace(share, watermark=share.watermark.replace(second=0, microsecond=0))

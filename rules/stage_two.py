@@ -101,6 +101,13 @@ class StageTwo:
     def passed(self, at: datetime) -> None:
         """Learn the machine's time. The state of this stage is kept for ever: nothing is to be renewed."""
 
+    def ran(self, seconds: float) -> None:
+        """Learn the time on a clock that is never set."""
+
+    def waits(self, at: float) -> bool:  # noqa: ARG002 -- the interface
+        """Return whether something is held back: nothing is."""
+        return False
+
     def use(self, rulebook: Rulebook) -> None:
         """Conclude by another rulebook; the next portion holds what that changes."""
         self._rulebook = rulebook

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from collector import topics
 from collector.control_records import GapRecord
 from collector.events import FlowEvent
-from rules import stage_one, stage_two
+from rules import kept_sums, stage_one, stage_two
 from rules.coverage import Coverage, Tally
 from rules.days import DAY_KEYS, SEEN_KEYS, KeptDay
 from rules.findings import Case, Finding
@@ -221,7 +221,7 @@ def _engine_state() -> Channel:
         about="State of stage one, partition for partition that of the flows. Private to the judge: it may change "
         "with any release.",
         messages=(
-            _kept("KeptFinding", under=stage_one.FINDING_KEYS, rest="id of the finding", payload=_ref("Finding")),
+            _kept("KeptFinding", under=kept_sums.FINDING_KEYS, rest="id of the finding", payload=_ref("Finding")),
             _kept("KeptWatermark", under=stage_one.WATERMARK_KEYS, rest="collector", payload=_ref("Standing")),
             Message(
                 name="KeptCoverage",

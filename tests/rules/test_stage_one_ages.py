@@ -19,11 +19,12 @@ from collector.events import FlowEvent
 from collector.topics import ENGINE_STATE, TOPICS
 from rules.checks.example import event
 from rules.days import DAY_KEYS, KEPT
+from rules.kept_sums import FINDING_KEYS
 from rules.records import Record
 from rules.rehearsal import world
 from rules.rulebook import Rulebook
 from rules.shares import read_share
-from rules.stage_one import FINDING_KEYS, JudgedPortion, StageOne
+from rules.stage_one import JudgedPortion, StageOne
 from rules.stage_two import StageTwo
 from rules.watermarks import SILENT
 

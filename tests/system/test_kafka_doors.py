@@ -90,10 +90,8 @@ def listening(verb: tuple[str, ...]) -> tuple[str, ...]:
 def assert_told(config: Path, *verbs: tuple[str, ...], fault: str, remedy: str, password: str) -> None:
     """Each verb gives up soon, with 3, in words, and without the password; all are tried at once."""
     began = time.monotonic()
-    running = [
-        subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for words in ((*verb, "--config", config, *listening(verb)) for verb in verbs)
-    ]
+    lines = [command(*verb, "--config", config, *listening(verb)) for verb in verbs]
+    running = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for line in lines]
     try:
         said = [(process, *process.communicate(timeout=SOON_S)) for process in running]
     finally:

@@ -1,0 +1,51 @@
+"""Findings as the state topic keeps them: octets that are decoded only when something is added to them.
+
+A million sums wait in a task for an event that mostly never comes; as objects they would take three times the memory
+and seconds to restore.
+"""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003 -- whoever decodes resolves the annotations
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from rules.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rules.days import Days
+
+FINDING_KEYS: Final = b"finding/"
+
+
+class _Dated(msgspec.Struct, gc=False):
+    """The one field of a finding that says whether it can still grow."""
+
+    day: date
+
+
+_dated = msgspec.json.Decoder(_Dated)
+_findings = msgspec.json.Decoder(Finding)
+
+
+def live(state: Mapping[bytes, bytes], *, days: Days) -> Iterable[tuple[str, bytes]]:
+    """Yield id and octets of the findings in *state* that can still grow: those whose day has its key."""
+    start = len(FINDING_KEYS)
+    return (
+        (key[start:].decode(), body)
+        for key, body in state.items()
+        if key.startswith(FINDING_KEYS) and day_of(body) in days
+    )
+
+
+def day_of(octets: bytes) -> date:
+    """Return the local day of a finding."""
+    return _dated.decode(octets).day
+
+
+def read(octets: bytes) -> Finding:
+    """Return the finding in *octets*."""
+    return _findings.decode(octets)
