@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 STAMP := $(VENV)/.ready
-# Tests with brokers wait more than they work, so that three processes keep two cores busy.
-TEST_WORKERS ?= 3
+# Tests with brokers wait more than they work, so that four processes keep two cores busy.
+TEST_WORKERS ?= 4
 # What the compiled modules are made of; a change compiles them again.
-COMPILED := setup.py pyproject.toml $(wildcard collector/*.pxd collector/*/*.pxd) $(shell $(PYTHON) -c 'import re; print(*re.findall(r"collector/[\w/]+\.py", open("setup.py").read()))')
+TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
+COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)
 
-.PHONY: help setup demo test test-parts test-kafka same-answer chaos parts check format bench bench-kafka lock asyncapi dashboards sample clean
+.PHONY: help setup demo image-trial test test-quick test-parts test-kafka same-answer chaos parts check format bench bench-kafka lock asyncapi dashboards sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,8 +34,12 @@ $(STAMP): $(VENV)/.packages $(COMPILED)
 demo: setup ## the main job on the bundled sample school day; Ctrl-C ends it
 	@$(BIN)/schoolgate demo $(DEMO_ARGS)
 
-test: setup ## the suite, but for what needs a broker
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+TEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+test: setup test-parts ## the suite (Apache Kafka and the other parts go into your cache folder)
+	@$(TEST) $(TEST_ARGS)
+
+test-quick: setup ## the suite, but for what needs a broker
+	@$(TEST) -m 'not kafka' $(TEST_ARGS)
 
 # A run that somebody gave a broker to, or that can have none, goes on all the same: what is missing is skipped by name.
 test-parts: setup
@@ -46,8 +51,8 @@ same-answer: setup test-parts ## every way to the report over every open set of 
 parts: setup ## the broker that tests use, into your cache folder (PARTS_ARGS=--install: with Java and Maven, as root)
 	@$(BIN)/python -m tests.parts.kafka_jars $(PARTS_ARGS) || $(BIN)/python -m tests.parts.noida
 
-test-kafka: setup test-parts ## the tests with real brokers (Apache Kafka goes into your cache folder)
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m kafka $(TEST_ARGS)
+test-kafka: setup test-parts ## the tests with real brokers alone
+	@$(TEST) -m kafka $(TEST_ARGS)
 
 chaos: setup ## seeded rounds of chaos on a real broker, 200 by default (CHAOS_ARGS="--rounds 200 --seed 1"; docs/chaos.md)
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
@@ -74,11 +79,19 @@ dashboards: setup ## make the Grafana dashboards again
 bench-kafka: setup ## the Kafka way on a real broker, peers beside it (docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench.through_kafka $(BENCH_ARGS)
 
+image-trial: setup ## build what the container images hold, without Docker, and run it (minutes)
+	@$(BIN)/python -m tests.deployment.dry_build collector
+
 sample: setup ## make the bundled sample school day again
 	@$(BIN)/python -m rules.sample.generate --out rules/sample
 
-lock: setup ## pin every dependency again (needs uv)
-	@uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --upgrade -o requirements/dev.txt
+# The second and the third never differ from the first: what is tested is what is shipped.
+LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
+lock: setup ## pin every dependency again, for tests, for images and for building them (needs uv)
+	@$(LOCK) pyproject.toml --extra dev --upgrade -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --constraint requirements/dev.txt --upgrade -o requirements/runtime.txt
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(LOCK) - --constraint requirements/dev.txt --upgrade -o requirements/build.txt
 
 clean: ## remove everything that setup and the tests made
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
