@@ -60,6 +60,13 @@ class HostRule:
     def passed(self, at: datetime) -> None:
         """Nothing: there is no state."""
 
+    def ran(self, seconds: float) -> None:
+        """Nothing: nothing is held back."""
+
+    def waits(self, at: float) -> bool:  # noqa: ARG002 -- the interface
+        """Nothing is held back."""
+        return False
+
 
 def main() -> None:
     """Apply the rule to every event. Arguments: HOST:PORT, topic, run, table, number of events, records in all."""

@@ -12,8 +12,11 @@ from tests.bench.through_kafka.rule import finding, table
 
 
 def main() -> None:
-    """Apply the rule to every event. Arguments: HOST:PORT, topic, run, table, number of events, records in all."""
-    bootstrap, topic, run, path, events, records = sys.argv[1:]
+    """Apply the rule to every event.
+
+    Arguments: HOST:PORT, topic, run, table, number of events, records in all, and `at-least-once` or `exactly-once`.
+    """
+    bootstrap, topic, run, path, events, records, guarantee = sys.argv[1:]
     hosts = table(path)
     seen = came = 0
 
@@ -32,7 +35,7 @@ def main() -> None:
     meter = Meter()
     app = Application(
         broker_address=bootstrap, consumer_group=run, auto_offset_reset="earliest", loglevel=None,
-        auto_create_topics=False, use_changelog_topics=False,
+        auto_create_topics=False, use_changelog_topics=False, processing_guarantee=guarantee,
     )  # fmt: skip
     source = app.topic(topic, value_deserializer="bytes")
     sink = app.topic(f"{run}.findings", value_serializer="json")

@@ -13,7 +13,7 @@ import msgspec
 from rules.days import DAY_KEYS, SEEN_KEYS, KeptDay
 from rules.duplicates import PIECE
 from rules.findings import Finding
-from rules.stage_one import FINDING_KEYS
+from rules.kept_sums import FINDING_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,8 +28,17 @@ from tests.parts.broker import KafkaBroker
 LIKE = {topic.name: topic for topic in TOPICS}
 # What the rule looks for: the hosts of four products of the sample day.
 HOSTS = {"rollcallkit.example": "rollcallkit", "mathtrek.example": "mathtrek", "edmentor.example": "edmentor"}
-PEERS = {"FastStream": "rule_faststream", "Quix Streams": "rule_quix"}
+# Name -> worker, and the words after those that all get.
+PEERS: dict[str, tuple[str, ...]] = {
+    "Quix Streams, at least once": ("rule_quix", "at-least-once"),
+    "Quix Streams, exactly once": ("rule_quix", "exactly-once"),
+    "FastStream, at least once": ("rule_faststream",),
+}
+# What lies in the topics is compressed like this; a reader without the codec waits for ever.
+CODEC = "zstd"
 PATIENCE_S = 900.0
+RULE_PATIENCE_S = 240.0
+"""For one contender on one topic; the slowest needs some 40 s on a quiet machine."""
 IDS_EACH = 9
 """Events for each sum: what the sample day has."""
 
@@ -88,12 +97,14 @@ class Rig:
         """The same stateless rule, ours and the peers', on the same topic."""
         (self._folder / "hosts.json").write_text(json.dumps(HOSTS), encoding="utf-8")
         ours = self._rule("rule_ours", python=sys.executable)
-        _line("stateless rule: schoolgate, in transactions", ours, events=self._events)
+        _line("stateless rule: schoolgate, exactly once", ours, events=self._events)
         if peers is None:
             print("stateless rule: peers skipped; docs/benchmarks.md says what to install, then --peers FOLDER")
             return
-        for name, worker in PEERS.items():
-            theirs = self._rule(worker, python=str(peers / "bin" / "python"))
+        python = str(peers / "bin" / "python")
+        _check_codec(python)
+        for name, (worker, *words) in PEERS.items():
+            theirs = self._rule(worker, *words, python=python)
             _line(f"stateless rule: {name}", theirs, events=self._events)
             print(f"{'':45} {theirs.cpu_s / ours.cpu_s:.1f} times ours")
 
@@ -136,16 +147,17 @@ class Rig:
             raise TrialError(f"collect delivered {done.told}")
         return done
 
-    def _rule(self, worker: str, *, python: str) -> Cost:
-        self._topics(worker)
+    def _rule(self, worker: str, *more: str, python: str) -> Cost:
+        run = "-".join((worker, *more))
+        self._topics(run)
         # Control records lie among the events: watermarks, and the end of the capture.
         records = asyncio.run(length(self._bootstrap, FLOWS))
         hosts = self._folder / "hosts.json"
-        words = (self._bootstrap, FLOWS, worker, hosts, self._events, records)
-        done = _end(_worker(worker, *words, python=python))
-        found = len(asyncio.run(contents(self._bootstrap, f"{worker}.findings")))
+        words = (self._bootstrap, FLOWS, run, hosts, self._events, records, *more)
+        done = _end(_worker(worker, *words, python=python), patience_s=RULE_PATIENCE_S)
+        found = len(asyncio.run(contents(self._bootstrap, f"{run}.findings")))
         if found != self._covered:
-            raise TrialError(f"{worker} emitted {found:,} findings instead of {self._covered:,}")
+            raise TrialError(f"{run} emitted {found:,} findings instead of {self._covered:,}")
         return done
 
     def _check(self, run: str) -> None:
@@ -209,12 +221,19 @@ def _worker(name: str, *words: object, python: str = sys.executable) -> subproce
     return worker
 
 
-def _end(worker: subprocess.Popen[str]) -> Cost:
+def _check_codec(python: str) -> None:
+    """Look whether aiokafka in the peers' environment can read what lies in the topics; librdkafka always can."""
+    ask = f"from aiokafka import codec; raise SystemExit(not codec.has_{CODEC}())"
+    if subprocess.run([python, "-c", ask], check=False).returncode != 0:
+        raise TrialError(f"{python}: its aiokafka has no codec {CODEC}; install aiokafka[{CODEC}] there")
+
+
+def _end(worker: subprocess.Popen[str], *, patience_s: float = PATIENCE_S) -> Cost:
     try:
-        told, _ = worker.communicate(timeout=PATIENCE_S)
+        told, _ = worker.communicate(timeout=patience_s)
     except subprocess.TimeoutExpired:
         worker.kill()
-        raise TrialError(f"a worker did not end within {PATIENCE_S:.0f} s: {worker.args!r}") from None
+        raise TrialError(f"a worker did not end within {patience_s:.0f} s: {worker.args!r}") from None
     if worker.returncode != 0:
         raise TrialError(f"a worker ended with {worker.returncode}")
     return hear(told)
