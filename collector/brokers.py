@@ -19,6 +19,7 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.producer.message_accumulator import MessageBatch
 
 from collector.problems import DocumentError, Problem
 from collector.settings import SecretFile
@@ -151,9 +152,12 @@ def quiet_client_library() -> None:
 def _about_futures(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Say nothing of errors that aiokafka left in futures of its own, which nobody can wait for.
 
-    When a producer is fenced off it fails them all; the error itself is raised where something was sent.
+    When a producer is fenced off it fails them all; the error itself is raised where something was sent. A request that
+    was on its way meanwhile then misses its batch among those that wait.
     """
-    if not isinstance(context.get("exception"), KafkaError):
+    error = context.get("exception")
+    misses_batch = isinstance(error, KeyError) and any(isinstance(each, MessageBatch) for each in error.args)
+    if not misses_batch and not isinstance(error, KafkaError):
         loop.default_exception_handler(context)
 
 
