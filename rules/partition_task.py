@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import CoordinatorNotAvailableError
+from aiokafka.errors import CoordinatorNotAvailableError, UnknownTopicOrPartitionError
 
 from rules.batches import BATCH_OCTETS, Batches
 from rules.closing import ended
@@ -206,9 +206,10 @@ class PartitionTask:
 
     async def _write_barrier(self) -> int:
         async with self._producer.transaction():
-            written = await self._producer.send_and_wait(
-                self._duty.state, self._name.encode(), key=BARRIER_KEY, partition=self.partition
-            )
+            with partition_known(self._duty.state, self.partition):
+                written = await self._producer.send_and_wait(
+                    self._duty.state, self._name.encode(), key=BARRIER_KEY, partition=self.partition
+                )
         offset: int = written.offset
         return offset
 
@@ -258,3 +259,19 @@ def brokers_known() -> Iterator[None]:
         yield
     except AssertionError as error:
         raise CoordinatorNotAvailableError("the broker tells of no broker yet") from error
+
+
+@contextlib.contextmanager
+def partition_known(topic: str, partition: int) -> Iterator[None]:
+    """Make a Kafka error of what aiokafka asserts when it is to write to a partition that is not there.
+
+    A static member that comes back is given what it had, also when the topics were made anew with fewer partitions
+    meanwhile (KIP-345); the group hears of that a moment later.
+
+    Raises:
+        UnknownTopicOrPartitionError: instead of AssertionError.
+    """
+    try:
+        yield
+    except AssertionError as error:
+        raise UnknownTopicOrPartitionError(f"the broker tells of no partition {partition} of {topic}") from error

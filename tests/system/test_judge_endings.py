@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 
 from collector.topics import CASES, ENGINE_STATE, FLOWS, TOPICS
+from tests.chaos.topics import make_anew
 from tests.parts.broker import KafkaBroker
 from tests.parts.program import Program
 from tests.system.product import (
@@ -208,3 +209,14 @@ def test_open_partitions_are_judged_while_another_is_being_restored(here: Distri
     rest = [line for line in here.day if line not in set(others[: waves * size])]
     here.send(rest, first=waves * size)
     here.wait_for(here.checked(here.day))
+
+
+def test_a_static_member_that_comes_back_to_topics_made_anew_with_fewer_partitions_goes_on(here: District) -> None:
+    first, _ = here.judge("--instance", "one")
+    until(lambda: f"partitions [{', '.join(map(str, range(PARTITIONS)))}]" in here.said(), what="the judge to join")
+    first.kill()
+    asyncio.run(make_anew(here.broker.bootstrap, flows=4, findings=3))
+    here.judge("--instance", "one")
+    here.send(here.day)
+    here.wait_for(here.checked(here.day))
+    assert "Traceback" not in here.said(1)
