@@ -36,6 +36,8 @@ STOP_LIMIT_S: Final = 45.0
 STORE_LIMIT_S: Final = 20.0
 VERB_LIMIT_S: Final = 120
 LOOK_S: Final = 0.5
+# A judge that was told something holds back for a second what it says of its share.
+CALM_S: Final = 2.5
 LIVE_STOPS: Final = 6
 
 
@@ -157,15 +159,17 @@ class _Round:
 
     async def _until_judged(self, reading: Reading) -> None:
         deadline = time.monotonic() + RECOVERY_LIMIT_S
-        calm = 0
-        while calm < 2:
+        calm_since = None
+        while calm_since is None or time.monotonic() - calm_since < CALM_S:
             await reading.read_on()
             behind = await reading.behind()
-            # The first look may lie between the two stages.
-            calm = 0 if behind else calm + 1
+            if behind:
+                calm_since = None
+            elif calm_since is None:
+                calm_since = time.monotonic()
             if time.monotonic() > deadline:
                 raise _WedgedError(f"not judged {RECOVERY_LIMIT_S:.0f} s after the collectors: {'; '.join(behind)}")
-            await asyncio.sleep(0 if calm else LOOK_S)
+            await asyncio.sleep(LOOK_S)
 
     async def _hold_against(self, reading: Reading, *, config: Path, judges: Sequence[Process]) -> None:
         found = [
