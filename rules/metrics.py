@@ -1,4 +1,7 @@
-"""What the rules side shows Prometheus (contract, section 7): closed sets of labels, all there from the start."""
+"""What judging shows Prometheus (contract, section 7): closed sets of labels, all there from the start.
+
+Open cases and clause states are in `case_metrics`: whoever serves a store has them, judging or not.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,6 @@ class RulesMetrics:
     def __init__(self, registry: CollectorRegistry, *, rules: Iterable[str], version: str, compiled: bool) -> None:
         case_labels = ("agreement", "rule", "severity")
         self._rules = tuple(rules)
-        self._open = Gauge("schoolgate_open_cases", "Cases that are open now.", case_labels, registry=registry)
         self._violations = Counter(
             "schoolgate_violations", "Cases opened since the start, never flows.", case_labels, registry=registry
         )
@@ -42,12 +44,6 @@ class RulesMetrics:
             "schoolgate_named_flows", "Flows other than DNS look-ups, by how their name is known.", ("source",),
             registry=registry,
         )  # fmt: skip
-        self._clauses = Gauge(
-            "schoolgate_agreement_clause_state",
-            "1 for the state that a clause of an agreement is in, 0 for the other states.",
-            ("agreement", "clause", "state"),
-            registry=registry,
-        )
         build = Gauge("schoolgate_build_info", "Always 1.", ("version", "compiled"), registry=registry)
         build.labels(version=version, compiled=str(compiled).lower()).set(1)
         for verdict in FLOW_VERDICTS:
@@ -56,40 +52,13 @@ class RulesMetrics:
             self._named.labels(source=source)
         self._seen_flows: dict[str, int] = {}
         self._seen_names: dict[str, int] = {}
-        self._agreements: tuple[str, ...] = ()
 
-    def declare(self, clause_states: Mapping[str, Mapping[str, str]]) -> None:
-        """Make every series of these agreements exist.
-
-        Args:
-            clause_states: agreement id -> clause id -> state.
-        """
-        gone = set(self._agreements) - set(clause_states)
-        self._agreements = tuple(clause_states)
-        for agreement in (NO_AGREEMENT, *self._agreements):
+    def declare(self, agreements: Iterable[str]) -> None:
+        """Make every series of these agreements exist."""
+        for agreement in (NO_AGREEMENT, *agreements):
             for rule in self._rules:
                 for severity in SEVERITIES:
-                    labels = {"agreement": agreement, "rule": rule, "severity": severity}
-                    self._open.labels(**labels)
-                    self._violations.labels(**labels)
-        for agreement in gone:
-            self._clauses.remove_by_labels({"agreement": agreement})
-        for agreement, states in clause_states.items():
-            for clause, state in states.items():
-                for name in CLAUSE_STATES:
-                    self._clauses.labels(agreement=agreement, clause=clause, state=name).set(name == state)
-
-    def open_cases(self, counts: Mapping[tuple[str, str, str], int]) -> None:
-        """Show how many cases are open; a closed case reports 0 and does not vanish.
-
-        Args:
-            counts: (agreement, rule, severity) -> open cases.
-        """
-        for agreement in (NO_AGREEMENT, *self._agreements):
-            for rule in self._rules:
-                for severity in SEVERITIES:
-                    count = counts.get((agreement, rule, severity), 0)
-                    self._open.labels(agreement=agreement, rule=rule, severity=severity).set(count)
+                    self._violations.labels(agreement=agreement, rule=rule, severity=severity)
 
     def opened(self, *, agreement: str | None, rule: str, severity: str) -> None:
         """Count one case that opened."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -63,6 +62,8 @@ class EmbeddedService:
     ) -> None:
         self._store = store
         self._metrics = metrics
+        self.clause_states: dict[str, dict[str, str]] = {}
+        """Agreement id -> clause id -> state, as they are now; replaced as a whole, so that any thread may read it."""
         self._rows = store.cases()
         state = store.state("engine")
         kept: Mapping[str, Any] = json.loads(state) if state else {}
@@ -137,12 +138,10 @@ class EmbeddedService:
     def _show(self) -> None:
         engine, rulebook = self._judgement.engine, self._judgement.rulebook
         on = self._judgement.on
-        self._metrics.declare(
-            {a.id: {c: s.state for c, s in clause_states(a, on=on).items()} for a in rulebook.agreements}
-        )
-        self._metrics.open_cases(
-            Counter((c.agreement or "", c.rule, c.severity) for c in self._judgement.cases.report())
-        )
+        self.clause_states = {
+            a.id: {str(c): str(s.state) for c, s in clause_states(a, on=on).items()} for a in rulebook.agreements
+        }
+        self._metrics.declare(self.clause_states)
         by_source = {name: tally.flows for name, tally in engine.coverage.by_name_source.items()}
         self._metrics.flows(by_verdict=engine.coverage.by_verdict, by_source=by_source)
 
@@ -152,10 +151,8 @@ def stored_report(store: Store) -> dict[str, Any]:
 
     A case that somebody closed is left out until something new is told of it.
     """
-    # Case tasks behind Kafka write parts; the embedded service writes the whole.
     parts = store.parts()
-    frame = parts.get(FRAME_PART) or store.state("report")
-    report: dict[str, Any] = json.loads(frame) if frame else empty_report()
+    report = _frame(store, parts=parts)
     if parts:
         waived = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
         waived.sort(key=lambda each: (each["agreement"] or "", each["rule"], each["clause"], each["subject"]))
@@ -168,6 +165,18 @@ def stored_report(store: Store) -> dict[str, Any]:
         )
     )  # fmt: skip
     return {**report, "cases": cases}
+
+
+def stored_frame(store: Store) -> dict[str, Any]:
+    """Return what surrounds the cases in a report, as the store holds it: coverage, clause states."""
+    return _frame(store, parts=store.parts())
+
+
+def _frame(store: Store, *, parts: Mapping[str, str]) -> dict[str, Any]:
+    # Case tasks behind Kafka write parts; the embedded service writes the whole.
+    frame = parts.get(FRAME_PART) or store.state("report")
+    report: dict[str, Any] = json.loads(frame) if frame else empty_report()
+    return report
 
 
 def empty_report() -> dict[str, Any]:

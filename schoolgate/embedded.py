@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -20,15 +21,24 @@ from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
+from collector.segments import load_network
 from collector.sources.tap import open_tap
 from collector.watch import new_pseudonyms
+from rules.case_metrics import CaseMetrics
 from rules.console import show_report
 from rules.day_keys import DayKeys
+from rules.desk.address import address_faults
+from rules.desk.server import DeskServer, load_desk
 from rules.findings import RuleId
 from rules.metrics import RulesMetrics
+from rules.notify.channels import open_channels
+from rules.notify.metrics import NotifyMetrics
+from rules.notify.service import Notifier
+from rules.notify.wording import Place
 from rules.replay import Hooks, Replay
 from rules.rulebook import RulebookFiles, RulebookWatch, load_rulebook
 from rules.service import EmbeddedService, stored_report
+from rules.settings import Desk
 from rules.store import Store, load_driver
 from schoolgate.configuration import Configuration, configuration_at, store_address
 from schoolgate.inputs import open_input
@@ -41,11 +51,14 @@ if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
     from collector.sources.tap import Tap
+    from rules.notify.channels import Channels
     from rules.rulebook import Rulebook
     from schoolgate.inputs import Input
 
 
 KEY_GRACE_NS = 3_600 * 1_000_000_000
+# A notifier that died a moment ago holds its lease for a while, and a mail server may take its time.
+TELL_LIMIT_S = 30.0
 DAY_KEYS = "token/"
 
 
@@ -56,9 +69,19 @@ class Embedded:
         settings: the configuration.
         folder: where relative paths in it start.
         listen: HOST:PORT of the metrics; None: they are not served.
+        channels: who is told of cases; None: nobody.
+        desk: the case desk's part of the configuration; None: it is not served.
     """
 
-    def __init__(self, settings: Configuration, *, folder: Path, listen: str | None) -> None:
+    def __init__(
+        self,
+        settings: Configuration,
+        *,
+        folder: Path,
+        listen: str | None,
+        channels: Channels | None = None,
+        desk: Desk | None = None,
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._stop = threading.Event()
@@ -87,15 +110,30 @@ class Embedded:
             today=today(rulebook.network),
             metrics=rules_metrics,
         )
+        CaseMetrics(registry, rules=get_args(RuleId), store=self.store, clauses=lambda: self._service.clause_states)
+        notify_metrics = NotifyMetrics(registry)
+        self._notifier = (
+            None if channels is None else Notifier(self.store, channels=channels, metrics=notify_metrics, say=say)
+        )
         self._current: Input | LiveInput | None = None
         self._live: LiveInput | None = None
         self._stop_tap: Callable[[], None] = lambda: None
         hooks = Hooks(say=say, before_commit=self._before_commit, rulebook=self._take_rulebook)
         self._replay = Replay(self._service, store=self.store, watch=self._watch, hooks=hooks)
+        self._desk = None if desk is None else desk_server(self.store, settings=settings, folder=folder, desk=desk)
         self._server = serve_metrics(listen, registry=registry) if listen else None
+        if self._desk is not None:
+            self._desk.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         signal.signal(signal.SIGHUP, self._asked_to_read_again)
+        if self._notifier is not None:
+            self._notifier.start()
+
+    @property
+    def desk_words(self) -> str:
+        """Where the case desk is, and how to sign in; empty: it is not served."""
+        return self._desk.welcome if self._desk is not None else ""
 
     @property
     def stopped(self) -> bool:
@@ -142,6 +180,14 @@ class Embedded:
         if not self.stopped:
             self._replay.follow(live)
 
+    def tell(self) -> None:
+        """Wait until all that is due has been told, and say what could not be."""
+        if self._notifier is None or self.stopped:
+            return
+        for left in self._notifier.finish(limit_s=TELL_LIMIT_S, unless=lambda: self.stopped):
+            why = f" ({left.reason})" if left.reason else ""
+            say(f"{left.name}: {left.count} not told{why}; it stays in the store until a `run` or `desk` can tell it")
+
     def serve(self) -> None:
         """Serve until somebody asks to stop."""
         while not self._stop.wait(timeout=0.5):
@@ -152,9 +198,13 @@ class Embedded:
 
     def __exit__(self, *_: object) -> None:
         """Let everything go."""
+        if self._desk is not None:
+            self._desk.stop()
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+        if self._notifier is not None:
+            self._notifier.stop()
         self.store.close()
 
     def _before_commit(self) -> None:
@@ -233,8 +283,14 @@ def run_configured(config: Path, *, listen: str | None, stay: bool) -> None:
     if settings.source.interface is not None:
         follow_interfaces(settings, folder=config.parent, listen=listen)
         return
-    with Embedded(settings, folder=config.parent, listen=listen) as service:
+    channels = configured_channels(settings, folder=config.parent)
+    desk = settings.desk if stay else None
+    with Embedded(settings, folder=config.parent, listen=listen, channels=channels, desk=desk) as service:
+        if stay:
+            say(service.desk_words)
         service.run()
+        if not stay:
+            service.tell()
         if stay and not service.stopped:
             say(f"all captures are judged; serving http://{listen}/metrics until Ctrl-C")
             service.serve()
@@ -251,12 +307,31 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
     interfaces = [named] if isinstance(named, str) else list(named or ())
     load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
     load_driver(store_address(settings.store, folder=folder))
+    channels = configured_channels(settings, folder=folder)
+    load_desk()
     with open_tap(interfaces, say=say) as tap:
         give_up_rights(folder)
-        with Embedded(settings, folder=folder, listen=listen) as service:
+        with Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service:
+            say(service.desk_words)
             say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
             service.follow(tap)
     say("stopped as asked; what was judged is kept")
+
+
+def configured_channels(settings: Configuration, *, folder: Path) -> Channels | None:
+    """Return who is told of cases, with secrets and templates read, None: nobody is.
+
+    Raises:
+        DocumentError: a file that `notify` names cannot be used.
+    """
+    named = settings.notify
+    if not (named.alertmanager or named.mail or named.webhook):
+        return None
+    network = load_network(folder / settings.network)
+    place = Place(
+        district=network.district, zone=network.time_zone, desk=settings.desk.address, runbooks=named.runbooks_url
+    )
+    return open_channels(named, folder=folder, place=place)
 
 
 def rulebook_files(settings: Configuration, *, folder: Path) -> RulebookFiles:
@@ -269,12 +344,30 @@ def rulebook_files(settings: Configuration, *, folder: Path) -> RulebookFiles:
     )
 
 
-def run_sample(*, listen: str | None) -> None:
+def desk_server(store: Store, *, settings: Configuration, folder: Path, desk: Desk) -> DeskServer:
+    """Return the case desk of a configuration, not started.
+
+    Raises:
+        DocumentError: a file is wrong, or the desk must not listen where it should.
+    """
+    # Where servers stand is the judge's business.
+    files = replace(rulebook_files(settings, folder=folder), location=None)
+    return DeskServer(store, settings=desk, files=files, folder=folder, version=VERSION, say=say)
+
+
+def run_sample(*, listen: str | None, desk: str) -> None:
     """Do what `schoolgate demo` does.
 
     Args:
         listen: HOST:PORT of the metrics; None: print the cases and end.
+        desk: HOST:PORT of the case desk.
     """
+    wrong = [
+        Problem(path="--desk", line=1, what=fault.what, remedy=fault.remedy)
+        for fault in address_faults(desk, users=None, public=None)
+    ]
+    if wrong:
+        raise DocumentError(wrong)
     with tempfile.TemporaryDirectory(prefix="schoolgate-demo-") as folder, as_file(files("rules.sample")) as day:
         settings = Configuration.model_validate(
             {
@@ -287,9 +380,11 @@ def run_sample(*, listen: str | None) -> None:
             }
         )
         say("an invented school day goes through the pipeline; rules/sample/README.md says what happens in it")
-        with Embedded(settings, folder=Path(folder), listen=listen) as service:
+        served = None if listen is None else Desk(listen=desk)
+        with Embedded(settings, folder=Path(folder), listen=listen, desk=served) as service:
             service.run()
             show_report(stored_report(service.store), Console(), zone=service.network.time_zone)
             if listen is not None and not service.stopped:
+                say(service.desk_words)
                 say(f"serving http://{listen}/metrics until Ctrl-C")
                 service.serve()

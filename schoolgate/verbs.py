@@ -10,7 +10,9 @@ import typer
 
 from schoolgate.agreements import app as agreements_app
 from schoolgate.cases import app as cases_app
+from schoolgate.desk import app as desk_app
 from schoolgate.kafka import app as kafka_app
+from schoolgate.parts import Part  # noqa: TC001 -- typer reads it
 from schoolgate.shell import VERSION, end_with_the_reader
 from schoolgate.store import app as store_app
 
@@ -25,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(agreements_app, name="agreements")
 app.add_typer(cases_app, name="cases")
+app.add_typer(desk_app, name="desk")
 app.add_typer(kafka_app, name="kafka")
 app.add_typer(store_app, name="store")
 
@@ -96,9 +99,11 @@ def run(
     config: Annotated[Path, typer.Option(readable=False, help="Configuration file.")],
     metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus reads.")] = None,
     *,
-    stay: Annotated[bool, typer.Option("--stay", help="Go on serving metrics when the capture is done.")] = False,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Go on serving desk and metrics when the capture is done.")
+    ] = False,
 ) -> None:
-    """Run everything in one process: interface or capture, rules, case store, metrics. No Kafka.
+    """Run everything in one process: interface or capture, rules, case store, desk, metrics. No Kafka.
 
     Agreement, party and network files are read again when they change, and on SIGHUP. A capture that was judged before
     is skipped; one that was interrupted is gone on with.
@@ -143,15 +148,41 @@ def judge(
 
 
 @app.command()
+def doctor(
+    config: Annotated[Path, typer.Option(readable=False, help="Configuration file.")],
+    part: Annotated[
+        list[Part] | None,
+        typer.Option(help="Service that runs here (repeatable); none: whatever the configuration names."),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(help="Who the services run as; otherwise this user or, as root, the owner of the file's folder."),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Look at everything that an installation stands on, and say what to do. Changes and sends nothing.
+
+    Interface, offload, rights, traffic, clock, folders, disk, broker, case store, agreements, age of lists,
+    Alertmanager, mail server: each gets five seconds, all at once, and a line: ok, warning, problem, or n/a with the
+    reason. Warnings leave the exit code at 0; 2: a file of yours is wrong; 3: something else is.
+    """
+    from schoolgate.doctor import doctor as do
+
+    raise typer.Exit(do(config, parts=part or [], user=user, as_json=as_json))
+
+
+@app.command()
 def demo(
     metrics: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where Prometheus reads.")] = "127.0.0.1:9464",
+    desk: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the case desk listens.")] = "127.0.0.1:8080",
     *,
     once: Annotated[bool, typer.Option("--once", help="Print the cases and exit.")] = False,
 ) -> None:
     """Show the main job: an invented school day goes through the whole pipeline and its cases are printed.
 
-    Then serves /metrics until Ctrl-C. Everything stays in a temporary folder.
+    Then serves the case desk and /metrics until Ctrl-C. Everything stays in a temporary folder.
     """
     from schoolgate.embedded import run_sample
 
-    run_sample(listen=None if once else metrics)
+    run_sample(listen=None if once else metrics, desk=desk)

@@ -11,12 +11,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from rules.errors import StoreError
 from rules.store import schema
-from rules.store.case_changes import note_act, record_carried_over, record_cases
+from rules.store.case_changes import PORTION, note_act, record_carried_over, record_cases
 from rules.store.chain import Break, check
 from rules.store.database import POSTGRESQL, Database
 from rules.store.log import CaseLogWriter, read_head, read_log, read_raw
 from rules.store.migration import bring_up_to_date
-from rules.store.rows import CLOSED, CaseRow, Position
+from rules.store.rows import CLOSED, CaseMark, CaseRow, Position
 from rules.versions import OPEN
 
 if TYPE_CHECKING:
@@ -78,6 +78,23 @@ class Store:
         with self.database.reading() as connection:
             return list(connection.execute(asked).scalars())
 
+    def case_marks(self) -> list[CaseMark]:
+        """Return of every case what shows that it changed, without reading it, by id."""
+        kept = schema.cases.c
+        asked = sa.select(kept.id, kept.version, kept.state, kept.status).order_by(kept.id)
+        with self.database.reading() as connection:
+            return list(map(CaseMark._make, connection.execute(asked)))
+
+    def case_bodies(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the cases (JSON) of these ids; one that is not there is left out."""
+        kept = schema.cases.c
+        found: dict[str, bytes] = {}
+        with self.database.reading() as connection:
+            for start in range(0, len(ids), PORTION):
+                asked = sa.select(kept.id, kept.body).where(kept.id.in_(ids[start : start + PORTION]))
+                found.update((row.id, row.body) for row in connection.execute(asked))
+        return found
+
     def case(self, case_id: str) -> CaseRow | None:
         """Return one case, None: there is none of this id."""
         with self.database.reading() as connection:
@@ -112,6 +129,12 @@ class Store:
         """
         with self.database.reading() as connection:
             return list(read_log(connection, case_id=case_id, after=after))
+
+    def log_end(self) -> int:
+        """Return the number of the last entry of the case log; 0: it is empty. Cheap: asked several times a second."""
+        with self.database.reading() as connection:
+            head = read_head(connection)
+            return head.entries if head else 0
 
     def verify(self, anchors: Sequence[Head] = ()) -> Head | Break:
         """Return where the case log ends, or its first row that is not as it was written.

@@ -70,6 +70,16 @@ def bring_up_to_date(database: Database, *, then: Callable[[sa.Connection], None
         )
 
 
+def stored_version(database: Database) -> int | None:
+    """Return the version of the store as it lies there, None: an empty database. Nothing is migrated.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    with database.reading() as connection:
+        return _version(connection)
+
+
 def _version(connection: sa.Connection) -> int | None:
     """Return the version of the store, None: an empty database.
 

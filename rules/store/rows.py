@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Act = Literal["acknowledged", "asked", "disputed", "closed", "reopened", "noted"]
 """What a person does about a case; `noted` leaves its status as it is, `reopened` makes it new."""
@@ -33,6 +33,18 @@ class Position:
     """Events judged and committed."""
     finished: bool
     """True: all of it."""
+
+
+class CaseMark(NamedTuple):
+    """What shows that a case changed; tens of thousands are read at once."""
+
+    id: str
+    version: int
+    """Version of its evidence."""
+    state: str
+    """What the evidence says: `open` or `withdrawn`."""
+    status: str
+    """What people made of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-STORE_VERSION: Final = 2
+STORE_VERSION: Final = 4
 """Number of the last migration. Programs of other versions compare it before they touch anything else."""
 
 tables = sa.MetaData()
@@ -31,6 +31,8 @@ cases = sa.Table(
     sa.Column("status", sa.String(16), nullable=False, server_default="new"),
     # The entry of the log that told of the evidence last; what differs from it in a telling way is told again.
     sa.Column("told", sa.BigInteger, nullable=True),
+    # What says whether a case is another than before: read without its body, which is a hundred times as long.
+    sa.Index("ix_cases_listed", "id", "version", "state", "status"),
 )
 engine_state = sa.Table(
     "engine_state",
@@ -76,4 +78,50 @@ case_log_head = sa.Table(
     sa.Column("name", sa.String(16), primary_key=True),
     sa.Column("entries", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+)
+# What is still to be told, and what was told when. Times are seconds since 1970.
+outbox = sa.Table(
+    "outbox",
+    tables,
+    sa.Column("channel", sa.String(320), primary_key=True),
+    # `entry/NUMBER` of the case log, or `digest/DATE`: planned twice, it is there once.
+    sa.Column("item", sa.String(64), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("case_id", sa.String(64), nullable=False),
+    sa.Column("due_at", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry_at", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("sent_at", sa.BigInteger, nullable=True, index=True),
+)
+notify_channels = sa.Table(
+    "notify_channels",
+    tables,
+    sa.Column("name", sa.String(320), primary_key=True),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    # The log is read up to this entry, and what it asks for lies in the outbox.
+    sa.Column("planned", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failing_since", sa.BigInteger, nullable=True),
+    sa.Column("retry_at", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+)
+# Who may do what only one process at a time may do. No time stands in it: hosts need not agree on one.
+leases = sa.Table(
+    "leases",
+    tables,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+)
+# Who signed in to the desk, or tried to, and who may. The id grows with time and needs no counter, so that a backup
+# goes into any database.
+access_log = sa.Table(
+    "access_log",
+    tables,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("who", sa.String(64), nullable=False),
+    sa.Column("what", sa.String(32), nullable=False),
+    sa.Column("origin", sa.String(64), nullable=False),
 )

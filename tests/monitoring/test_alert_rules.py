@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from rules.notify.alerts import ALERT
 from tests.monitoring.backfilled import RULE_FILES, RULES
 from tests.parts.prometheus import PrometheusParts
 
 RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
 TEST_FILES = sorted(RULES.glob("*.test.yml"))
-PUSHED = "SchoolgateCase"
+PUSHED = ALERT
 """The alert that the notifier pushes; it is no rule, and has a page all the same."""
 HEADINGS = ["What it means", "What to look at", "What to do"]
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from dashboards.generate import texts
 from tests.monitoring.backfilled import RULE_FILES, Backfilled
 from tests.monitoring.dashboard_files import FILES, filled, panels, queries, read, variables
-from tests.monitoring.school_day import AWAITED, product_names
+from tests.monitoring.school_day import product_names
 from tests.parts.prometheus import PrometheusParts
 
 EVERY = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -160,9 +160,8 @@ def test_every_metric_that_is_named_exists_and_every_metric_that_exists_is_used(
         told = read(path)
         used |= {name for query in told_queries(told) for name in NAMES.findall(query)}
     exists = product_names()
-    assert not exists & set(AWAITED), "no longer awaited: take it out of AWAITED"
-    assert used - exists - set(AWAITED) == set(), "named, and nobody exports it"
-    assert (exists | set(AWAITED)) - used == set(), "exported, and nobody looks at it"
+    assert used - exists == set(), "named, and nobody exports it"
+    assert exists - used == set(), "exported, and nobody looks at it"
 
 
 def told_queries(dashboard: dict[str, Any]) -> list[str]:

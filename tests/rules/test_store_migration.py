@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from rules.notify.docket import Docket
+from rules.notify.outbox import Outbox
+from rules.notify.planning import begin
 from rules.store import Position, Store, StoreError
 from rules.store.migration import load_migrations
 from rules.store.schema import STORE_VERSION, tables
 from tests.rules.first_store import a_case, build_first_store
+from tests.rules.second_store import LOG, build_second_store
 
 OPEN_AND_TELL = """
 import sys
@@ -78,6 +83,33 @@ def test_a_migrated_store_has_the_tables_of_the_program(store_address: str) -> N
     store.close()
 
 
+def test_a_filled_store_of_the_second_version_is_migrated_and_loses_nothing(store_address: str) -> None:
+    build_second_store(store_address)
+    for _opened_again in range(2):
+        store = Store(store_address)
+        with store.database.reading() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), tables) == []
+        assert {row.id: (row.state, row.status) for row in store.cases().values()} == {
+            "case-0": ("open", "new"), "case-1": ("open", "acknowledged"), "case-2": ("withdrawn", "new"),
+        }  # fmt: skip
+        assert [(entry.case_id, entry.kind) for entry in store.log()] == [(case, kind) for case, kind, _ in LOG]
+        assert getattr(store.verify(), "entries", None) == len(LOG)
+        assert list(store.findings()) == [b"finding"]
+        store.close()
+
+
+def test_who_is_told_after_a_migration_hears_of_open_cases_that_nobody_has_taken_up(store_address: str) -> None:
+    build_second_store(store_address)
+    store = Store(store_address)
+    assert Outbox(store.database).channel("mail") is None
+    docket = Docket()
+    list(docket.read(store.log()))
+    items = begin(docket, now=datetime(2026, 10, 17, tzinfo=UTC))
+    Outbox(store.database).plan("mail", items, planned=docket.seq, now=1)
+    assert [one.item.case_id for one in Outbox(store.database).waiting("mail")] == ["case-0"]
+    store.close()
+
+
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "first release"])
 def test_of_programs_that_start_at_once_one_migrates(store_address: str, *, filled: bool) -> None:
     if filled:
@@ -97,7 +129,7 @@ def test_of_programs_that_start_at_once_one_migrates(store_address: str, *, fill
     assert told == [("3 3\n" if filled else "0 0\n", "")] * 4
 
 
-@pytest.mark.parametrize("version", ["99", "3"])
+@pytest.mark.parametrize("version", ["99", "5"])
 def test_a_newer_store_is_refused_and_left_alone(store_address: str, version: str) -> None:
     Store(store_address).close()
     statement(store_address, f"UPDATE meta SET value = '{version}'")  # noqa: S608 -- ours

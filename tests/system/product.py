@@ -58,6 +58,7 @@ agreements: agreements/
 parties: [parties.yaml]
 store: sqlite:///cases.db
 metrics: {{listen: "127.0.0.1:{free_port()}"}}
+desk: {{listen: "127.0.0.1:{free_port()}"}}
 """,
         encoding="utf-8",
     )

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,16 @@ def test_a_school_day_that_passes_by_is_judged_without_any_right(lab: Lab, open_
             return int(found[1]) if found else 0
 
         until(lambda: counted() >= len(frames()), what="every packet")
+        # The desk, too, answers from what it loaded before.
+        address = re.search(r"http://\S+/enter/\S+", log.read_text())
+        assert address is not None
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        with inside(lab.here):
+            for screen in ("", "/vendors", "/coverage", "/system", "/access", "/cases/print", "/static/desk.css"):
+                where = address[0].partition("/enter/")[0] + screen if screen else address[0]
+                with browser.open(where, timeout=PATIENCE_S) as page:
+                    assert page.status == 200
+                    assert page.url.partition("?")[0].endswith(screen or "/cases")
         network = folder / "network.yaml"
         good = network.read_text(encoding="utf-8")
         for text, told in ((": wrong", "going on with what was read before"), (good, "network read again")):

@@ -1,0 +1,223 @@
+"""The words of the desk: states, severities, acts, what to do next, what to ask a vendor. Plain English, no blame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rules.store.rows import Act
+
+STATES: Final = {
+    "open": "Open",
+    "new": "New",
+    "acknowledged": "Acknowledged",
+    "asked": "Vendor asked",
+    "disputed": "Disputed",
+    "closed": "Closed",
+    "withdrawn": "Withdrawn",
+    "all": "All cases",
+}
+"""State filter -> words; the statuses are among them."""
+SEVERITIES: Final = {"critical": "Critical", "warning": "Warning", "info": "Info"}
+VERDICTS: Final = {
+    "declared_vaguely": "declared, but not which hosts",
+    "undeclared": "not declared: the agreement is silent",
+    "contradicted": "contradicts the agreement",
+    "conflicting": "two parts of the agreement disagree about it",
+    "unattributed": "the cause is not established",
+}
+SURE: Final = {
+    "high": "High",
+    "medium": "Medium",
+    "low": "Low",
+}
+SURE_WHY: Final = {
+    "high": "There is little room for another explanation of what was seen.",
+    "medium": "Another explanation is possible. Ask before you decide anything.",
+    "low": "Other explanations are as likely. Take this as a question, not as a finding.",
+}
+CLAUSE_STATES: Final = {
+    "met": "Met",
+    "not_met": "Not met",
+    "not_stated": "Not stated",
+    "not_applicable": "Does not apply",
+}
+STANDINGS: Final = {
+    "in_force": "In force",
+    "draft": "Draft",
+    "not_yet": "Not yet in force",
+    "expired": "Expired",
+    "terminated": "Ended",
+}
+GATES: Final = {
+    "approved": "Approved",
+    "pilot": "Pilot",
+    "paused": "Paused",
+    "prohibited": "Prohibited",
+    "": "Not decided",
+}
+LOGGED: Final = {
+    "opened": "Case opened",
+    "changed": "Evidence changed",
+    "withdrawn": "Withdrawn: the evidence no longer supports it",
+    "returned": "Returned: new evidence",
+    "carried_over": "Taken over from an older store",
+    "acknowledged": "Acknowledged",
+    "asked": "Vendor asked",
+    "disputed": "Disputed",
+    "closed": "Closed",
+    "reopened": "Opened again",
+    "noted": "Note",
+}
+TOLD: Final = {
+    "verdict": "verdict",
+    "severity": "severity",
+    "sure": "how sure it is",
+    "devices": "number of devices",
+    "schools": "schools",
+    "groups": "groups",
+    "agreement_says": "words of the agreement",
+}
+"""What an entry of the log says has changed (`rules.told.TELLING`)."""
+ACCESSES: Final = {
+    "signed_in": "Signed in",
+    "sign_in_failed": "Sign-in failed",
+    "signed_out": "Signed out",
+    "user_added": "User added",
+    "user_changed": "User changed",
+    "user_removed": "User removed",
+}
+ACTS: Final[dict[Act, tuple[str, str]]] = {
+    "acknowledged": ("Acknowledge", "You know about it. It stays open and is not told again."),
+    "asked": ("Vendor asked", "You sent the vendor the letter and wait for an answer."),
+    "disputed": ("Dispute", "You think that this is wrong. Say why: it helps to correct the rule."),
+    "closed": ("Close", "You are done with it. New evidence that matters opens it again."),
+    "reopened": ("Open again", "It was closed or disputed too early."),
+    "noted": ("Add a note", "The case stays as it is."),
+}
+"""Act -> name, what it does."""
+OPEN_TO: Final[dict[str, tuple[Act, ...]]] = {
+    "new": ("acknowledged", "asked", "disputed", "closed", "noted"),
+    "acknowledged": ("asked", "disputed", "closed", "noted"),
+    "asked": ("disputed", "closed", "noted"),
+    "disputed": ("asked", "closed", "reopened", "noted"),
+    "closed": ("reopened", "noted"),
+    "withdrawn": ("noted",),
+}
+"""Status, or `withdrawn` -> what can be done about the case."""
+OUTCOMES: Final = {
+    "amended": "The agreement was amended and covers it now",
+    "fixed": "The vendor stopped it",
+    "stopped": "The district stopped using the product",
+    "explained": "The vendor explained it, and the district accepts the explanation",
+    "false_alarm": "False alarm",
+    "incident": "Handed over as an incident",
+}
+"""Why a case is closed: key -> words, which go into the case log."""
+NEXT: Final = {
+    "new": "Read what was seen, then acknowledge the case, so that everybody knows it is in hand.",
+    "acknowledged": "Ask the vendor. The letter is ready and holds nothing about pupils.",
+    "asked": "Wait for the vendor's answer. When it comes, write it down here and close the case, or dispute it.",
+    "disputed": "Have IT look at the evidence and at the agreement file; then close the case or open it again.",
+    "closed": "Nothing. If new evidence matters, the case opens again by itself.",
+    "withdrawn": "Nothing. Later evidence no longer supports the case.",
+}
+"""Status, or `withdrawn` -> next step."""
+NEXT_OF_RULE: Final = {
+    "no-agreement": "Decide whether the product may be used: sign an agreement, or stop using it.",
+    "agreement-not-in-force": "Renew the agreement, or stop using the product until it is renewed.",
+    "use-paused": "Tell the schools named here that the product is not to be used, or change the decision.",
+    "pilot-outside-group": "Tell the schools named here who may use the pilot, or widen it.",
+    "review-missing": "Have the review done, or stop using the product until it is.",
+    "under-13-not-covered": "Have the missing answers put into the agreement before children under 13 go on using it.",
+}
+"""Rule -> next step of a new case where the district itself can act; for the others it is the vendor's turn."""
+_WHO_GETS_WHAT: Final = (
+    "Does your product contact this party? If so: from which of its pages, since when, and why?",
+    "Which data does the party receive, and does any of it relate to a pupil?",
+    "Which written terms bind the party, and do you answer for what it does with the data?",
+    "Will you remove the party, or do you ask us to amend the agreement?",
+)
+QUESTIONS: Final = {
+    "no-agreement": (
+        "Which data does your product collect from pupils and teachers in our schools?",
+        "Are you ready to sign our data agreement? Please send us the name of the person in charge.",
+    ),
+    "agreement-not-in-force": (
+        "On which basis do you handle data of our pupils since the agreement ended, or before it began?",
+        "Do you want to renew it? Please send us a draft.",
+        "Which data of ours do you still hold?",
+    ),
+    "use-paused": (
+        "Our district does not allow the use of your product at present. Can you close the accounts of our schools?",
+        "Which data did you receive from our schools since that decision?",
+    ),
+    "pilot-outside-group": ("Can you limit the accounts to the groups that take part in the pilot?",),
+    "review-missing": ("Do you have an independent review of the kind that is missing? Please send it to us.",),
+    "under-13-not-covered": (
+        "May children under 13 use your product, and who gives consent?",
+        "What do you collect of them, how is it stored, for how long, who has access, and for which purpose?",
+    ),
+    "undeclared-third-party": _WHO_GETS_WHAT,
+    "undeclared-referral": (
+        "Does your product lead our pupils to this site? If so: from where, and why?",
+        "Do you answer for what this site collects of them?",
+        "Will you remove the link, or do you ask us to amend the agreement?",
+    ),
+    "prohibited-tracking": _WHO_GETS_WHAT,
+    "undisclosed-interest": (
+        "Which relation do you have with the owner of this party: money, shares, a contract?",
+        "Why is it not among the interests that the agreement discloses?",
+    ),
+    "unexplained-telemetry": (
+        "What does this service measure, and which data does it receive?",
+        "Is it used to improve or to personalize the product, and how?",
+    ),
+    "cname-cloaked-third-party": (
+        "One of your own names leads to another company. Who is it, and what does it do there?",
+        *_WHO_GETS_WHAT[1:],
+    ),
+    "plaintext-transport": (
+        "Why does data travel without up-to-date encryption, and which data is it?",
+        "By when will every connection be encrypted?",
+    ),
+    "outside-hours": (
+        "What does your product send when no lesson takes place, and why?",
+        "Can it be switched off outside school hours?",
+    ),
+    "upload-above-declared": (
+        "What does your product upload, beyond what the agreement says?",
+        "Is the figure in the agreement wrong, or the product's behavior?",
+    ),
+    "storage-country": (
+        "In which country does this server stand, and are data of our pupils kept there?",
+        "Do you ask us to amend the agreement?",
+    ),
+}
+"""Rule -> questions of the letter to the vendor."""
+REFUSALS: Final = {
+    400: ("This request could not be read", "Go back and try again."),
+    403: (
+        "This is not allowed",
+        (
+            "Your role does not allow it, or the form came from another page. Go back, load the page again and try "
+            "once more."
+        ),
+    ),
+    404: ("There is no such page", "The address is wrong, or what it named is gone."),
+    405: ("This is not possible here", "Go back and use the buttons of the page."),
+    413: ("This is too long", "Shorten the text and send it again."),
+    414: ("This address is too long", "Shorten what you search for."),
+    415: ("This is no form of the desk", "Go back and use the buttons of the page."),
+    421: (
+        "The desk does not answer under this name",
+        (
+            "Use the address that your IT gave you. For IT: write the address that people use as `desk.address` into "
+            "the configuration."
+        ),
+    ),
+    429: ("Too many requests", "Wait a little, then try again."),
+    500: ("Something went wrong", "It is our fault, and it was written down for IT. Try again in a moment."),
+    503: ("The case store does not answer", "Nothing is lost. IT can see why in the log of the desk."),
+}
+"""HTTP status -> what happened, what to do."""

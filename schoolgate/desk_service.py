@@ -1,0 +1,76 @@
+"""What `schoolgate desk` starts: the web page, the notifier and the metrics, over one store."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, get_args
+
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
+
+from collector.flows import COMPILED
+from rules.case_metrics import CaseMetrics, stored_clauses
+from rules.findings import RuleId
+from rules.notify.metrics import NotifyMetrics
+from rules.notify.service import Notifier
+from rules.store import Store
+from schoolgate.configuration import configuration_at, store_address
+from schoolgate.embedded import configured_channels, desk_server, serve_metrics
+from schoolgate.shell import VERSION, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def serve(config: Path, *, listen: str | None) -> None:
+    """Serve the desk of *config* until somebody asks to stop.
+
+    Args:
+        config: the configuration file.
+        listen: HOST:PORT of the metrics, over the configuration.
+
+    Raises:
+        DocumentError: a file is wrong.
+        StoreError: the store cannot be used.
+        DeskListenError: the desk's port is taken.
+        EnvironmentFailedError: that of the metrics is.
+    """
+    settings = configuration_at(config)
+    listen = listen or settings.metrics.listen
+    channels = configured_channels(settings, folder=config.parent)
+    stop = threading.Event()
+    with ExitStack() as ending:
+        store = Store(store_address(settings.store, folder=config.parent))
+        ending.callback(store.close)
+        desk = desk_server(store, settings=settings, folder=config.parent, desk=settings.desk)
+        registry = _registry(store)
+        metrics = NotifyMetrics(registry)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        signal.signal(signal.SIGHUP, lambda *_: desk.read_again())
+        server = serve_metrics(listen, registry=registry)
+        ending.callback(server.server_close)
+        ending.callback(server.shutdown)
+        desk.start()
+        ending.callback(desk.stop)
+        if channels is not None:
+            notifier = Notifier(store, channels=channels, metrics=metrics, say=say)
+            notifier.start()
+            ending.callback(notifier.stop)
+        say(desk.welcome)
+        say(f"serving http://{listen}/metrics until Ctrl-C")
+        # The kernel may give a signal to any thread; Python acts on it in this one, when this one next runs.
+        while not stop.wait(timeout=0.5):
+            pass
+    say("stopped as asked")
+
+
+def _registry(store: Store) -> CollectorRegistry:
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
+    registry = CollectorRegistry()
+    CaseMetrics(registry, rules=get_args(RuleId), store=store, clauses=partial(stored_clauses, store))
+    build = Gauge("schoolgate_build_info", "Always 1.", ("version", "compiled"), registry=registry)
+    build.labels(version=VERSION, compiled=str(COMPILED).lower()).set(1)
+    return registry

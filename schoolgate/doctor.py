@@ -1,0 +1,226 @@
+"""Looks at everything that the configuration names, and says what to do: what `schoolgate doctor` does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from collector.brokers import connection
+from collector.documents import DocumentError
+from collector.health.broker import broker
+from collector.health.clock import clock
+from collector.health.disk import Need, disk
+from collector.health.interface import interfaces, offload, traffic
+from collector.health.rights import account, capture, folders, secrets
+from collector.outcomes import misconfigured, not_applicable
+from rules.health.alertmanager import alertmanager
+from rules.health.lists import lists
+from rules.health.mail import mail
+from rules.health.rulebook import rulebook
+from rules.health.store import store
+from schoolgate.configuration import configuration_at, store_address
+from schoolgate.embedded import rulebook_files
+from schoolgate.parts import Part
+from schoolgate.rounds import LIMIT_S, Check, Seen, make_rounds, problems
+from schoolgate.shell import Exit, today
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from collector.outcomes import Outcome
+    from collector.topics import Role
+    from schoolgate.configuration import Configuration
+
+    Look = Callable[[], Iterable[Outcome]]
+
+ROLES: Final[dict[Part, Role]] = {Part.COLLECT: "collector", Part.JUDGE: "judge"}
+# Reading some hundred agreements is work, not waiting: a fiftieth of a second each.
+LONGER_S: Final = {"agreements": 60.0}
+# Years of cases of a large district, many times over.
+STORE_OCTETS: Final = 1 << 30
+_STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red", "not applicable": "dim"}
+_WORDS = {"not applicable": "n/a"}
+_SQLITE = "sqlite:///"
+
+
+def doctor(config: Path, *, parts: Sequence[Part], user: str | None, as_json: bool) -> Exit:
+    """Do what `schoolgate doctor` does.
+
+    Args:
+        config: the configuration file.
+        parts: the services that run here; none: whatever the configuration names.
+        user: who the services run as; None: this user, or, as root, the owner of the configuration's folder.
+        as_json: print one JSON document.
+
+    Returns:
+        How to exit: a wrong file comes before a failed environment.
+    """
+    try:
+        settings = configuration_at(config)
+        checks = Consultation(settings, folder=config.parent, parts=parts, user=user).checks(config)
+    except DocumentError as error:
+        wrong = tuple(
+            misconfigured(f"{each.path}:{each.line}: {each.what}", remedy=each.remedy) for each in error.problems
+        )
+        seen = [Seen(check="configuration", outcomes=wrong, seconds=0.0)]
+    else:
+        seen = make_rounds(checks)
+    found = list(problems(seen))
+    if as_json:
+        sys.stdout.write(_document(seen))
+    else:
+        _show(seen)
+    if any(each.wrong == "configuration" for each in found):
+        return Exit.WRONG_INPUT
+    return Exit.ENVIRONMENT if found else Exit.DONE
+
+
+class Consultation:
+    """Which looks an installation needs.
+
+    Args:
+        settings: the configuration.
+        folder: where relative paths in it start.
+        parts: the services that run here; none: whatever the configuration names.
+        user: who the services run as.
+    """
+
+    def __init__(self, settings: Configuration, *, folder: Path, parts: Sequence[Part], user: str | None) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._parts = frozenset(parts)
+        self._user = user
+        source = settings.source.interface if settings.source else None
+        self._interfaces = [source] if isinstance(source, str) else list(source or ())
+        self._kafka = "kafka" in settings.model_fields_set
+        self._store = store_address(settings.store, folder=folder)
+
+    def checks(self, config: Path) -> list[Check]:
+        """Return the looks, in the order in which they are printed.
+
+        Raises:
+            DocumentError: a file that the configuration names for the broker cannot be read.
+        """
+        settings, folder, names = self._settings, self._folder, self._interfaces
+        notify = settings.notify
+        files = rulebook_files(settings, folder=folder)
+        parties = [folder / path for path in settings.parties]
+        tap = self._no_part(Part.COLLECT, Part.RUN) or (None if names else "the configuration names no interface")
+        kafka = self._no_part(Part.COLLECT, Part.JUDGE) or (
+            None if self._kafka else "the configuration names no `kafka`"
+        )
+        telling = self._no_part(Part.DESK, Part.RUN)
+        to = connection(settings.kafka, config=config)
+        looks: list[tuple[str, str | None, Look]] = [
+            ("agreements", None, partial(rulebook, files, today=today)),
+            ("lists", None, partial(lists, parties=parties, location=files.location, today=datetime.now(UTC).date())),
+            ("interface", tap, partial(interfaces, names)),
+            ("offload", tap, partial(offload, names)),
+            ("rights", tap, capture),
+            ("traffic", tap, partial(traffic, names)),
+            ("clock", None, clock),
+            ("folders", None, self._folders),
+            ("secrets", None, self._secrets),
+            ("disk", None if (needs := self._needs()) else "nothing is written here", partial(disk, needs)),
+            ("broker", kafka, partial(broker, to, role=broker_role(self._parts))),
+            ("store", self._no_part(Part.JUDGE, Part.DESK, Part.RUN), partial(store, self._store)),
+            ("alertmanager", telling or _named(notify.alertmanager, "alertmanager"),
+             partial(alertmanager, notify.alertmanager)),
+            ("mail", telling or _named(notify.mail, "mail"), partial(mail, notify, folder=folder)),
+        ]  # fmt: skip
+        return [
+            Check(name=name, look=_nothing(why) if why else look, limit_s=LONGER_S.get(name, LIMIT_S))
+            for name, why, look in looks
+        ]
+
+    def _no_part(self, *parts: Part) -> str | None:
+        """Return why a look that only these parts need is left out, None: it is not."""
+        if not self._parts or self._parts & set(parts):
+            return None
+        return f"only {' and '.join(parts)} need it"
+
+    def _folders(self) -> Iterable[Outcome]:
+        places = {}
+        if self._no_part(Part.COLLECT, Part.RUN) is None and self._settings.source is not None:
+            places["keys"] = (self._folder / self._settings.privacy.key_file).parent
+        if self._kafka and self._no_part(Part.COLLECT) is None:
+            places["spool"] = (self._folder / self._settings.spool.path).parent
+        if (file := self._database_file()) is not None:
+            places["case store"] = file.parent
+        who = account(self._user, folder=self._folder)
+        if who is None:
+            return [misconfigured(f"there is no user {self._user}", remedy="name the user of the service as --user")]
+        return folders(places, who=who) if places else [not_applicable("nothing is written here")]
+
+    def _needs(self) -> list[Need]:
+        needs = []
+        if self._kafka and self._no_part(Part.COLLECT) is None:
+            spool = self._settings.spool
+            needs.append(Need(what="spool", file=self._folder / spool.path, octets=spool.max_bytes))
+        if (file := self._database_file()) is not None:
+            needs.append(Need(what="case store", file=file, octets=STORE_OCTETS))
+        return needs
+
+    def _database_file(self) -> Path | None:
+        """Return the file of the store, None: it is none, or no part here uses it."""
+        if not self._store.startswith(_SQLITE) or self._no_part(Part.JUDGE, Part.DESK, Part.RUN) is not None:
+            return None
+        return Path(self._store.removeprefix(_SQLITE))
+
+    def _secrets(self) -> Iterable[Outcome]:
+        notify = self._settings.notify
+        named: dict[str, object] = {f"secret of {hook.url}": hook.secret for hook in notify.webhook}
+        if self._kafka:
+            named["password of the broker"] = self._settings.kafka.security.password
+        if notify.mail is not None:
+            named["password of the mail server"] = notify.mail.password
+        # Either side has a record of its own for such a file, alike in everything.
+        files = {what: getattr(secret, "file", None) for what, secret in named.items()}
+        found = {what: self._folder / file for what, file in files.items() if file is not None}
+        return secrets(found) if found else [not_applicable("no secret stands in a file of its own")]
+
+
+def broker_role(parts: frozenset[Part]) -> Role | None:
+    """Return the one role that the login of these parts must be able to work as, None: any."""
+    roles = {ROLES[part] for part in parts if part in ROLES}
+    return roles.pop() if len(roles) == 1 else None
+
+
+def _nothing(why: str) -> Look:
+    return lambda: [not_applicable(why)]
+
+
+def _named(value: object, key: str) -> str | None:
+    return None if value else f"the configuration names no `notify.{key}`"
+
+
+def _lines(seen: Iterable[Seen]) -> Iterator[tuple[str, Outcome]]:
+    for one in seen:
+        for outcome in one.outcomes:
+            yield one.check, outcome
+
+
+def _show(seen: Iterable[Seen]) -> None:
+    console = Console(highlight=False, emoji=False, markup=False)
+    for check, outcome in _lines(seen):
+        word = _WORDS.get(outcome.state, outcome.state)
+        remedy = f"; {outcome.remedy}" if outcome.remedy else ""
+        line = Text(f"{word:<8} {check:<14} {outcome.what}{remedy}")
+        line.stylize(_STYLES[outcome.state], 0, len(word))
+        console.print(line, soft_wrap=True)
+
+
+def _document(seen: Iterable[Seen]) -> str:
+    seen = list(seen)
+    lines = [
+        {"check": check, "state": each.state, "what": each.what, "remedy": each.remedy, "wrong": each.wrong}
+        for check, each in _lines(seen)
+    ]
+    return json.dumps({"v": 1, "well": not list(problems(seen)), "checks": lines}, indent=1) + "\n"
