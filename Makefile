@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)
 
-.PHONY: help setup demo image-trial test test-quick test-parts test-kafka same-answer chaos parts check format bench bench-kafka lock asyncapi dashboards sample clean
+.PHONY: help setup demo image-trial test test-quick test-parts test-kafka same-answer chaos parts check format bench bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -75,6 +75,12 @@ asyncapi: setup ## make docs/asyncapi.yaml, the document of the topics, again
 
 dashboards: setup ## make the Grafana dashboards again
 	@$(BIN)/python -m dashboards.generate --out dashboards
+
+screenshots: setup ## make the pictures of the README again (needs Chromium, or apt to fetch it)
+	@$(BIN)/python -m tests.screenshots
+
+bench-desk: setup ## the case desk over 10,000 cases, milliseconds a page (BENCH_ARGS="--cases 50000")
+	@$(BIN)/python -m tests.bench.desk $(BENCH_ARGS)
 
 bench-kafka: setup ## the Kafka way on a real broker, peers beside it (docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench.through_kafka $(BENCH_ARGS)
