@@ -123,15 +123,6 @@ NEXT: Final = {
     "withdrawn": "Nothing. Later evidence no longer supports the case.",
 }
 """Status, or `withdrawn` -> next step."""
-NEXT_OF_RULE: Final = {
-    "no-agreement": "Decide whether the product may be used: sign an agreement, or stop using it.",
-    "agreement-not-in-force": "Renew the agreement, or stop using the product until it is renewed.",
-    "use-paused": "Tell the schools named here that the product is not to be used, or change the decision.",
-    "pilot-outside-group": "Tell the schools named here who may use the pilot, or widen it.",
-    "review-missing": "Have the review done, or stop using the product until it is.",
-    "under-13-not-covered": "Have the missing answers put into the agreement before children under 13 go on using it.",
-}
-"""Rule -> next step of a new case where the district itself can act; for the others it is the vendor's turn."""
 _WHO_GETS_WHAT: Final = (
     "Does your product contact this party? If so: from which of its pages, since when, and why?",
     "Which data does the party receive, and does any of it relate to a pupil?",

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collector.problems import on_one_line
 from rules.console import RULE_TITLES
+from rules.next_steps import ASK, NEXT_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from rules.findings import RuleId
     from rules.notify.docket import Standing
 
 EVENTS: Final[Mapping[str, str]] = {
@@ -44,26 +44,6 @@ SEVERITIES: Final[Mapping[str, str]] = {
     "critical": "Critical: look at it today",
     "warning": "Warning: look at it this week",
     "info": "For your information",
-}
-_ASK: Final = "Ask the vendor which company this is, what it gets, for which purpose, and under which written terms."
-_GATE: Final = "Find out who uses it and stop that, or have its approval decided."
-NEXT_STEPS: Final[Mapping[RuleId, str]] = {
-    "no-agreement": "Find out which class uses it and why; stop the use, or get an agreement signed.",
-    "agreement-not-in-force": "Renew the agreement, or have the use of the product stopped.",
-    "use-paused": _GATE,
-    "pilot-outside-group": _GATE,
-    "review-missing": "Have the missing review made, or pause the product until it is.",
-    "under-13-not-covered": "Take children under 13 out of the product, or get the missing answers from the vendor.",
-    "undeclared-third-party": _ASK,
-    "undeclared-referral": "Ask the vendor to declare the site that pupils are sent to, or to take the link out.",
-    "prohibited-tracking": "Ask the vendor to stop it, and to say since when and for which pupils it took place.",
-    "undisclosed-interest": "Ask the vendor to disclose the relationship and what follows from it for pupils.",
-    "unexplained-telemetry": "Ask the vendor what is measured, what for, and to add it to the agreement.",
-    "cname-cloaked-third-party": _ASK,
-    "plaintext-transport": "Ask the vendor to encrypt the connection; until then, weigh a pause.",
-    "outside-hours": "Ask the vendor what its product does while no school is in session.",
-    "upload-above-declared": "Ask the vendor what is sent, and why it is more than was declared.",
-    "storage-country": "Ask the vendor where the data are kept.",
 }
 CLOSE_REMARK: Final = (
     "If the vendor shows that all is in order, amend the agreement file or close the case with that reason. If it may "
@@ -130,7 +110,7 @@ def case_words(standing: Standing, *, place: Place) -> dict[str, Any]:
         "groups": ", ".join(map(plain, view["groups"])) or "not known",
         "first_seen": local(view["first_seen"], zone=place.zone),
         "last_seen": local(view["last_seen"], zone=place.zone),
-        "next_step": NEXT_STEPS.get(view["rule"], _ASK),
+        "next_step": NEXT_STEPS.get(view["rule"], ASK),
         "url": place.case_url(standing.case_id),
     }
 

@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.problems import DocumentError
+from rules.next_steps import NEXT_STEPS
 from rules.notify.channel import CaseNotice, Channel, ChannelDownError, DigestNotice, NoticeRefusedError
 from rules.notify.channels import open_channels
 from rules.notify.docket import Standing
 from rules.notify.mail import Letters
 from rules.notify.templating import Templates
-from rules.notify.wording import NEXT_STEPS, specimen
+from rules.notify.wording import specimen
 from rules.settings import Notify
 from tests.monitoring.school_day import RULES
 from tests.parts.certificates import Authority

@@ -17,8 +17,9 @@ from rules.desk.chart import chart_of
 from rules.desk.letter import letter_about
 from rules.desk.page import account_of, for_members, office_of, render
 from rules.desk.story import story_of
-from rules.desk.words import ACTS, NEXT, NEXT_OF_RULE, OPEN_TO
+from rules.desk.words import ACTS, NEXT, OPEN_TO
 from rules.export.words import LIMITS
+from rules.next_steps import NEXT_STEPS, OURS
 from rules.told import told
 from rules.versions import OPEN
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rules.desk.chart import Chart
     from rules.desk.letter import Letter
     from rules.desk.story import Event
+    from rules.findings import RuleId
     from rules.store.rows import Act, CaseRow
 
 LONGEST_ID: Final = 64
@@ -88,7 +90,7 @@ def sheet(request: Request, case_id: str) -> Sheet | None:
         limits=(str(view["cannot_see"]), *LIMITS),
         chart=_chart(row),
         story=story_of(entries, with_notes=account_of(request).may("notes")),
-        next_step=(NEXT_OF_RULE.get(view["rule"]) if standing in {"new", "acknowledged"} else None) or NEXT[standing],
+        next_step=_next_step(view["rule"], standing=standing),
         seen=entries[-1].seq if entries else 0,
     )
 
@@ -142,6 +144,11 @@ def _letter(request: Request) -> tuple[Sheet, Letter]:
     papers = office_of(request).papers
     on = papers.today(office_of(request).clock())
     return found, letter_about(found.id, found.view, agreement=found.agreement, district=papers.district, on=on)
+
+
+def _next_step(rule: RuleId, *, standing: str) -> str:
+    """Return what to do next: about a case of its rule while it is young and ours, else of its status."""
+    return NEXT_STEPS[rule] if rule in OURS and standing in {"new", "acknowledged"} else NEXT[standing]
 
 
 def _chart(row: CaseRow) -> Chart | None:
