@@ -75,6 +75,8 @@ def started(lab: Lab, folder: Path, verb: str, *, setpriv: list[str], confined: 
         words = [python, str(folder / "program/tests/deployment/confined.py"), json.dumps(confined), *words]
     script = f'{" && ".join(mounts)} && exec "$@"'
     environment = [f"PYTHONPATH={folder / 'program'}:{folder / 'packages'}", "PYTHONDONTWRITEBYTECODE=1"]
+    # A Python with a library of its own looks for it where it was installed, which may be closed to others.
+    environment.append(f"LD_LIBRARY_PATH={folder / 'python' / 'lib'}")
     command = ["ip", "netns", "exec", lab.here, "env", *environment, "unshare", "--mount", "sh", "-c", script, "sh"]
     return Program([*command, "setpriv", *setpriv, "--no-new-privs", *words], log=folder / "service.log")
 
