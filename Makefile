@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 STAMP := $(VENV)/.ready
-# Tests with brokers wait more than they work, so that four processes keep two cores busy.
-TEST_WORKERS ?= 4
+# Tests with brokers wait more than they work, so that five processes keep two cores busy.
+TEST_WORKERS ?= 5
 # What the compiled modules are made of; a change compiles them again.
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)

@@ -1,4 +1,4 @@
-"""A short chaos: two rounds on a real broker. `make chaos` plays two hundred."""
+"""A short chaos: one round on a real broker. `make chaos` plays two hundred."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from tests.chaos.plan import KINDS, draw
 from tests.chaos.worker import open_lane, play_round
 from tests.parts.kafka_jars import KafkaJars
 
-# Seed and number of rounds without long waits: together they kill a collector, judges and the broker, cut the network,
-# fill the spool's disk and let the clock jump.
-ROUNDS = ((1, 62), (7, 189))
-LANES = 2
+# Seed and number of a round without long waits: it fills the spool's disk, kills the broker and kills a judge.
+SEED, NUMBER = 7, 155
 LIMIT_S = 600
 
 
@@ -33,18 +31,15 @@ def test_two_hundred_rounds_meet_every_kind_of_fault() -> None:
 
 @pytest.fixture
 def pool(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPoolExecutor]:
-    """Processes of their own: a lane moves the process that opens it into other namespaces, for good."""
+    """A process of its own: a lane moves the process that opens it into other namespaces, for good."""
     assert kafka_jars
     context = multiprocessing.get_context("spawn")
     folder = tmp_path_factory.mktemp("chaos")
-    with ProcessPoolExecutor(LANES, mp_context=context, initializer=open_lane, initargs=(folder,)) as executor:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=open_lane, initargs=(folder,)) as executor:
         yield executor
 
 
 @pytest.mark.kafka
-def test_two_rounds_of_chaos_lose_nothing_and_count_nothing_twice(pool: ProcessPoolExecutor) -> None:
-    played = [pool.submit(play_round, seed=seed, number=number, only=None) for seed, number in ROUNDS]
-    outcomes = [each.result(timeout=LIMIT_S) for each in played]
-    assert [(outcome.plan.seed, outcome.plan.number, outcome.problems) for outcome in outcomes] == [
-        (*each, ()) for each in ROUNDS
-    ]
+def test_a_round_of_chaos_loses_nothing_and_counts_nothing_twice(pool: ProcessPoolExecutor) -> None:
+    outcome = pool.submit(play_round, seed=SEED, number=NUMBER, only=None).result(timeout=LIMIT_S)
+    assert not outcome.problems, outcome.plan

@@ -84,9 +84,9 @@ def noida_binary(pytestconfig: pytest.Config) -> Path:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """The broker that the whole run shares: the given one, else Apache Kafka, else noida-db.
+    """The broker that a module shares: the given one, else Apache Kafka, else noida-db.
 
     Tests use topics of their own and never harm it; one that must kill a broker takes `mortal_broker`.
     """
@@ -117,11 +117,11 @@ def mortal_broker(pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path: 
         own.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def secure_broker(
     pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SecureBroker]:
-    """Apache Kafka with SASL_SSL and ACLs, shared by the whole run. noida-db cannot stand in here."""
+    """Apache Kafka with SASL_SSL and ACLs, shared by a module. noida-db cannot stand in here."""
     own = SecureBroker(kafka_jars, folder=tmp_path_factory.mktemp("secure-broker"))
     own.start()
     _note(pytestconfig, own.name)
