@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 STAMP := $(VENV)/.ready
-# Tests with brokers wait more than they work, so that five processes keep two cores busy.
-TEST_WORKERS ?= 5
+# Tests with brokers wait more than they work, so that four processes keep two cores busy.
+TEST_WORKERS ?= 4
 # What the compiled modules are made of; a change compiles them again.
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)
@@ -39,20 +39,20 @@ test: setup test-parts ## the suite (Apache Kafka and the other parts go into yo
 	@$(TEST) $(TEST_ARGS)
 
 test-quick: setup ## the suite, but for what needs a broker
-	@$(TEST) -m 'not kafka' $(TEST_ARGS)
+	@$(TEST) -m 'not kafka and not long' $(TEST_ARGS)
 
 # A run that somebody gave a broker to, or that can have none, goes on all the same: what is missing is skipped by name.
 test-parts: setup
 	@test -n "$$SCHOOLGATE_TEST_KAFKA" || $(BIN)/python -m tests.parts.kafka_jars --install || true
 
 same-answer: setup test-parts ## every way to the report over every open set of scenarios (a quarter of an hour)
-	@SCHOOLGATE_TEST_DAYS=all $(BIN)/python -m pytest -m kafka --durations=0 tests/system/test_same_answer.py $(TEST_ARGS)
+	@SCHOOLGATE_TEST_DAYS=all $(BIN)/python -m pytest -m long --durations=0 tests/system/test_same_answer.py $(TEST_ARGS)
 
 parts: setup ## the broker that tests use, into your cache folder (PARTS_ARGS=--install: with Java and Maven, as root)
 	@$(BIN)/python -m tests.parts.kafka_jars $(PARTS_ARGS) || $(BIN)/python -m tests.parts.noida
 
 test-kafka: setup test-parts ## the tests with real brokers alone
-	@$(TEST) -m kafka $(TEST_ARGS)
+	@$(TEST) -m 'kafka and not long' $(TEST_ARGS)
 
 chaos: setup ## seeded rounds of chaos on a real broker, 200 by default (CHAOS_ARGS="--rounds 200 --seed 1"; docs/chaos.md)
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

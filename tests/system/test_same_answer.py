@@ -1,6 +1,6 @@
 """The same answer every way: `check`, `run`, `collect` with one judge, and with four that are killed again and again.
 
-In the suite the sample day; `make same-answer` takes every open set of scenarios, too.
+`make same-answer` runs it: the sample day and every open set of scenarios.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.parts.broker import KafkaBroker
 from tests.parts.topics import make_topics
 from tests.system.same_answer import SCENARIOS, Day, ThroughKafka, checked, differences, embedded, sample_day, scenario
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 ALL = "SCHOOLGATE_TEST_DAYS"
 """Environment variable: `all` takes every open set of scenarios, which is a quarter of an hour."""
