@@ -1,0 +1,119 @@
+"""Who else may stand behind a contact: agents, habits of some devices, hubs, and pages that people open by themselves.
+
+Each test only ever takes an accusation away, or says that a domain is a page and no party. Thresholds were set on days
+made for the purpose (tests/parts/school_days) and hold on days that nobody has tuned on (docs/decisions/0018).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from rules.contacts import PRODUCT_MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rules.edges import Role
+    from rules.windows import Counts, Row
+
+AGENT_LEAST_SITES: Final = 10
+AGENT_LEAST_VISITS: Final = 20
+AGENT_MEDIAN: Final = 0.05
+AGENT_SHARE: Final = 0.8
+"""A party that comes at once after nearly every site, about as often after each, belongs to no product."""
+
+HABIT_LEAST_SITES: Final = 10
+HABIT_SHARE: Final = 0.1
+HABIT_TIMES: Final = 10.0
+"""A party that also follows so many of the other sites on the devices that speak for an edge, and ten times as many as
+it follows everywhere, is a habit of those devices: an extension of one class, an agent of one school."""
+
+HUB_VISITS: Final = 0.1
+HUB_LEADS: Final = 0.5
+HUB_FRESH: Final = 0.5
+"""What comes seconds after a site of a tenth of all visits, half of which lead elsewhere, may be of a tool that it
+opened unseen."""
+
+PAGE_SHARE: Final = 0.18
+"""A domain that is met unprompted so often is a page that people open; parties are reached through pages."""
+PAGE_LEAST_CONTACTS: Final = 10
+SURELY_PAGE_SHARE: Final = 0.5
+PAGE_FRESH_SHARE: Final = 0.5
+"""Whoever looks for a page takes seconds; a party is there at once."""
+
+
+def pages_in(counts: Counts, *, is_service: Callable[[str], bool]) -> set[str]:
+    """Return the domains that people open by themselves; one that was hardly seen is taken for one, as a rival."""
+    pages = set()
+    for domain, met in counts.met.items():
+        if is_service(domain):
+            continue
+        share = (counts.alone[domain] + counts.unprompted[domain]) / (2 * met)
+        if share >= PAGE_SHARE or met < PAGE_LEAST_CONTACTS:
+            pages.add(domain)
+    return pages
+
+
+def answers_everywhere(counts: Counts, *, party: str) -> bool:
+    """Return whether *party* comes after nearly every site alike: a filter, an agent, an extension of everybody's."""
+    answered = counts.answered[party] if party in counts.answered else Counter[str]()
+    shares = sorted(
+        answered[site] / visits
+        for site, visits in counts.visits.items()
+        if visits >= AGENT_LEAST_VISITS and site != party
+    )
+    if len(shares) < AGENT_LEAST_SITES:
+        return False
+    median = shares[len(shares) // 2]
+    alike = sum(share >= median / 4 for share in shares)
+    return median >= AGENT_MEDIAN and alike >= AGENT_SHARE * len(shares)
+
+
+def is_habit(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
+    """Return whether the devices that speak for an edge meet its party after whatever they open.
+
+    Args:
+        rows: contacts of one party that are credited to the product; not empty.
+        product: the product.
+        counts: everything.
+    """
+    devices = {(row.day, row.device): (row.others, row.answered) for row in rows}
+    others = sum(each[0] for each in devices.values())
+    if others < HABIT_LEAST_SITES:
+        return False
+    share = sum(each[1] for each in devices.values()) / others
+    elsewhere = counts.answered.get(rows[0].party, Counter[str]())
+    everywhere = sum(counts.visits.values()) - counts.visits[product]
+    usual = (sum(elsewhere.values()) - elsewhere[product]) / max(everywhere, 1)
+    return share >= HABIT_SHARE and share >= HABIT_TIMES * usual
+
+
+def is_behind_hub(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
+    """Return whether the product is a hub and the party comes late after it, as if behind a tool that it opened.
+
+    Args:
+        rows: contacts of one party that are credited to the product; not empty.
+        product: the product.
+        counts: everything.
+    """
+    visits = counts.visits[product]
+    everything = sum(number for site, number in counts.visits.items() if site.startswith(PRODUCT_MARK))
+    if visits < HUB_VISITS * everything or counts.led[product] < HUB_LEADS * visits:
+        return False
+    fresh = sum((product, True) in row.active for row in rows)
+    return fresh < HUB_FRESH * len(rows)
+
+
+def role_of(party: str, *, pages: set[str], counts: Counts) -> Role:
+    """Return whether *party* is a page that people open by themselves; *pages*: what `pages_in` returned."""
+    met = counts.met[party]
+    if party not in pages or met < PAGE_LEAST_CONTACTS:
+        return "party"
+    if (counts.alone[party] + counts.unprompted[party]) / (2 * met) >= SURELY_PAGE_SHARE:
+        return "page"
+    rows = (row.active for row in counts.rows if row.party == party)
+    together = Counter(any(fresh for _site, fresh in active) for active in rows)
+    for active, number in counts.others.get(party, {}).items():
+        together[any(fresh for _site, fresh in active)] += number
+    return "page" if together[True] <= PAGE_FRESH_SHARE * sum(together.values()) else "party"

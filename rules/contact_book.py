@@ -1,0 +1,90 @@
+"""Contacts and counts of the embedded service, in its store: open days as contacts, closed ones as counts alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from rules.contacts import ContactLog, pieces
+from rules.counted import packed, unpacked
+from rules.windows import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rules.store import Store
+
+CONTACTS: Final = "contacts/"
+"""State names of the contacts of open days: day, number of the piece."""
+COUNTED: Final = "counted/"
+"""State names of the counts of closed days: day, hour since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is to be written down."""
+
+    written: Mapping[str, bytes]
+    """State by name."""
+    dropped: tuple[str, ...]
+    """Names of state that is to be forgotten."""
+    taken: int
+    """Contacts among it."""
+
+
+class ContactBook:
+    """Keeps contacts over restarts.
+
+    Args:
+        store: where they lie.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.log = ContactLog()
+        """The contacts of open days."""
+        self.closed = Counts()
+        """The counts of closed days."""
+        self._names: dict[date, list[str]] = {}
+        self._number = 0
+        for name, octets in store.states(CONTACTS).items():
+            day, _, number = name.removeprefix(CONTACTS).partition("/")
+            self.log.restore(date.fromisoformat(day), octets)
+            self._names.setdefault(date.fromisoformat(day), []).append(name)
+            self._number = max(self._number, int(number) + 1)
+        self._counted = {name: unpacked(octets) for name, octets in store.states(COUNTED).items()}
+        for name in sorted(self._counted):
+            self.closed.add(self._counted[name])
+        self._written: dict[str, bytes] = {}
+        self._dropped: list[str] = []
+        self.log.fresh = []
+
+    def close(self, day: date, *, hours: Mapping[int, Counts]) -> None:
+        """Replace the contacts of *day* by counts, when next written down."""
+        for hour, counts in hours.items():
+            name = f"{COUNTED}{day.isoformat()}/{hour}"
+            whole = self._counted.setdefault(name, Counts())
+            whole.add(counts)
+            self._written[name] = packed(whole)
+        self._dropped += self._names.pop(day, [])
+        self.log.fresh = [met for met in self.log.fresh or () if met.day != day]
+
+    def changes(self) -> Kept:
+        """Return what changed since the last commit."""
+        fresh = self.log.fresh or []
+        written = dict(self._written)
+        for day, octets in pieces(fresh).items():
+            written[f"{CONTACTS}{day.isoformat()}/{self._number}"] = octets
+        return Kept(written=written, dropped=tuple(self._dropped), taken=len(fresh))
+
+    def committed(self, kept: Kept) -> None:
+        """Take *kept* for written down."""
+        self._written = {name: body for name, body in self._written.items() if kept.written.get(name) != body}
+        self._dropped = [name for name in self._dropped if name not in kept.dropped]
+        for name in kept.written:
+            if name.startswith(CONTACTS):
+                day = date.fromisoformat(name.removeprefix(CONTACTS).partition("/")[0])
+                self._names.setdefault(day, []).append(name)
+        if kept.taken:
+            self._number += 1
+            del (self.log.fresh or [])[: kept.taken]
