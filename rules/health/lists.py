@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Final
 import maxminddb
 
 from collector.outcomes import misconfigured, not_applicable, warning, well
+from rules.lists.catalogue import lists_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from collector.outcomes import Outcome
+    from rules.lists.catalogue import NamedList
 
 # Registries change suffixes a few times a month; the few that matter to schools, once in years.
 SUFFIXES_MAY_BE_DAYS: Final = 400
 # Addresses change hands all the time; suppliers of country databases publish every week or month.
 LOCATIONS_MAY_BE_DAYS: Final = 120
+# Publishers bring out new ones every week to every few months.
+LISTS_MAY_BE_DAYS: Final = 180
 # Companies and their domains change; once a year somebody should look through the district's own list.
 PARTIES_MAY_BE_DAYS: Final = 400
 _VERSION = re.compile(rb"^// VERSION: (\d{4})-(\d\d)-(\d\d)", re.MULTILINE)
@@ -32,12 +36,16 @@ def lists(*, parties: Sequence[Path], location: Path | None, today: date) -> Ite
     """Yield the age of each list.
 
     Args:
-        parties: the district's own party files.
+        parties: the district's own party files, and lists files.
         location: country database; None: there is none.
         today: the date.
     """
     yield suffixes(today=today)
     for path in parties:
+        if named := lists_in(path):
+            for each in named:
+                yield _of_others(each, today=today)
+            continue
         try:
             changed = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC).date()
         except OSError as error:
@@ -49,6 +57,18 @@ def lists(*, parties: Sequence[Path], location: Path | None, today: date) -> Ite
         yield not_applicable("no country database is named, so no case says where a server stands")
     else:
         yield _location(location, today=today)
+
+
+def _of_others(named: NamedList, *, today: date) -> Outcome:
+    what = f"the list {named.entry.title} ({named.place})"
+    # Whether its octets are the right ones is told where the rulebook is read, which reads them anyhow.
+    if not named.place.exists():
+        remedy = f"get it, or take its row out of {named.catalogue}; until then its hosts are of unknown kind"
+        return misconfigured(f"{what} is not there", remedy=remedy)
+    if named.entry.date > today:
+        return misconfigured(f"{what} is of {named.entry.date}, a day to come", remedy="correct its `date`")
+    remedy = "get a newer one, and enter it with `schoolgate parties add`"
+    return _aged(what, since=named.entry.date, today=today, most=LISTS_MAY_BE_DAYS, remedy=remedy)
 
 
 def suffixes(*, today: date) -> Outcome:

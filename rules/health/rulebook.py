@@ -37,6 +37,8 @@ def rulebook(files: RulebookFiles, *, today: Callable[[Network], date]) -> Itera
         for problem in error.problems:
             yield misconfigured(f"{problem.path}:{problem.line}: {problem.what}", remedy=problem.remedy)
         return
+    for unused in found.parties.warnings:
+        yield warning(f"{unused.path}:{unused.line}: {unused.what}", remedy=unused.remedy)
     day = today(found.network)
     standing = {agreement.id: status_on(agreement, day) for agreement in found.agreements}
     in_force = [each for each in found.agreements if standing[each.id] == "in_force"]
