@@ -1,0 +1,1 @@
+"""Agreements and evidence that come from, or go to, programs and offices elsewhere."""
