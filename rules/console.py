@@ -10,6 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rules.findings import DISTRICT_PREFIX
+from rules.life_cycle import CODES
+from rules.next_steps import RETURNS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
@@ -21,8 +25,9 @@ if TYPE_CHECKING:
 FEWEST_SHOWN = 5
 """Counts of devices below this read "fewer than 5": a smaller number may be one class or one child."""
 TIME_STEP = timedelta(minutes=15)
+AUDIENCE_WORDS = {"under_13": "under 13", "older": "older pupils", "staff": "staff"}
 COLOURS = {"critical": "bold white on red", "warning": "bold black on yellow", "info": "bold black on cyan"}
-RULE_TITLES = {
+RULE_TITLES: dict[str, str] = {
     "no-agreement": "A product is used without an agreement",
     "agreement-not-in-force": "The agreement is not in force",
     "use-paused": "A paused or prohibited product is used",
@@ -40,6 +45,13 @@ RULE_TITLES = {
     "upload-above-declared": "Devices send more than was declared",
     "storage-country": "A server stands outside the declared countries",
 }
+
+
+def rule_title(rule: str) -> str:
+    """Return what a case of *rule* is called; of a district's own rule only the id is known everywhere."""
+    if rule.startswith(DISTRICT_PREFIX):
+        return f"A rule of the district: {rule.removeprefix(DISTRICT_PREFIX).replace('-', ' ')}"
+    return RULE_TITLES.get(rule, rule)
 
 
 def clean(name: object) -> str:
@@ -79,17 +91,76 @@ def show_report(report: Mapping[str, Any], console: Console, *, zone: ZoneInfo) 
     """
     cases = report["cases"]
     console.print()
+    show_span(report.get("span"), console, zone=zone)
     if not cases:
         console.print("No case: nothing that was seen contradicts an agreement.", style="bold green")
     for case in cases:
         show_case(case, console, zone=zone)
     _show_waived(report.get("waived") or [], console)
+    show_differential(report.get("differential") or [], console)
     console.print(coverage_table(report["coverage"]))
     _show_blind(report["coverage"], console)
     _show_gaps(report["agreements"], console)
     for error in report["errors"]:
         console.print(f"note: {clean(error)}", style="yellow", highlight=False, markup=False)
     console.print(headline(cases), style="bold", highlight=False)
+
+
+def show_span(span: Mapping[str, Any] | None, console: Console, *, zone: ZoneInfo) -> None:
+    """Print to which time the report is held; None: to none, and nothing is printed."""
+    if span is None:
+        return
+    ends = [
+        f"{word} {_moment(span[key], zone)}"
+        for word, key in (("from", "since"), ("before", "until"))
+        if span[key] is not None
+    ]
+    console.print(
+        Text(
+            f"Span: only flows that began {' and '.join(ends)}. {span['outside']:,} events lay outside it and count "
+            "nowhere.\n"
+        )
+    )
+
+
+def _moment(stamp: str, zone: ZoneInfo) -> str:
+    # The user wrote it, so it is told in full; its zone tells on which side of a change of clocks it lies.
+    return f"{datetime.fromisoformat(stamp).astimezone(zone):%a %d %b %Y %H:%M:%S %Z}"
+
+
+def show_differential(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print the third parties that meet only some of those who use a product (`rules.differential`)."""
+    different = [row for row in rows if row["only"]]
+    if not different:
+        return
+    table = Table(
+        title="Third parties that meet only some of a product's users: something to ask the vendor, no case",
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("Product")
+    table.add_column("Third party")
+    for word in AUDIENCE_WORDS.values():
+        table.add_column(word, justify="right")
+    table.add_column("Meets only")
+    for row in different:
+        said = ", ".join(AUDIENCE_WORDS[each] for each in row["only"])
+        if row["unclear"]:
+            said += f" ({', '.join(AUDIENCE_WORDS[each] for each in row['unclear'])} used it too little to tell)"
+        met = (_met(row["audiences"].get(each)) for each in AUDIENCE_WORDS)
+        table.add_row(Text(clean(row["agreement"])), Text(clean(row["party"])), *met, said)
+    console.print(table)
+    console.print("Device-days that met the party, of those that used the product.\n", style="dim", highlight=False)
+
+
+def _met(audience: Mapping[str, int] | None) -> str:
+    if audience is None:
+        return "not used"
+    met, used = (
+        f"fewer than {FEWEST_SHOWN}" if 0 < count < FEWEST_SHOWN else f"{count:,}" if count else "none"
+        for count in (audience["devices"], audience["product_devices"])
+    )
+    return f"{met} of {used}"
 
 
 def headline(cases: Sequence[Mapping[str, Any]]) -> str:
@@ -103,7 +174,7 @@ def show_case(case: Mapping[str, Any], console: Console, *, zone: ZoneInfo) -> N
     """Print one case as a privacy officer would want to read it."""
     title = Text()
     title.append(f" {case['severity'].upper()} ", style=COLOURS[case["severity"]])
-    title.append(f" {RULE_TITLES[case['rule']]}", style="bold")
+    title.append(f" {rule_title(case['rule'])}", style="bold")
     title.append(f"  {clean(case['agreement'] or case['subject'])}", style="bold cyan")
     console.print(title)
     grid = Table.grid(padding=(0, 2))
@@ -181,7 +252,11 @@ def show_log(entries: Iterable[LogEntry], console: Console, *, zone: ZoneInfo) -
         if told.get("changed"):
             line += f": {', '.join(told['changed'])}"
         if "by" in told:
-            line += f" by {clean(told['by'])}{': ' if told['text'] else ''}{clean(told['text'])}"
+            code = CODES.get(entry.kind, {}).get(str(told.get("reason")))
+            said = ". ".join(clean(part) for part in (code, told["text"]) if part)
+            line += f" by {clean(told['by'])}{': ' if said else ''}{said}"
+        if told.get("because"):
+            line += f" ({'; '.join(RETURNS.get(name, name) for name in told['because'])})"
         console.print(Text(line), style="dim", highlight=False)
 
 

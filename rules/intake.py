@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 import msgspec
@@ -22,6 +22,13 @@ MAX_LINE_BYTES = 65_536
 
 # A wrong file is wrong in every line; twenty examples are enough to see why.
 MAX_PROBLEMS = 20
+
+# What a capture file can say, and what every time zone can tell as a local date.
+FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MOMENT: Final = datetime(9998, 12, 31, tzinfo=UTC)
+
+# No flow part carries more; what does would break the sums of everybody else.
+MAX_COUNT: Final = 1 << 48
 
 _EVENTS: Final[TypeAdapter[FlowEvent]] = TypeAdapter(FlowEvent)
 _NO_OFFSET: Final = timedelta(0)
@@ -86,9 +93,20 @@ def read_event(line: bytes) -> FlowEvent:
         what, remedy = _explain(error.errors(include_url=False)[0])
         raise EventError(what, remedy=remedy) from None
     for name, stamp in (("started_at", event.started_at), ("ended_at", event.ended_at)):
-        if moment(stamp) is None:
+        at = moment(stamp)
+        if at is None:
             raise EventError(f"`{name}` is no time in UTC", remedy="write it like 2026-10-14T15:00:00.000000Z")
+        if not FIRST_MOMENT <= at <= LAST_MOMENT:
+            raise EventError(f"`{name}` lies before 1970 or after 9998", remedy="write when the packet was seen")
+    if not is_countable(event):
+        raise EventError("a count is negative, or larger than any flow", remedy="write what was counted, 0 or more")
     return event
+
+
+def is_countable(event: FlowEvent) -> bool:
+    """Return whether every count of *event* is one that a flow can have, so that sums with it stay sums."""
+    counts = (event.bytes_up, event.bytes_down, event.packets_up, event.packets_down, event.plaintext_bytes_up)
+    return min(counts) >= 0 and max(counts) <= MAX_COUNT and 0 <= event.part <= MAX_COUNT
 
 
 def read_events(lines: Iterable[bytes], *, path: str) -> Iterator[FlowEvent]:

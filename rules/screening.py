@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from rules.intake import MAX_LINE_BYTES, EventError, moment, read_record
+from rules.intake import MAX_LINE_BYTES, EventError, is_countable, moment, read_record
 from rules.records import KIND, WATERMARK
 from rules.watermarks import ControlError, Watermark, read_watermark
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 # By the contract any age in between is judged, for a collector may drain a backlog of days.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST: Final = timedelta(hours=25)
-
-# No flow part carries more; what does would break the sums of everybody else.
-MAX_COUNT = 1 << 48
 
 
 class RefusedError(ValueError):
@@ -64,8 +61,7 @@ def event_in(record: Record) -> Screened:
     started, ended = moment(event.started_at), moment(event.ended_at)
     if started is None or ended is None:
         raise RefusedError("not_an_event")
-    counts = (event.bytes_up, event.bytes_down, event.packets_up, event.packets_down, event.plaintext_bytes_up)
-    if min(counts) < 0 or max(counts) > MAX_COUNT or event.part < 0:
+    if not is_countable(event):
         raise RefusedError("not_an_event")
     if event.device is None or record.key != event.device.encode():
         raise RefusedError("wrong_key")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from heapq import merge
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -12,49 +13,134 @@ from rich.console import Console
 
 from collector.capture import CaptureEvents
 from collector.lab import without_addresses
+from collector.problems import DocumentError
 from collector.progress import ReadingBar
 from collector.sources.event_file import EventFile, looks_like_events
 from collector.sources.octets import OctetSource
 from collector.watch import new_pseudonyms
+from rules.agreements.load import load_agreements
+from rules.comparison import compare
+from rules.comparison_view import show_comparison
 from rules.console import show_report
 from rules.day_keys import DayKeys
+from rules.district.rule import untold
 from rules.intake import read_events
 from rules.judgement import Judgement
+from rules.lab_evidence import strays
 from rules.rulebook import load_rulebook
+from rules.span import Within, span_of
 from schoolgate.shell import Exit, new_key, tell_warning, today
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from collector.events import FlowEvent
+    from collector.problems import Problem
     from collector.pseudonyms import Pseudonyms
     from collector.segments import Network
-    from rules.rulebook import RulebookFiles
+    from rules.agreements.model import Agreement
+    from rules.rulebook import Rulebook, RulebookFiles
 
 
-def check(inputs: Sequence[str], *, files: RulebookFiles, as_json: bool) -> Exit:
+# Events that one rulebook judges before the other sees them: enough to lose no time in between, too few to count.
+PORTION = 1_000
+
+
+def check(
+    inputs: Sequence[str],
+    *,
+    files: RulebookFiles,
+    since: str | None = None,
+    until: str | None = None,
+    against: Path | None = None,
+    as_json: bool,
+) -> Exit:
     """Judge *inputs*, print the report, and return how the verb ends.
 
+    Args:
+        inputs: captures or files of events, in any order.
+        files: what they are compared with.
+        since: only flows that began on this date, or at this time, or later; as the user wrote it.
+        until: only flows that began on this date, or before this time, or earlier; as the user wrote it.
+        against: folder of other agreements; then the difference between the two reports is printed.
+        as_json: print JSON.
+
     Raises:
-        DocumentError: a file of the district or an event is wrong.
+        DocumentError: a file of the district, an event, or the span is wrong.
         CaptureError: an input is neither a capture nor events.
     """
-    rulebook = load_rulebook(files)
-    pseudonyms, _ring = new_pseudonyms(rulebook.network, make_key=new_key)
-    judgement = Judgement(rulebook, token_key=DayKeys(new_key).of, today=today(rulebook.network))
-    warnings: list[str] = []
+    rulebooks = _rulebooks(files, against=against)
+    network = rulebooks[0].network
+    span = span_of(since=since, until=until, zone=network.time_zone)
+    within = None if span is None else Within(span)
+    # One key for both: the same device-day is the same one under either set.
+    token_key = DayKeys(new_key).of
+    judgements = [Judgement(each, token_key=token_key, today=today(network)) for each in rulebooks]
+    warnings = list(strays(rulebooks[0].lab, agreements=(each.id for each in rulebooks[0].agreements)))
+    for stray in warnings:
+        tell_warning(stray)
+    for unused in rulebooks[0].parties.warnings:
+        tell_warning(str(unused))
     with ReadingBar() as bar:
-        streams = [
-            events_of(path, network=rulebook.network, pseudonyms=pseudonyms, bar=bar, warnings=warnings)
-            for path in inputs
-        ]
-        judgement.judge(merge(*streams, key=attrgetter("ended_at")) if len(streams) > 1 else streams[0])
-    report = judgement.report(errors=warnings)
+        events = _merged(inputs, network=network, bar=bar, warnings=warnings)
+        _judge(events if within is None else within.of(events), judgements=judgements)
+    for trouble in untold(rulebooks[0].rules):
+        tell_warning(trouble)
+    for judgement in judgements:
+        judgement.attribute()
+    reports = [judgement.report(errors=warnings) for judgement in judgements]
+    told = reports[0] if against is None else compare(*reports, against=str(against))
+    if span is not None and within is not None:
+        told["span"] = span.as_report(outside=within.outside)
     if as_json:
-        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    elif against is None:
+        show_report(told, Console(), zone=network.time_zone)
     else:
-        show_report(report, Console(), zone=rulebook.network.time_zone)
-    return Exit.CASES if any(case["severity"] != "info" for case in report["cases"]) else Exit.DONE
+        show_comparison(told, Console(), zone=network.time_zone)
+    return Exit.CASES if any(case["severity"] != "info" for case in reports[-1]["cases"]) else Exit.DONE
+
+
+def _rulebooks(files: RulebookFiles, *, against: Path | None) -> list[Rulebook]:
+    """Return what to judge by: the rulebook of *files* and, where asked for, the same one with other agreements.
+
+    Raises:
+        DocumentError: with every problem of every file of both.
+    """
+    if against is None:
+        return [load_rulebook(files)]
+    problems: list[Problem] = []
+    others: tuple[Agreement, ...] = ()
+    try:
+        others = load_agreements(against)
+    except DocumentError as error:
+        problems.extend(error.problems)
+    try:
+        rulebook = load_rulebook(files)
+    except DocumentError as error:
+        raise DocumentError({*error.problems, *problems}) from None
+    if problems:
+        raise DocumentError(problems)
+    return [rulebook, rulebook.with_agreements(others)]
+
+
+def _judge(events: Iterable[FlowEvent], *, judgements: Sequence[Judgement]) -> None:
+    """Let every judgement see every event, the input being read once."""
+    if len(judgements) == 1:
+        judgements[0].judge(events)
+        return
+    stream = iter(events)
+    while portion := list(islice(stream, PORTION)):
+        for judgement in judgements:
+            judgement.judge(portion)
+
+
+def _merged(inputs: Sequence[str], *, network: Network, bar: ReadingBar, warnings: list[str]) -> Iterable[FlowEvent]:
+    """Return the events of all *inputs* by time. Raises at once when one is no input."""
+    pseudonyms, _ring = new_pseudonyms(network, make_key=new_key)
+    streams = [events_of(path, network=network, pseudonyms=pseudonyms, bar=bar, warnings=warnings) for path in inputs]
+    return merge(*streams, key=attrgetter("ended_at")) if len(streams) > 1 else streams[0]
 
 
 def events_of(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from collector.problems import DocumentError, Problem
 from schoolgate.agreements import app as agreements_app
 from schoolgate.cases import app as cases_app
 from schoolgate.desk import app as desk_app
+from schoolgate.district_rules import app as rules_app
 from schoolgate.kafka import app as kafka_app
+from schoolgate.parties import app as parties_app
 from schoolgate.parts import Part  # noqa: TC001 -- typer reads it
 from schoolgate.shell import VERSION, end_with_the_reader
 from schoolgate.store import app as store_app
@@ -29,6 +33,8 @@ app.add_typer(agreements_app, name="agreements")
 app.add_typer(cases_app, name="cases")
 app.add_typer(desk_app, name="desk")
 app.add_typer(kafka_app, name="kafka")
+app.add_typer(parties_app, name="parties")
+app.add_typer(rules_app, name="rules")
 app.add_typer(store_app, name="store")
 
 
@@ -68,30 +74,101 @@ def flows(
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0913 -- every option of a verb is an argument
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Captures, or flow events (.jsonl, .jsonl.gz); -: stdin.")
     ],
+    *,
     agreements: Annotated[Path, typer.Option(readable=False, help="Folder of agreement files.")],
     network: Annotated[Path, typer.Option(readable=False, help="Network file: schools, groups, calendar.")],
     parties: Annotated[
-        list[Path] | None, typer.Option(readable=False, help="The district's own party file (repeatable).")
+        list[Path] | None,
+        typer.Option(readable=False, help="Party file, or a lists file that names other lists (repeatable)."),
+    ] = None,
+    rules: Annotated[
+        list[Path] | None, typer.Option(readable=False, help="File of the district's own rules (repeatable).")
     ] = None,
     location: Annotated[Path | None, typer.Option(readable=False, help="Country database in MaxMind format.")] = None,
-    *,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE|TIME", help="Only flows that began on this day or later.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE|TIME", help="Only flows that began on this day or earlier.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="DIR", readable=False, help="Other agreements: print what they would change.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Compare captures or flow events with the agreements, and print what contradicts them.
 
     Several inputs are merged by time; an event seen twice counts once. Exits with 1 when at least one case is a warning
     or worse. Counts below 5 are shown as "fewer than 5"; --json has them exactly.
+
+    --since and --until take local dates of the district, both days included (2026-10-14), or times with their offset
+    (2026-10-14T07:30:00-05:00), the first included and the last not. What lies outside is counted and judged nowhere.
+
+    --against judges the same input by a second folder as well and prints the difference case by case; the exit code is
+    then that of the second folder.
     """
     from rules.rulebook import RulebookFiles
     from schoolgate.check import check as do
 
     end_with_the_reader()
-    files = RulebookFiles(agreements=agreements, network=network, parties=tuple(parties or ()), location=location)
-    raise typer.Exit(do(inputs, files=files, as_json=as_json))
+    files = RulebookFiles(
+        agreements=agreements,
+        network=network,
+        parties=tuple(parties or ()),
+        rules=tuple(rules or ()),
+        location=location,
+    )
+    raise typer.Exit(do(inputs, files=files, since=since, until=until, against=against, as_json=as_json))
+
+
+@app.command()
+def explain_coverage(
+    *,
+    agreements: Annotated[
+        Path | None, typer.Option(readable=False, help="Count the clause states of this folder's agreements.")
+    ] = None,
+    network: Annotated[
+        Path | None, typer.Option(readable=False, help="Network file; needed with any of the other files.")
+    ] = None,
+    parties: Annotated[
+        list[Path] | None,
+        typer.Option(readable=False, help="Party file, or a lists file that names other lists (repeatable)."),
+    ] = None,
+    rules: Annotated[
+        list[Path] | None, typer.Option(readable=False, help="File of the district's own rules (repeatable).")
+    ] = None,
+    location: Annotated[Path | None, typer.Option(readable=False, help="Country database in MaxMind format.")] = None,
+    on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day that clause states speak of; default: today.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say clause by clause what is judged, from which signal, against which field, and what cannot be seen.
+
+    By itself it explains the rules. With --network and --agreements it also counts how many agreements meet each clause
+    and names the rules that cannot speak, or say less, because something is not supplied. Plain text when piped.
+    """
+    from rules.rulebook import RulebookFiles
+    from schoolgate.explain_coverage import explain_coverage as do
+
+    end_with_the_reader()
+    files = None
+    if network is not None:
+        files = RulebookFiles(
+            agreements=agreements,
+            network=network,
+            parties=tuple(parties or ()),
+            rules=tuple(rules or ()),
+            location=location,
+        )
+    elif agreements or parties or rules or location or on:
+        what = "the network file is missing, which says what day it is and who is under 13"
+        raise DocumentError([Problem(path="--network", line=1, what=what, remedy="add --network FILE")])
+    do(files, on=on.date() if on else None, as_json=as_json)
 
 
 @app.command()

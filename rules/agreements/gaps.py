@@ -32,6 +32,39 @@ NOT_SEEN_ON_A_NETWORK: Final[dict[Clause, str]] = {
 }
 
 
+FIELDS: Final[dict[Clause, tuple[str, ...]]] = {
+    "R0": ("use_gate",),
+    "R1": ("oversight.entity", "oversight.independent"),
+    "R2": ("reviews.curriculum", "purposes"),
+    "R3": ("reviews.pedagogy", "purposes"),
+    "R4": ("reviews.assessment", "purposes"),
+    "R5": ("reviews.algorithms", "products.personalized", "products.uses_algorithms"),
+    "R6": ("agreement.kind", "agreement.status", "agreement.effective", "agreement.expires", "agreement.terminated_on"),
+    "6a": ("interests.revenue", "interests.relationships", "interests.commercial_implications"),
+    "6b": ("data.owner",),
+    "6c": (
+        "prohibited.targeted_ads",
+        "prohibited.sale",
+        "prohibited.non_educational_profiles",
+        "prohibited.third_party_tracking",
+    ),
+    "6d": ("third_parties.list_is", "third_parties.list"),
+    "6e": ("third_parties.list",),
+    "6f": (
+        "data.categories",
+        "data.storage_plain",
+        "data.stored_in",
+        "data.retention_days_after_request",
+        "data.retention_days_after_end",
+        "data.access",
+        "purposes",
+        "data.encrypted_in_transit",
+    ),
+    "6g": ("improvement",),
+}
+"""Clause -> the fields of the agreement file on which its state rests."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClauseState:
     """How an agreement stands to one clause."""

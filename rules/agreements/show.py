@@ -14,6 +14,7 @@ from rules.agreements.explain import explain
 from rules.agreements.gaps import gap_rows
 from rules.agreements.load import load_agreement, load_agreements
 from rules.agreements.schema import json_schema
+from rules.lab_evidence import EVIDENCE, LabEvidence, load_lab_evidence, strays
 from rules.parties import load_parties
 
 if TYPE_CHECKING:
@@ -43,13 +44,14 @@ def agreements_at(where: Path) -> tuple[Agreement, ...]:
 
 
 def validate(where: Path, *, network: Path | None, parties: Iterable[Path]) -> str:
-    """Return one sentence that says all is well.
+    """Return one sentence that says all is well, and a line for each warning.
 
     Raises:
         DocumentError: with every problem of every file.
     """
     problems: list[Problem] = []
     found: list[Agreement] = []
+    lab: dict[str, LabEvidence] = {}
 
     def attempt(load: Callable[[], object]) -> None:
         try:
@@ -58,13 +60,16 @@ def validate(where: Path, *, network: Path | None, parties: Iterable[Path]) -> s
             problems.extend(error.problems)
 
     attempt(lambda: found.extend(agreements_at(where)))
+    if where.is_dir():
+        attempt(lambda: lab.update(load_lab_evidence(where / EVIDENCE)))
     if network is not None:
         attempt(lambda: load_network(network))
     for path in parties:
-        attempt(lambda path=path: load_parties([path]))  # type: ignore[misc]  # the default binds the loop's path
+        attempt(lambda path=path: problems.extend(load_parties([path]).warnings))  # type: ignore[misc]  # the default binds the loop's path
     if problems:
         raise DocumentError(problems)
-    return f"{len(found)} {'agreement' if len(found) == 1 else 'agreements'}: no problem found"
+    warnings = [f"warning: {stray}" for stray in strays(lab, agreements=(agreement.id for agreement in found))]
+    return "\n".join([*warnings, f"{len(found)} {'agreement' if len(found) == 1 else 'agreements'}: no problem found"])
 
 
 def explained(where: Path) -> str:

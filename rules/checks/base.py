@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from collector.events import FlowEvent
     from rules.agreements.model import Agreement
+    from rules.edges import Edge
     from rules.findings import Finding, RuleId, Severity, Verdict
     from rules.matching import Claim
     from rules.parties import Party
@@ -25,6 +26,9 @@ USED_DEVICE_DAYS = 3
 
 Maturity = Literal["stable", "trial"]
 """`trial`: opens cases, and the wording says that the rule is new."""
+
+Need = Literal["party_list", "location_database", "calendar", "under_13_group"]
+"""What a district supplies beside agreements and flows, and without which a rule says less or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,8 @@ class Evidence:
     """The agreement; None: the rule is about its absence."""
     party: Party | None
     """Owner of the subject by the party lists; None: in no list."""
+    edges: tuple[Edge, ...] = ()
+    """What attribution says of the subject, by party and agreement; empty for rules without attribution."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +111,10 @@ class Conclusion:
     """One plain sentence: what a network cannot show."""
     confidence: float = 1.0
     """1.0 without attribution, else the posterior."""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    """How the cause was found, ready for JSON: `method`, `near_share`, `elsewhere_share`, `candidates`
+    (`agreement_or_site`, `posterior`), `windows`, `device_days`, `class_hours`, `samples` (`from`, `devices`), `lab`
+    and the figures of the tests; empty: no attribution."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +150,26 @@ class Check(Protocol):
         ...
 
     @property
+    def signal(self) -> str:
+        """What a tap sees of it: one plain sentence for `explain-coverage`."""
+        ...
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the agreement file, dotted, with which the signal is compared."""
+        ...
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What else the district must supply; empty: agreements and flows are enough."""
+        ...
+
+    @property
+    def blind_to(self) -> str:
+        """What this rule cannot see: one plain sentence for `explain-coverage`."""
+        ...
+
+    @property
     def examples(self) -> tuple[Example, ...]:
         """At least one that opens a case and one that must not."""
         ...
@@ -153,10 +183,28 @@ class Check(Protocol):
         ...
 
 
+class EdgeCheck(Check, Protocol):
+    """A rule about what the use of a product brings about: it weighs edges, and observes no single flow."""
+
+    def weigh(self, edge: Edge, *, agreement: Agreement, party: Party | None) -> Iterable[Observation]:
+        """Return what the edge means for promises of this rule's kind; mostly nothing.
+
+        Args:
+            edge: what attribution says; of a suspected one no observation may name an agreement.
+            agreement: the agreement of the edge's product.
+            party: owner of the edge's party by the party lists; None: in no list.
+        """
+        ...
+
+
 def device_days(findings: Iterable[Finding]) -> int:
     """Return the number of distinct pairs of device and local date behind *findings*."""
     # The token is made over the day as well, but saying both keeps this right should that ever change.
-    return len({(finding.device, finding.day) for finding in findings})
+    counted: dict[tuple[str, date], int] = {}
+    for finding in findings:
+        key = (finding.device, finding.day)
+        counted[key] = max(counted.get(key, 0), finding.devices)
+    return sum(counted.values())
 
 
 def used(findings: Iterable[Finding]) -> bool:

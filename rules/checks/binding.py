@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
     from rules.findings import RuleId
     from rules.parties import Party
 
@@ -42,6 +42,16 @@ class NoAgreement:
     id: RuleId = "no-agreement"
     clauses = (R6,)
     maturity: Maturity = "stable"
+    signal = (
+        "A server name in the TLS or QUIC hello, in clear-text HTTP or in the device's own DNS answer, which the party "
+        "lists call an education product."
+    )
+    fields = ("domains.match",)
+    needs: tuple[Need, ...] = ("party_list",)
+    blind_to = (
+        "Terms that somebody accepted elsewhere; products that are in no party list; whether the product was used for "
+        "teaching."
+    )
     examples = (
         Example(
             title="three devices use a catalogued product that no agreement names",
@@ -114,6 +124,10 @@ class NotInForce:
     id: RuleId = "agreement-not-in-force"
     clauses = (R6,)
     maturity: Maturity = "stable"
+    signal = "Flows to a host of the product, by server name, and their local date."
+    fields = ("agreement.status", "agreement.effective", "agreement.expires", "agreement.terminated_on")
+    needs: tuple[Need, ...] = ()
+    blind_to = "A newer agreement that was signed and is not among the files."
     examples = (
         Example(
             title="the agreement ended the day before",

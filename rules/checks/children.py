@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
     from rules.findings import RuleId, Verdict
 
 SIX_F = "6f"
@@ -49,6 +49,19 @@ class Under13NotCovered:
     id: RuleId = "under-13-not-covered"
     clauses = (SIX_F,)
     maturity: Maturity = "stable"
+    signal = "Flows to a host of the product, by server name, from a network segment whose group is marked under 13."
+    fields = (
+        "products.under_13",
+        "data.categories",
+        "data.storage_plain",
+        "data.stored_in",
+        "data.retention_days_after_end",
+        "data.retention_days_after_request",
+        "data.access",
+        "purposes",
+    )
+    needs: tuple[Need, ...] = ("under_13_group",)
+    blind_to = "The age of a person; how data are really stored, for how long, and who has access."
     examples = (
         Example(
             title="an elementary group uses a product that is not for under 13",

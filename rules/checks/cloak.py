@@ -8,27 +8,26 @@ party's choice, not this vendor's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
-from collector.hosts import covers, normal_name, registrable_domain
+from collector.hosts import registrable_domain
 from rules.checks.base import Conclusion, Example, Observation
-from rules.checks.wording import extent, product_of, says
-from rules.matching import rows_naming
+from rules.checks.wording import extent, listed_as, product_of, says, says_of_list
+from rules.parties import DELIVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Sighting
-    from rules.findings import RuleId, Verdict
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.circle import Circles
+    from rules.findings import RuleId
     from rules.parties import Party
 
 SIX_D = "6d"
 
-DELIVERY: Final = frozenset({"cdn", "hosting"})
-"""Kinds of party that carry other people's content: never more than `info` (contract, section 3)."""
-
 Role = Literal["delivery", "third party"]
+"""Delivery is never more than `info` (contract, section 3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +42,31 @@ class Stranger:
     """Whether it merely delivers."""
 
 
-LISTS = {"complete": "complete", "partial": "not complete", "not_provided": "not provided"}
-UNLISTED = {"forbidden": "others are forbidden", "notify": "others must be announced", "allowed": "others are allowed"}
-
-
 class CnameCloakedThirdParty:
     """A vendor's own name resolves by CNAME to a third party that is not declared.
 
     Args:
-        party_of: host -> its owner by the party lists, None: in no list.
+        circles: whom each agreement accounts for.
     """
 
     id: RuleId = "cname-cloaked-third-party"
     clauses = (SIX_D,)
     maturity: Maturity = "stable"
+    signal = "The CNAME chain in the DNS answer that a device was given for a host of the product."
+    fields = (
+        "domains.match",
+        "third_parties.list_is",
+        "third_parties.unlisted",
+        "third_parties.list",
+        "improvement.domains",
+        "interests.relationships",
+        "vendor.parent_company",
+    )
+    needs: tuple[Need, ...] = ("party_list",)
+    blind_to = (
+        "Chains of look-ups that are encrypted or were made before the tap began; what the third party receives, and "
+        "on which terms."
+    )
     examples = (
         Example(
             title="a metrics name of the product leads to an advertising company",
@@ -90,8 +100,8 @@ class CnameCloakedThirdParty:
         ),
     )
 
-    def __init__(self, party_of: Callable[[str], Party | None]) -> None:
-        self._party_of = party_of
+    def __init__(self, circles: Circles) -> None:
+        self._circles = circles
 
     def observe(self, sighting: Sighting) -> Iterable[Observation]:
         """Return one observation per stranger in the chain of a name of the product."""
@@ -104,7 +114,7 @@ class CnameCloakedThirdParty:
                 agreement=agreement.id,
                 clause=SIX_D,
                 subject=registrable_domain(stranger.hop),
-                verdict=self._verdict(agreement, stranger.party),
+                verdict=self._circles.of(agreement).verdict(party=stranger.party),
                 detail=f"{stranger.role}, behind {sighting.host}",
                 about=stranger.hop,
             )
@@ -113,49 +123,23 @@ class CnameCloakedThirdParty:
 
     def _strangers(self, sighting: Sighting, agreement: Agreement) -> Iterator[Stranger]:
         """Yield, in order, whom the chain passes and the agreement does not name."""
+        circle = self._circles.of(agreement)
         abroad = False
         seen: set[str] = set()
         for hop in sighting.event.cnames:
-            party = self._party_of(hop)
-            if self._is_vendors(hop, agreement=agreement, party=party, own=sighting.party):
+            party = self._circles.party_of(hop)
+            if circle.is_group(hop, party=party) or _same_owner(sighting.party, party):
                 continue
             domain = registrable_domain(hop)
-            known_other = party is not None and party.kind not in DELIVERY
+            known_other = party is not None and party.business_known and party.kind not in DELIVERY
             # Behind a first stranger, or a declared party, only somebody of a known other business still counts.
             counts = known_other or not abroad
             abroad = True
-            if not counts or domain in seen or self._is_named(hop, agreement=agreement, party=party):
+            if not counts or domain in seen or circle.is_named(hop, party=party):
                 continue
             seen.add(domain)
             delivers = party is not None and party.kind in DELIVERY
             yield Stranger(hop=hop, party=party, role="delivery" if delivers else "third party")
-
-    def _is_vendors(self, hop: str, *, agreement: Agreement, party: Party | None, own: Party | None) -> bool:
-        """Return whether *hop* is the vendor's: covered by its rows, a sibling of an own name, or owned by it."""
-        if any(covers(row.match, hop) for row in agreement.domains):
-            return True
-        domain = registrable_domain(hop)
-        if any(registrable_domain(normal_name(row.match)) == domain for row in agreement.domains if not row.shared):
-            return True
-        if party is None:
-            return False
-        owners = {party.owner, party.name}
-        return agreement.vendor.legal_name in owners or (own is not None and own.owner == party.owner)
-
-    def _is_named(self, hop: str, *, agreement: Agreement, party: Party | None) -> bool:
-        """Return whether the agreement names *hop*, or another domain of the same party."""
-        for match in _named_domains(agreement):
-            if covers(match, hop):
-                return True
-            if party is not None and any(covers(domain, normal_name(match)) for domain in party.domains):
-                return True
-        return False
-
-    def _verdict(self, agreement: Agreement, party: Party | None) -> Verdict:
-        if party is not None and rows_naming(agreement, (party.name, party.owner)):
-            return "declared_vaguely"
-        terms = agreement.third_parties
-        return "contradicted" if terms.list_is == "complete" and terms.unlisted == "forbidden" else "undeclared"
 
     def conclude(self, evidence: Evidence) -> Conclusion | None:
         """Return a case for any such chain: the answer of a resolver is direct proof of the path."""
@@ -163,15 +147,9 @@ class CnameCloakedThirdParty:
         if agreement is None or agreement.third_parties.unlisted == "allowed":
             return None
         party = evidence.party
-        verdict = self._verdict(agreement, party)
+        verdict = self._circles.of(agreement).verdict(party=party)
         delivers = party is not None and party.kind in DELIVERY
-        who = (
-            f"{party.name} ({evidence.subject}, listed as {party.kind.replace('_', ' ')})"
-            if party
-            else evidence.subject
-        )
-        terms = agreement.third_parties
-        words = f"the list of third parties is {LISTS[terms.list_is]}, and {UNLISTED[terms.unlisted]}"
+        who = f"{party.name} ({evidence.subject}, {listed_as(party)})" if party else evidence.subject
         named = "named there without its host names" if verdict == "declared_vaguely" else "not in its list"
         return Conclusion(
             verdict=verdict,
@@ -179,18 +157,14 @@ class CnameCloakedThirdParty:
             findings=evidence.findings,
             summary=f"A host name of {product_of(agreement)} appears to lead to {who}, which is {named}; seen "
             f"{extent(evidence.findings)}.",
-            agreement_says=says(agreement, "third_parties", text=words),
+            agreement_says=says(agreement, "third_parties", text=says_of_list(agreement)),
             cannot_see="What the third party receives, and on which terms it works for the vendor, cannot be seen on "
             "the network.",
         )
 
 
-def _named_domains(agreement: Agreement) -> Iterator[str]:
-    """Yield every domain that the agreement names as somebody else's: third parties, improvement, interests."""
-    for row in agreement.third_parties.list or ():
-        yield from row.domains or ()
-    for activity in agreement.improvement or ():
-        yield from activity.domains or ()
-    if agreement.interests is not None:
-        for relation in agreement.interests.relationships or ():
-            yield from relation.domains or ()
+def _same_owner(own: Party | None, party: Party | None) -> bool:
+    """Return whether both are one company's; whoever merely rents out the server of *own* is not its vendor."""
+    if own is None or party is None or own.kind in DELIVERY:
+        return False
+    return not set(own.owners).isdisjoint(party.owners)

@@ -7,6 +7,8 @@ example says in one line what it changes.
 from __future__ import annotations
 
 import copy
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from collector.events import FlowEvent
@@ -46,7 +48,24 @@ PARTIES: Final[Mapping[str, object]] = {
     "parties": [
         {"name": "Fractions", "owner": "Fractions Inc.", "kind": "education", "domains": ["fractions.example"]},
         {"name": "FastEdge", "owner": "FastEdge", "kind": "cdn", "domains": ["fastedge.example"]},
-        {"name": "AdCo", "owner": "AdCo Holdings", "kind": "advertising", "domains": ["adco.example"]},
+        {
+            "name": "AdCo",
+            "owner": "AdCo Holdings",
+            "kind": "advertising",
+            "domains": ["adco.example", "adco-group.example"],
+        },
+        {"name": "AdLearn", "owner": "AdCo Holdings", "kind": "education", "domains": ["learning-adco.example"]},
+        {"name": "DataCo", "owner": "DataCo", "kind": "data_broker", "domains": ["databroker.example"]},
+        {
+            "name": "StatCo",
+            "owner": "StatCo Ltd",
+            "kind": "analytics",
+            "domains": ["statco.example", "statco-cdn.example"],
+        },
+        {"name": "ReplayCo", "owner": "StatCo Ltd", "kind": "session_replay", "domains": ["replayco.example"]},
+        {"name": "CrashCo", "owner": "CrashCo", "kind": "crash_reporting", "domains": ["crashco.example"]},
+        {"name": "SignOn", "owner": "SignOn", "kind": "identity", "domains": ["signon.example"]},
+        {"name": "Updates", "owner": "SystemCo", "kind": "operating_system", "domains": ["updates.example"]},
         {"name": "Mathlab", "owner": "Mathlab Inc.", "kind": "education", "domains": ["mathlab-pages.example"]},
         {"name": "News", "owner": "News Ltd", "kind": "other", "domains": ["news.example"]},
     ],
@@ -151,3 +170,54 @@ def each(devices: int, **changes: object) -> tuple[Mapping[str, object], ...]:
 def at(clock: str, *, day: str = SCHOOL_DAY) -> dict[str, object]:
     """Return the times of a two-second flow that starts at this UTC clock time, for example `15:04`."""
     return {"started_at": f"{day}T{clock}:00.000000Z", "ended_at": f"{day}T{clock}:02.000000Z"}
+
+
+LESSON_DAYS: Final = ("2026-10-13", SCHOOL_DAY, "2026-10-15")
+LESSON_HOURS: Final = (14, 16, 18)
+"""Hours, UTC, in which the class of an example opens things: two of them in the morning."""
+LESSON_DEVICES: Final = 4
+
+
+def lessons(
+    host: str, *, brings: tuple[str, ...] = (), after_ms: int = 200, from_minute: int = 0
+) -> tuple[Mapping[str, object], ...]:
+    """Return one flow to *host* of each device of a class, in three lessons on each of three days.
+
+    Args:
+        host: what the class opens, one device a minute, each out of quiet.
+        brings: hosts to which a flow of the same device follows.
+        after_ms: so much later.
+        from_minute: minute of the hour at which the first device begins; up to 55.
+    """
+    return tuple(
+        {"server_name": name, "device": f"d{device}-{day}", **moment(day, hour=hour, minute=minute, after_ms=delay)}
+        for day in LESSON_DAYS
+        for hour in LESSON_HOURS
+        for device, minute in enumerate(range(from_minute, from_minute + LESSON_DEVICES))
+        for name, delay in ((host, 0), *((each, after_ms) for each in brings))
+    )
+
+
+def beside(events: tuple[Mapping[str, object], ...]) -> tuple[Mapping[str, object], ...]:
+    """Return the same flows a tenth of a second later: whoever opens two pages opens them almost at once."""
+    return tuple({**event, **_moved(event, by=timedelta(milliseconds=100))} for event in events)
+
+
+def among_others(*parts: tuple[Mapping[str, object], ...]) -> tuple[Mapping[str, object], ...]:
+    """Return *parts* together with lessons on another site, which brings nobody: a cause needs something to compare."""
+    return tuple(chain(*parts, lessons("www.weather.example", from_minute=50)))
+
+
+def moment(day: str, *, hour: int, minute: int, after_ms: int = 0) -> dict[str, object]:
+    """Return the times of a two-second flow that starts so many milliseconds after this minute, UTC."""
+    start = datetime.fromisoformat(f"{day}T{hour:02}:{minute:02}:00+00:00") + timedelta(milliseconds=after_ms)
+    return {"started_at": _stamp(start), "ended_at": _stamp(start + timedelta(seconds=2))}
+
+
+def _moved(event: Mapping[str, object], *, by: timedelta) -> dict[str, object]:
+    keys = ("started_at", "ended_at")
+    return {key: _stamp(datetime.fromisoformat(str(event[key])) + by) for key in keys}
+
+
+def _stamp(when: datetime) -> str:
+    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")

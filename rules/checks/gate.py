@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
     from rules.findings import RuleId
 
 R0 = "R0"
@@ -27,6 +27,10 @@ class UsePaused:
     id: RuleId = "use-paused"
     clauses = (R0,)
     maturity: Maturity = "stable"
+    signal = "Flows to a host of the product, by server name, and their local date."
+    fields = ("use_gate.status", "use_gate.from", "use_gate.until")
+    needs: tuple[Need, ...] = ()
+    blind_to = "Whether a person opened the product or a device contacted it by itself, and what was done with it."
     examples = (
         Example(
             title="three devices use a paused product",
@@ -104,6 +108,10 @@ class PilotOutsideGroup:
     id: RuleId = "pilot-outside-group"
     clauses = (R0,)
     maturity: Maturity = "stable"
+    signal = "Flows to a host of the product, by server name, and the group of the network segment they come from."
+    fields = ("use_gate.status", "use_gate.allowed_groups")
+    needs: tuple[Need, ...] = ()
+    blind_to = "Who used the device; the group is that of the network segment."
     examples = (
         Example(
             title="the pilot is for 6-8, and k-5 uses it",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
-    from rules.checks.base import Evidence, Maturity, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
     from rules.findings import Finding, RuleId
 
 SIX_C = "6c"
@@ -83,6 +83,13 @@ class OutsideHours:
     id: RuleId = "outside-hours"
     clauses = (SIX_C,)
     maturity: Maturity = "stable"
+    signal = (
+        "Small flows to a host of the product that several devices repeat as by a timer, more than an hour before or "
+        "after school, or on a day without school."
+    )
+    fields = ("expected.hours",)
+    needs: tuple[Need, ...] = ("calendar",)
+    blind_to = "What was sent; that no person was at the device is inferred from the pattern."
     examples = (
         Example(
             title="three devices report every fifteen minutes before dawn",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from rules.agreements.model import Agreement, Review
-    from rules.checks.base import Evidence, Maturity, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
     from rules.findings import RuleId
 
 REVIEWS: Final[Mapping[str, Literal["curriculum", "pedagogy", "assessment", "algorithms"]]] = {
@@ -60,6 +60,18 @@ class ReviewMissing:
     id: RuleId = "review-missing"
     clauses = tuple(REVIEWS)
     maturity: Maturity = "stable"
+    signal = "Flows to a host of the product, by server name: only that it is in use."
+    fields = (
+        "purposes.code",
+        "products.personalized",
+        "products.uses_algorithms",
+        "reviews.curriculum",
+        "reviews.pedagogy",
+        "reviews.assessment",
+        "reviews.algorithms",
+    )
+    needs: tuple[Need, ...] = ()
+    blind_to = "Whether the reviewed part of the product was used, whether an algorithm ran, and how good a review was."
     examples = (
         Example(
             title="a personalised product whose algorithms are still being reviewed",

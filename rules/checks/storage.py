@@ -12,7 +12,7 @@ from rules.checks.wording import extent, listed, product_of, says
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rules.checks.base import Evidence, Maturity, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
     from rules.findings import RuleId
 
 SIX_F = "6f"
@@ -28,6 +28,13 @@ class StorageCountry:
     id: RuleId = "storage-country"
     clauses = (SIX_F,)
     maturity: Maturity = "stable"
+    signal = "The server's address, and its country in a location database."
+    fields = ("data.stored_in",)
+    needs: tuple[Need, ...] = ("location_database",)
+    blind_to = (
+        "Where data are stored: a delivery network may answer from anywhere, and the country of an address is an "
+        "estimate."
+    )
     examples = (
         Example(
             title="the product's server is located in another country than declared",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from collector.events import FlowEvent
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
     from rules.findings import RuleId, Verdict
 
 SIX_F = "6f"
@@ -47,6 +47,10 @@ class PlaintextTransport:
     id: RuleId = "plaintext-transport"
     clauses = (SIX_F,)
     maturity: Maturity = "stable"
+    signal = "Clear-text HTTP that carries client data, and the TLS version that the server agreed to."
+    fields = ("data.encrypted_in_transit",)
+    needs: tuple[Need, ...] = ()
+    blind_to = "Which data was in it; whether data are encrypted where they are kept."
     examples = (
         Example(
             title="a form sent to the product in clear text",

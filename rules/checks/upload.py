@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    from rules.checks.base import Evidence, Maturity, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Sighting
     from rules.findings import RuleId
 
 SIX_C = "6c"
@@ -29,6 +29,10 @@ class UploadAboveDeclared:
     id: RuleId = "upload-above-declared"
     clauses = (SIX_C,)
     maturity: Maturity = "stable"
+    signal = "Octets that one device sends to all hosts of the product in one local day."
+    fields = ("expected.upload_mb_per_device_day",)
+    needs: tuple[Need, ...] = ()
+    blind_to = "What was sent; a large file handed in by hand looks the same."
     examples = (
         Example(
             title="one device sends 3 MB to each of two hosts of the product, 5 MB are expected",

@@ -5,15 +5,18 @@ Counts below five are never spelt out: these sentences travel further than the c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rules.checks.base import device_days
+from rules.parties import BUNDLED_LIST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rules.agreements.model import Agreement
+    from rules.agreements.vocabulary import ListIs, Unlisted
     from rules.findings import Finding
+    from rules.parties import Party
 
 # The default of `privacy.release_after_devices` (CONTRACTS.md section 8): a smaller number may be one child.
 FEWEST_SPELT_OUT = 5
@@ -53,6 +56,32 @@ def says(agreement: Agreement, section: str, *, text: str) -> str:
     sources = agreement.provenance.sources if agreement.provenance else None
     place = (sources or {}).get(section)
     return f"The agreement ({place}) says: {text}." if place else f"The agreement says: {text}."
+
+
+def listed_as(party: Party) -> str:
+    """Return as what a list has *party*, for example `listed as advertising in companiesdb of 2026-07-01`."""
+    if party.list_name == BUNDLED_LIST:
+        where = "the list that comes with Schoolgate"
+    elif party.list_date is None:
+        # A party file is known by its path, which says nothing to whoever reads a case.
+        where = "the district's own list"
+    else:
+        where = f"{party.list_name} of {party.list_date.isoformat()}"
+    return f"listed as {party.kind.replace('_', ' ')} in {where}"
+
+
+LISTS: Final[Mapping[ListIs, str]] = {"complete": "complete", "partial": "not complete", "not_provided": "not provided"}
+UNLISTED: Final[Mapping[Unlisted, str]] = {
+    "forbidden": "others are forbidden",
+    "notify": "others must be announced",
+    "allowed": "others are allowed",
+}
+
+
+def says_of_list(agreement: Agreement) -> str:
+    """Return how complete the list of third parties is by its own word, without a final stop."""
+    terms = agreement.third_parties
+    return f"the list of third parties is {LISTS[terms.list_is]}, and {UNLISTED[terms.unlisted]}"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from rules.checks.registry import all_checks
+from rules.lists.rows import Weight
+from rules.parties import Party, PartyTable
 from rules.rehearsal import world
 
 if TYPE_CHECKING:
@@ -78,10 +82,35 @@ ANALYTICS = {"activity": "usage_analytics", "plain": "Counts which pages are ope
 PARTNER = {"name": "AdCo", "domains": ["adco.example"]}
 
 
-@pytest.mark.parametrize("named", [{"improvement": [ANALYTICS]}, {"interests": {"relationships": [PARTNER]}}])
-def test_a_domain_that_another_part_of_the_agreement_names_is_declared(named: Mapping[str, object]) -> None:
+OWNER = {**PARTNER, "kind": "owner"}
+
+
+@pytest.mark.parametrize("named", [{"improvement": [ANALYTICS]}, {"interests": {"relationships": [OWNER]}}])
+def test_a_recipient_that_another_part_of_the_agreement_names_and_the_vendors_group_are_declared(
+    named: Mapping[str, object],
+) -> None:
     report = world(named).play([{"cnames": ("x.adco.example",)}]).report()
     assert report == []
+
+
+def test_who_is_disclosed_to_have_a_stake_is_not_thereby_in_the_list_of_third_parties() -> None:
+    disclosed = {"relationships": [PARTNER]}
+    assert brief(opened("x.adco.example", interests=disclosed)) == [("adco.example", "contradicted", "warning")]
+
+
+def test_another_host_of_a_declared_domain_and_another_domain_of_a_declared_company_are_declared() -> None:
+    row = {"name": "Somebody", "domains": ["eu.adco.example"], "relation": "subprocessor"}
+    terms = {"list_is": "complete", "unlisted": "forbidden", "list": [row]}
+    assert opened("us.adco.example", third_parties=terms) == []
+    assert opened("x.adco-group.example", third_parties=terms) == []
+
+
+def test_who_rents_out_the_servers_of_a_product_is_not_its_vendor() -> None:
+    domains = [{"match": "mathlab.fastedge.example"}]
+    chain = "m.sharedby.example"
+    assert brief(opened(chain, host="mathlab.fastedge.example", domains=domains)) == [
+        ("sharedby.example", "contradicted", "warning")
+    ]
 
 
 def test_a_delivery_network_is_information_and_hides_nobody_behind_it() -> None:
@@ -95,6 +124,23 @@ def test_whom_a_third_party_rents_from_is_not_this_vendors_doing() -> None:
     assert brief(opened("x.adco.example", "y.unheard.example", "z.fastedge.example")) == [
         ("adco.example", "contradicted", "warning")
     ]
+
+
+def test_of_whom_only_the_owner_is_known_behind_a_third_party_is_not_this_vendors_doing_either() -> None:
+    strangers = [
+        Party(name="Rack", owner="Rack", kind="other", domains=("rack.example",), list_name="x", weight=weight)
+        for weight in (Weight.OWNER, Weight.OTHER)
+    ]
+    chain = ("x.adco.example", "y.rack.example")
+    seen = []
+    for stranger in strangers:
+        known = world({})
+        parties = PartyTable([*(party for _domain, party in known.parties), stranger])
+        checks = all_checks(known.agreements, party_of=parties.find, country_of=None)
+        about = replace(known, parties=parties, checks=checks)
+        report = about.play([{"server_name": "metrics.mathlab.example", "cnames": chain}]).report()
+        seen.append([case.subject for case in report if case.rule == "cname-cloaked-third-party"])
+    assert seen == [["adco.example"], ["adco.example", "rack.example"]]
 
 
 @pytest.mark.parametrize("host", ["mathlab.sharededge.example", "www.mathlab.example", "stats.news.example"])
