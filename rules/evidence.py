@@ -1,24 +1,36 @@
-"""What a case rests on, as days and sample windows of a quarter of an hour: no device, no address, no host. Pure.
+"""What a case rests on: days, windows of a quarter of an hour, and all that is needed to reach it again. Pure.
 
-Kept beside the case for the operator, with exact counts; whoever shows it bands them (`rules.small_numbers`).
+No device, no address. Kept beside the case for the operator, with exact counts; whoever shows it takes `shown`, where
+they are banded (`rules.small_numbers`).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from rules.small_numbers import STEP_S, quarter
+from rules.small_numbers import OFFICER_K, STEP_S, band, quarter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from rules.agreements.model import Agreement
     from rules.findings import Finding
+    from rules.parties import Party
 
 MOST_DAYS: Final = 120
 """Days kept, the latest ones: most of a school year, in about 10 kB."""
 MOST_WINDOWS: Final = 5
 """Sample windows kept: those with the most devices."""
+COUNTED: Final = ("device_days", "class_hours", "visits", "quiet_windows", "windows")
+"""What an attribution counts (`rules.checks.base.Conclusion.evidence`); `windows` may be a list of samples instead."""
+SHARES: Final = ("near_share", "elsewhere_share", "bag")
+"""Of all contacts of the party: the share that is credited to the product, which speaks for it, and the share while the
+product was not open, which speaks against it; of the product's visits out of quiet: the share with the party."""
+LIKELY: Final = ("posterior", "share", "rate")
+"""How likely a candidate is: its posterior, the share of contacts at which it stood open, and of its visits that bring
+the party."""
 
 
 def evidence_of(findings: Iterable[Finding]) -> dict[str, Any]:
@@ -38,6 +50,83 @@ def evidence_of(findings: Iterable[Finding]) -> dict[str, Any]:
             for start, end in sorted(ranked)
         ],
     }
+
+
+def party_in(party: Party | None) -> dict[str, Any] | None:
+    """Return who owns the subject of a case and which list decided so, ready for JSON; None: it is in no list."""
+    if party is None:
+        return None
+    # Of a file the name alone: its folder is another on another host.
+    day = None if party.list_date is None else party.list_date.isoformat()
+    named = PurePath(party.list_name).name
+    return {"name": party.name, "owner": party.owner, "kind": party.kind, "list": named, "date": day}
+
+
+def sections_in(agreement: Agreement | None, *, fields: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the sections of *agreement* that a case rests on, each with the place that the district noted for it.
+
+    Args:
+        agreement: None: there is none.
+        fields: dotted fields of the agreement file that the rule compares.
+    """
+    if agreement is None:
+        return []
+    sources = (agreement.provenance.sources if agreement.provenance else None) or {}
+    sections: dict[str, str | None] = {}
+    for field in fields:
+        section = field.partition(".")[0]
+        sections[section] = sections.get(section) or sources.get(field) or sources.get(section)
+    return [{"section": section, "source": place} for section, place in sections.items()]
+
+
+def shown(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return evidence as people other than the operator see it: counts in bands, shares of few things left out."""
+    attribution = evidence.get("attribution") or {}
+    return {
+        "days": [{"day": day["day"], "devices": band(day["devices"])} for day in evidence["days"]],
+        "days_left_out": evidence["days_left_out"],
+        "windows": [{"from": window["from"], "to": window["to"]} for window in evidence["windows"]],
+        "basis": evidence.get("basis"),
+        "party": evidence.get("party"),
+        "agreement_sections": list(evidence.get("agreement_sections") or ()),
+        "attribution": _attribution(attribution) if attribution else None,
+    }
+
+
+def _attribution(found: Mapping[str, Any]) -> dict[str, Any]:
+    counted = {name: int(found[name]) for name in COUNTED if isinstance(found.get(name), int)}
+    # A share of fewer than k things tells how many they are.
+    enough = min(counted.values(), default=0) >= OFFICER_K
+    windows = found.get("windows")
+    return {
+        "method": str(found.get("method") or ""),
+        **{name: band(count) for name, count in counted.items()},
+        **{name: percent(found[name]) for name in SHARES if enough and _is_share(found.get(name))},
+        "candidates": [_candidate(each, enough=enough) for each in found.get("candidates") or ()],
+        "sample_windows": [
+            {"from": quarter(str(each["from"])), "devices": band(int(each["devices"]))}
+            for each in (windows if isinstance(windows, list) else ())
+        ],
+        "lab": found.get("lab"),
+    }
+
+
+def _candidate(found: Mapping[str, Any], *, enough: bool) -> dict[str, str]:
+    name = found.get("agreement_or_site") or found.get("site") or ""
+    shares = {key: percent(found[key]) for key in LIKELY if key in found and (enough or key != "share")}
+    return {"name": str(name), **shares}
+
+
+def percent(share: object) -> str:
+    """Return a share between 0 and 1 in whole percent, for example `97 %`; no share: `not known`."""
+    if not _is_share(share):
+        return "not known"
+    whole = f"{100 * float(share):.0f}"  # type: ignore[arg-type] # a number by now
+    return "under 1 %" if whole == "0" and share else f"{whole} %"
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
 
 
 def _day(day: str, findings: list[Finding]) -> dict[str, Any]:

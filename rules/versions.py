@@ -27,7 +27,7 @@ class CaseVersion(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     """The case as JSON (contract, section 5)."""
     evidence: str = ""
-    """Days and sample windows as JSON (`rules.evidence`); empty: this version was made without."""
+    """What it rests on as JSON (`rules.evidence`): days, windows, basis; empty: this version was made without."""
 
 
 class ReportPart(msgspec.Struct, frozen=True, kw_only=True):

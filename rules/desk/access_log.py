@@ -1,4 +1,6 @@
-"""Who signed in to the desk, failed to, or was given or lost the right to. What is done about cases is in the case log.
+"""Who signed in to the desk, failed to, or was given or lost the right to, and who took an evidence pack out of it.
+
+What is done about cases is in the case log.
 
 A table of the store: a desk may run where no file can be written, and whoever backs the store up has this too.
 """
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from rules.store import Store
 
-What = Literal["signed_in", "sign_in_failed", "signed_out", "user_added", "user_changed", "user_removed"]
+What = Literal["signed_in", "sign_in_failed", "signed_out", "user_added", "user_changed", "user_removed", "pack_taken"]
 
 MOST_KEPT: Final = 50_000
 """Rows kept, the latest ones: a year of a large office, and a bound for whoever tries passwords."""

@@ -94,7 +94,8 @@ def chart_of(evidence: Mapping[str, Any] | None) -> Chart | None:
 
 def _ticks(bars: tuple[Bar, ...]) -> tuple[Tick, ...]:
     first, last = bars[0], bars[-1]
-    if last.x - first.x < 90:
+    # Two days written out need this much room side by side.
+    if last.x - first.x < 220:
         return (Tick(x=first.x + first.width / 2, day=first.day, anchor="middle"),)
     return (
         Tick(x=max(first.x, LEFT), day=first.day, anchor="start"),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rules.agreements.plain import written_day
 from rules.agreements.vocabulary import CLAUSES
 from rules.checks.wording import listed
-from rules.console import RULE_TITLES
-from rules.desk.words import QUESTIONS
+from rules.console import rule_title
+from rules.desk.words import ANY_QUESTIONS, QUESTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,13 @@ class Letter:
 
 
 def letter_about(
-    case_id: str, view: Mapping[str, Any], *, agreement: Agreement | None, district: str, on: date
+    case_id: str,
+    view: Mapping[str, Any],
+    *,
+    agreement: Agreement | None,
+    district: str,
+    on: date,
+    proof: Mapping[str, Any] | None = None,
 ) -> Letter:
     """Return the letter about one case.
 
@@ -65,20 +71,22 @@ def letter_about(
         agreement: the agreement as it is now; None: there is none.
         district: name of the district.
         on: date of the letter.
+        proof: what it rests on (`rules.evidence.shown`); None: nothing was kept.
     """
     return Letter(
         to=_address(view, agreement=agreement),
         date=written_day(on),
-        subject=f"{RULE_TITLES[view['rule']]} (our case {case_id[:8]})",
+        subject=f"{rule_title(view['rule'])} (our case {case_id[:8]})",
         paragraphs=(
             "To whom it may concern,",
             _occasion(agreement),
             _seen(view),
-            _promise(view),
+            _promise(view, proof=proof or {}),
+            *_found(view, proof=proof or {}),
             _LIMIT,
             "We ask you:",
         ),
-        questions=QUESTIONS[view["rule"]],
+        questions=QUESTIONS.get(view["rule"], ANY_QUESTIONS),
         end=(
             f"Please answer within {WEEKS_TO_ANSWER} weeks and quote our case {case_id[:8]}.",
             "If anything here is wrong, tell us: we will correct it.",
@@ -112,6 +120,32 @@ def _seen(view: Mapping[str, Any]) -> str:
     return f"On our network we saw the following. {view['summary']}"
 
 
-def _promise(view: Mapping[str, Any]) -> str:
+def _promise(view: Mapping[str, Any], *, proof: Mapping[str, Any]) -> str:
     asks = CLAUSES.get(view["clause"])
-    return f"{view['agreement_says']}" + (f" Our district expects of every product that {asks}." if asks else "")
+    said = f"{view['agreement_says']}" + (f" Our district expects of every product that {asks}." if asks else "")
+    places = sorted({str(each["source"]) for each in proof.get("agreement_sections") or () if each["source"]})
+    unsaid = [place for place in places if place not in said]
+    return said + (f" In the agreement, see also: {'; '.join(unsaid)}." if unsaid else "")
+
+
+def _found(view: Mapping[str, Any], *, proof: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say how the cause was found, and what speaks against it; of other vendors nothing is said."""
+    attribution = proof.get("attribution") or {}
+    told = []
+    if "near_share" in attribution:
+        told.append(
+            f"Of all contacts with {view['subject']} that we counted, we put {attribution['near_share']} down to your "
+            "product"
+            + (
+                f"; {attribution['elsewhere_share']} took place while it was not open."
+                if "elsewhere_share" in attribution
+                else "."
+            )
+        )
+    if attribution.get("lab") == "confirms":
+        told.append("With nothing else open, in a lab, your product contacted it as well.")
+    party = proof.get("party")
+    if party and party["owner"]:
+        of = f" of {party['date']}" if party["date"] else ""
+        told.append(f"By the list “{party['list']}”{of}, {view['subject']} belongs to {party['owner']}.")
+    return (" ".join(told),) if told else ()

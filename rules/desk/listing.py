@@ -13,23 +13,32 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from rules.store.rows import CLOSED
+from rules.life_cycle import ENDED, NEW, Ending, standing, verified
 from rules.told import told
 from rules.versions import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date
 
     from rules.store import Store
     from rules.store.rows import CaseMark
 
-StateFilter = Literal["open", "new", "acknowledged", "asked", "disputed", "closed", "withdrawn", "all"]
+StateFilter = Literal[
+    "open", "new", "acknowledged", "asked", "breach", "declared", "fixed", "verified", "disputed", "closed",
+    "withdrawn", "all",
+]  # fmt: skip
 SortKey = Literal["severity", "seen", "vendor", "rule", "status"]
 Order = Literal["asc", "desc"]
 
 PER_PAGE: Final = 25
 SEVERITY_ORDER: Final = {"critical": 0, "warning": 1, "info": 2}
-_STATUS_ORDER: Final = {"new": 0, "acknowledged": 1, "asked": 2, "disputed": 3, "closed": 4}
+_STANDING_ORDER: Final = {
+    name: place
+    for place, name in enumerate(
+        ("new", "breach", "acknowledged", "asked", "fixed", "verified", "declared", "disputed", "closed", "withdrawn")
+    )
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,10 @@ class Line:
     """`open` or `withdrawn`."""
     status: str
     """What people made of it."""
+    ended_at: str | None
+    """When a person ended it, ISO 8601 UTC; None: it is not ended."""
+    standing: str
+    """How it stands (`rules.life_cycle.standing`)."""
     severity: str
     rule: str
     clause: str
@@ -57,8 +70,8 @@ class Line:
 
     @property
     def open(self) -> bool:
-        """Whether the evidence supports it and nobody has closed it."""
-        return self.state == OPEN and self.status != CLOSED
+        """Whether the evidence supports it and nobody has ended it."""
+        return self.state == OPEN and self.status not in ENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +109,7 @@ class Listing:
         self._store = store
         self._marks: list[CaseMark] = []
         self._lines: list[Line] = []
+        self._until: date | None = None
         self._lock = threading.Lock()
 
     def lines(self) -> list[Line]:
@@ -104,13 +118,16 @@ class Listing:
         Raises:
             StoreError: the store cannot be read.
         """
-        marks = self._store.case_marks()
+        marks, until = self._store.case_marks(), self._store.judged_until()
         with self._lock:
             if marks != self._marks:
-                self._lines, self._marks = self._read(marks), marks
+                self._lines, self._marks = self._read(marks, until=until), marks
+            elif until != self._until:
+                self._lines = [_stood(line, until=until) for line in self._lines]
+            self._until = until
             return self._lines
 
-    def _read(self, marks: list[CaseMark]) -> list[Line]:
+    def _read(self, marks: list[CaseMark], *, until: date | None) -> list[Line]:
         known = {line.id: line for line in self._lines}
         stale = [mark.id for mark in marks if mark.id not in known or known[mark.id].version != mark.version]
         bodies = self._store.case_bodies(stale) if stale else {}
@@ -119,9 +136,9 @@ class Listing:
             line = _line(mark, bodies[mark.id]) if mark.id in bodies else known.get(mark.id)
             if line is None:
                 continue  # it went between the two questions
-            if line.status != mark.status or line.state != mark.state:
-                line = replace(line, status=mark.status, state=mark.state)
-            lines.append(line)
+            if (line.status, line.state, line.ended_at) != (mark.status, mark.state, mark.ended_at):
+                line = replace(line, status=mark.status, state=mark.state, ended_at=mark.ended_at)
+            lines.append(_stood(line, until=until))
         # Sorting keeps equals in their order, so what comes last counts first.
         lines.sort(key=lambda line: line.id)
         lines.sort(key=lambda line: line.last_seen, reverse=True)
@@ -173,10 +190,8 @@ def _wanted(line: Line, choice: Choice) -> bool:
             return True
         case "open":
             return line.open
-        case "withdrawn":
-            return line.state != OPEN
-        case status:
-            return line.state == OPEN and line.status == status
+        case stands:
+            return line.standing == stands
 
 
 def _sort_key(sort: SortKey, *, vendors: Mapping[str, str]) -> Callable[[Line], tuple[object, ...]]:
@@ -185,9 +200,17 @@ def _sort_key(sort: SortKey, *, vendors: Mapping[str, str]) -> Callable[[Line], 
         "seen": lambda line: (line.last_seen,),
         "vendor": lambda line: (vendors.get(line.agreement, line.subject).lower(),),
         "rule": lambda line: (line.rule,),
-        "status": lambda line: (_STATUS_ORDER.get(line.status, 9),),
+        "status": lambda line: (_STANDING_ORDER.get(line.standing, 99),),
     }
     return keys[sort]
+
+
+def _stood(line: Line, *, until: date | None) -> Line:
+    """Return *line* as it stands now that the network was judged up to *until*."""
+    known = None if line.ended_at is None else Ending(at=line.ended_at, devices=0, groups=(), seen="")
+    is_verified = line.status == "fixed" and verified(known, last_seen=line.last_seen, until=until)
+    stands = standing(line.status, supported=line.state == OPEN, is_verified=is_verified)
+    return line if line.standing == stands else replace(line, standing=stands)
 
 
 def _line(mark: CaseMark, body: bytes) -> Line:
@@ -200,6 +223,8 @@ def _line(mark: CaseMark, body: bytes) -> Line:
         version=mark.version,
         state=mark.state,
         status=mark.status,
+        ended_at=mark.ended_at,
+        standing=NEW,
         severity=str(case["severity"]),
         rule=rule,
         clause=str(case["clause"]),

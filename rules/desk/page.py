@@ -16,11 +16,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from collector.problems import on_one_line
 from rules.agreements.plain import written_day
-from rules.console import RULE_TITLES
+from rules.console import rule_title
 from rules.desk import words
 from rules.desk.accounts import ROLE_WORDS
 from rules.desk.csrf import FIELD, token_fits
 from rules.desk.guard import FORM
+from rules.export.proof import attribution_rows, basis_rows, candidate_table
+from rules.life_cycle import OUTCOMES, REASONS
 from rules.small_numbers import quarter
 
 if TYPE_CHECKING:
@@ -59,8 +61,10 @@ def templates() -> Environment:
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     environment.globals.update(
-        words=words, rule_titles=RULE_TITLES, role_words=ROLE_WORDS, static=_static, newline=Markup("\n")
-    )
+        words=words, rule_title=rule_title, role_words=ROLE_WORDS, static=_static, newline=Markup("\n"),
+        reasons=REASONS, outcomes=OUTCOMES, attribution_rows=attribution_rows, basis_rows=basis_rows,
+        candidate_table=candidate_table,
+    )  # fmt: skip
     environment.filters["day"] = _local_day
     environment.filters["moment"] = _local_moment
     environment.filters["exactly"] = _local_second

@@ -7,11 +7,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from collector.problems import DocumentError
+from rules.basis import basis_of_case, differences
 from rules.rulebook import RulebookWatch, load_rulebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import date, datetime
+    from typing import Any
     from zoneinfo import ZoneInfo
 
     from rules.agreements.model import Agreement
@@ -67,6 +69,16 @@ class Papers:
     def zone(self) -> ZoneInfo:
         """Its time zone."""
         return self._now().network.time_zone
+
+    def other_than(self, then: Mapping[str, Any]) -> list[str]:
+        """Return what is another in the files as they are now than in the basis of a case; none: nothing is."""
+        rulebook = self._now()
+        if rulebook.basis is None:
+            return []
+        agreement = self.agreements.get((then.get("agreement") or {}).get("id", ""))
+        now = basis_of_case(rulebook.basis, check=None, rule="", agreement=agreement, agreements=rulebook.agreements)
+        # The desk judges nothing: whether the rule is another, the hash of all sources says.
+        return differences(then, {**now, "rule": then.get("rule")})
 
     def today(self, now: datetime) -> date:
         """Return the district's date at *now*."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rules.desk.words import LOGGED, TOLD
+from rules.life_cycle import CODES, STATUS_AFTER
+from rules.next_steps import RETURNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from rules.store.rows import LogEntry
 
 WITHHELD: Final = "The text is for the privacy officer and auditors."
-_SAID: Final = frozenset({"acknowledged", "asked", "disputed", "closed", "reopened", "noted"})
+_SAID: Final = frozenset({*STATUS_AFTER, "noted"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,12 @@ def _event(entry: LogEntry, *, with_notes: bool) -> Event:
     changed = [TOLD.get(name, name) for name in said.get("changed") or ()]
     if changed:
         what += f": {', '.join(changed)}"
+    because = [RETURNS[name] for name in said.get("because") or () if name in RETURNS]
+    if because:
+        what += f" ({'; '.join(because)})"
+    code = CODES.get(entry.kind, {}).get(str(said.get("reason")))
+    if code:
+        what += f": {code}"
     text = str(said.get("text") or "")
     shown = text if with_notes or not text else WITHHELD
     return Event(

@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from rules.store.rows import Act
+    from rules.life_cycle import Act
 
 STATES: Final = {
     "open": "Open",
     "new": "New",
     "acknowledged": "Acknowledged",
     "asked": "Vendor asked",
-    "disputed": "Disputed",
+    "breach": "Breach",
+    "declared": "Declared",
+    "fixed": "Fixed",
+    "verified": "Fixed, verified",
+    "disputed": "False positive",
     "closed": "Closed",
     "withdrawn": "Withdrawn",
     "all": "All cases",
 }
-"""State filter -> words; the statuses are among them."""
+"""State filter -> words; how a case can stand (`rules.life_cycle.standing`) is among them."""
 SEVERITIES: Final = {"critical": "Critical", "warning": "Warning", "info": "Info"}
 VERDICTS: Final = {
     "declared_vaguely": "declared, but not which hosts",
@@ -60,11 +64,15 @@ LOGGED: Final = {
     "opened": "Case opened",
     "changed": "Evidence changed",
     "withdrawn": "Withdrawn: the evidence no longer supports it",
-    "returned": "Returned: new evidence",
+    "returned": "Returned by itself",
+    "not_reopened": "Changed, and stays ended",
     "carried_over": "Taken over from an older store",
     "acknowledged": "Acknowledged",
     "asked": "Vendor asked",
-    "disputed": "Disputed",
+    "declared": "Declared",
+    "fixed": "Called fixed",
+    "disputed": "Called a false positive",
+    "breach": "Handed to the incident process",
     "closed": "Closed",
     "reopened": "Opened again",
     "noted": "Note",
@@ -86,43 +94,20 @@ ACCESSES: Final = {
     "user_added": "User added",
     "user_changed": "User changed",
     "user_removed": "User removed",
+    "pack_taken": "Evidence pack saved",
 }
 ACTS: Final[dict[Act, tuple[str, str]]] = {
     "acknowledged": ("Acknowledge", "You know about it. It stays open and is not told again."),
     "asked": ("Vendor asked", "You sent the vendor the letter and wait for an answer."),
-    "disputed": ("Dispute", "You think that this is wrong. Say why: it helps to correct the rule."),
-    "closed": ("Close", "You are done with it. New evidence that matters opens it again."),
-    "reopened": ("Open again", "It was closed or disputed too early."),
+    "declared": ("Declared", "The agreement was amended, or will be, and covers it. The case says so until it does."),
+    "fixed": ("Fixed", "The vendor stopped it. Shown as verified after 14 silent days; seen again, it returns."),
+    "disputed": ("False positive", "You think that this is wrong. Choose why: it helps to correct the rule."),
+    "breach": ("Breach", "You hand it to your incident process. It stays open until you close it."),
+    "closed": ("Close", "You are done with it. A new group of users or twice the devices open it again."),
+    "reopened": ("Open again", "It was taken up or ended too early: it becomes new again."),
     "noted": ("Add a note", "The case stays as it is."),
 }
 """Act -> name, what it does."""
-OPEN_TO: Final[dict[str, tuple[Act, ...]]] = {
-    "new": ("acknowledged", "asked", "disputed", "closed", "noted"),
-    "acknowledged": ("asked", "disputed", "closed", "noted"),
-    "asked": ("disputed", "closed", "noted"),
-    "disputed": ("asked", "closed", "reopened", "noted"),
-    "closed": ("reopened", "noted"),
-    "withdrawn": ("noted",),
-}
-"""Status, or `withdrawn` -> what can be done about the case."""
-OUTCOMES: Final = {
-    "amended": "The agreement was amended and covers it now",
-    "fixed": "The vendor stopped it",
-    "stopped": "The district stopped using the product",
-    "explained": "The vendor explained it, and the district accepts the explanation",
-    "false_alarm": "False alarm",
-    "incident": "Handed over as an incident",
-}
-"""Why a case is closed: key -> words, which go into the case log."""
-NEXT: Final = {
-    "new": "Read what was seen, then acknowledge the case, so that everybody knows it is in hand.",
-    "acknowledged": "Ask the vendor. The letter is ready and holds nothing about pupils.",
-    "asked": "Wait for the vendor's answer. When it comes, write it down here and close the case, or dispute it.",
-    "disputed": "Have IT look at the evidence and at the agreement file; then close the case or open it again.",
-    "closed": "Nothing. If new evidence matters, the case opens again by itself.",
-    "withdrawn": "Nothing. Later evidence no longer supports the case.",
-}
-"""Status, or `withdrawn` -> next step."""
 _WHO_GETS_WHAT: Final = (
     "Does your product contact this party? If so: from which of its pages, since when, and why?",
     "Which data does the party receive, and does any of it relate to a pupil?",
@@ -186,6 +171,11 @@ QUESTIONS: Final = {
     ),
 }
 """Rule -> questions of the letter to the vendor."""
+ANY_QUESTIONS: Final = (
+    "What does your product do here, since when, and why?",
+    "Will you change it, or do you ask us to amend the agreement?",
+)
+"""Questions of a letter about a rule of the district's own."""
 REFUSALS: Final = {
     400: ("This request could not be read", "Go back and try again."),
     403: (
@@ -197,6 +187,10 @@ REFUSALS: Final = {
     ),
     404: ("There is no such page", "The address is wrong, or what it named is gone."),
     405: ("This is not possible here", "Go back and use the buttons of the page."),
+    409: (
+        "The case log is not as it was written",
+        "Nothing leaves a store whose log was changed. Ask IT to look at System; keep the store as it is.",
+    ),
     413: ("This is too long", "Shorten the text and send it again."),
     414: ("This address is too long", "Shorten what you search for."),
     415: ("This is no form of the desk", "Go back and use the buttons of the page."),

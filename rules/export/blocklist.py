@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from collector.hosts import normal_name, registrable_domain
-from rules.store.rows import CLOSED
+from rules.life_cycle import ENDED
 from rules.versions import OPEN
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def blocked_names(cases: Iterable[CaseRow], *, agreements: Iterable[Agreement]) 
         case = json.loads(row.body)
         if (
             row.state == OPEN
-            and row.status != CLOSED
+            and row.status not in ENDED
             and case["rule"] in ABOUT_PARTIES
             and case["severity"] != "info"
             and case["verdict"] != "unattributed"

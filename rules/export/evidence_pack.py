@@ -9,15 +9,19 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from rules.evidence import shown
 from rules.export import pages
 from rules.export.archive import archive, as_json
+from rules.export.proof import case_proof
 from rules.export.words import CHAIN, LIMITS, METHOD
-from rules.small_numbers import band
+from rules.life_cycle import standing, verified
 from rules.store.chain import digest
 from rules.told import told
+from rules.versions import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from rules.agreements.model import Agreement
     from rules.store.chain import Head
@@ -43,6 +47,7 @@ def evidence_pack(
     head: Head,
     agreements: Mapping[str, Agreement],
     origin: Origin,
+    until: date | None = None,
 ) -> bytes:
     """Return a zip with a page and a JSON file for each case, and the proof of the log.
 
@@ -52,12 +57,14 @@ def evidence_pack(
         head: where it ends; the log was checked up to there.
         agreements: the agreements as they are now, by id.
         origin: where the pack comes from.
+        until: last day on which the network was judged; None: not known, so that no fix is verified.
     """
     files: dict[str, bytes] = {}
     rows = []
     for case in sorted(cases, key=lambda case: case.id):
         entries = [entry for entry in log if entry.case_id == case.id]
-        view = _case(case, entries=entries, agreement=agreements.get(json.loads(case.body).get("agreement") or ""))
+        agreement = agreements.get(json.loads(case.body).get("agreement") or "")
+        view = _case(case, entries=entries, agreement=agreement, until=until)
         files[f"cases/{case.id}.json"] = as_json(view)
         files[f"cases/{case.id}.html"] = _case_page(view, origin=origin, head=head)
         rows.append(view)
@@ -69,17 +76,22 @@ def evidence_pack(
     return archive(files, about=about)
 
 
-def _case(case: CaseRow, *, entries: Sequence[LogEntry], agreement: Agreement | None) -> dict[str, Any]:
-    view = told(json.loads(case.body))
+def _case(
+    case: CaseRow, *, entries: Sequence[LogEntry], agreement: Agreement | None, until: date | None
+) -> dict[str, Any]:
+    body = json.loads(case.body)
+    view = told(body)
+    is_verified = case.status == "fixed" and verified(case.ending, last_seen=body.get("last_seen") or "", until=until)
     return {
         "v": 1,
         "id": case.id,
         "version": case.version,
         "state": case.state,
         "status": case.status,
+        "stands": standing(case.status, supported=case.state == OPEN, is_verified=is_verified),
         "case": view,
         "agreement": None if agreement is None else _words(agreement),
-        "evidence": _evidence(case.evidence),
+        "evidence": shown(json.loads(case.evidence)) if case.evidence else None,
         "method": list(METHOD),
         "limits": [view["cannot_see"], *LIMITS],
         "log": [asdict(entry) for entry in entries],
@@ -100,17 +112,6 @@ def _words(agreement: Agreement) -> dict[str, Any]:
     }
 
 
-def _evidence(kept: str) -> dict[str, Any] | None:
-    if not kept:
-        return None
-    evidence = json.loads(kept)
-    return {
-        "days": [{"day": day["day"], "devices": band(day["devices"])} for day in evidence["days"]],
-        "days_left_out": evidence["days_left_out"],
-        "windows": [{"from": window["from"], "to": window["to"]} for window in evidence["windows"]],
-    }
-
-
 def _case_page(view: dict[str, Any], *, origin: Origin, head: Head) -> bytes:
     case, agreement, evidence = view["case"], view["agreement"], view["evidence"]
     parts = [
@@ -118,7 +119,7 @@ def _case_page(view: dict[str, Any], *, origin: Origin, head: Head) -> bytes:
         pages.facts(
             [
                 ("Case", view["id"]),
-                ("State", f"{view['state']}, {view['status']}"),
+                ("State", f"{view['state']}, {view['stands']}"),
                 ("Rule and clause", f"{case['rule']}, {case['clause']}"),
                 ("Subject", case["subject"]),
                 ("Verdict", case["verdict"]),
@@ -145,6 +146,7 @@ def _case_page(view: dict[str, Any], *, origin: Origin, head: Head) -> bytes:
                 pages.table(["From", "To"], windows, caption="Sample windows: first and last contact of a device-day"),
             )
         )
+        parts += case_proof(evidence)
     logged = [(entry["seq"], entry["at"], entry["kind"], entry["hash"]) for entry in view["log"]]
     parts += [
         pages.section("Method", pages.paragraphs(view["method"])),
@@ -162,7 +164,7 @@ def _case_page(view: dict[str, Any], *, origin: Origin, head: Head) -> bytes:
 def _index(rows: Sequence[dict[str, Any]], *, origin: Origin) -> bytes:
     listed = [
         (row["id"], row["case"]["agreement"] or "no agreement", row["case"]["rule"], row["case"]["subject"],
-         f"{row['state']}, {row['status']}")
+         f"{row['state']}, {row['stands']}")
         for row in rows
     ]  # fmt: skip
     links = [pages.link(f"cases/{row['id']}.html", f"Case {row['id']}: {row['case']['subject']}") for row in rows]

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from rules.life_cycle import ENDED, STATUS_AFTER, TAKEN_UP
 from rules.small_numbers import quarter
 
 if TYPE_CHECKING:
@@ -18,12 +19,8 @@ if TYPE_CHECKING:
     from rules.store.rows import LogEntry
 
 WORST_FIRST: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
-SEEN: Final = frozenset({"opened", "changed", "returned", "withdrawn", "carried_over"})
+SEEN: Final = frozenset({"opened", "changed", "returned", "not_reopened", "withdrawn", "carried_over"})
 """Kinds of entry that tell what was seen; the others tell what a person did."""
-TAKEN_UP: Final = frozenset({"acknowledged", "asked", "disputed"})
-"""What a person does about a case that is quiet from then on."""
-ENDING: Final = frozenset({"withdrawn", "closed"})
-"""Kinds of entry after which a case is open no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +48,7 @@ class Standing:
     supported: bool
     """The evidence supports it."""
     status: str
-    """What people made of it: `new`, `acknowledged`, `asked`, `disputed` or `closed`."""
+    """What people made of it (`rules.life_cycle.Status`)."""
     quiet: Severity | None
     """It stays quiet up to this severity; None: nobody has taken it up."""
     view: dict[str, Any]
@@ -60,11 +57,13 @@ class Standing:
     """The entry that `view` is from."""
     spells: tuple[Spell, ...]
     """Its alerts, one for each severity that it has had, the one that goes on or ended last at the end."""
+    because: tuple[str, ...] = ()
+    """Why it came back by itself (`rules.life_cycle.Return`); empty: it did not."""
 
     @property
     def open(self) -> bool:
-        """Whether the evidence supports it and nobody has closed it."""
-        return self.supported and self.status != "closed"
+        """Whether the evidence supports it and nobody has ended it."""
+        return self.supported and self.status not in ENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +126,7 @@ def _change(before: Standing | None, after: Standing, *, entry: LogEntry) -> Cha
         kind=entry.kind,
         severity=severity,
         by_person=entry.kind not in SEEN,
-        quiet=taken_up or (entry.kind == "changed" and not after.open),
+        quiet=taken_up or (entry.kind in {"changed", "not_reopened"} and not after.open),
     )
 
 
@@ -154,11 +153,12 @@ def _seen(before: Standing | None, entry: LogEntry, *, told: dict[str, Any]) -> 
         view=told["case"],
         seen_at=entry.seq,
         spells=before.spells if before else (),
+        because=tuple(map(str, told.get("because") or ())) if anew or before is None else before.because,
     )
 
 
 def _supported(before: Standing | None, kind: str, *, told: dict[str, Any]) -> bool:
-    if kind == "carried_over":
+    if kind in {"carried_over", "not_reopened"}:
         return bool(told["state"] == "open")
     # What changes about a case that was withdrawn does not bring it back.
     return before.supported if kind == "changed" and before is not None else kind != "withdrawn"
@@ -168,10 +168,8 @@ def _acted(before: Standing, entry: LogEntry) -> Standing:
     kind = entry.kind
     if kind in TAKEN_UP:
         return replace(before, seq=entry.seq, status=kind, quiet=before.view["severity"])
-    if kind == "closed":
-        return replace(before, seq=entry.seq, status=kind, quiet=None)
-    if kind == "reopened":
-        return replace(before, seq=entry.seq, status="new", quiet=None)
+    if kind in STATUS_AFTER:
+        return replace(before, seq=entry.seq, status=STATUS_AFTER[kind], quiet=None, because=())
     return replace(before, seq=entry.seq)
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from collector.problems import on_one_line
-from rules.console import RULE_TITLES
-from rules.next_steps import ASK, NEXT_STEPS
+from rules.console import rule_title
+from rules.next_steps import returned_because, told_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ EVENTS: Final[Mapping[str, str]] = {
 LEADS: Final[Mapping[str, str]] = {
     "opened": "What the network shows does not fit an agreement of your district.",
     "changed": "More is known about a case that you were told of before.",
-    "returned": "A case that had ended is open again.",
+    "returned": "A case that had ended is open again, and nobody has taken it up.",
     "withdrawn": "Later evidence, or a changed agreement file, no longer supports this case. Nothing is left to do.",
 }
 SURE: Final[Mapping[str, str]] = {"high": "High", "medium": "Medium", "low": "Low: treat it as a hint"}
@@ -46,8 +46,9 @@ SEVERITIES: Final[Mapping[str, str]] = {
     "info": "For your information",
 }
 CLOSE_REMARK: Final = (
-    "If the vendor shows that all is in order, amend the agreement file or close the case with that reason. If it may "
-    "be an unauthorized release, hand it to your incident process; deadlines are in the agreement and in state law."
+    "If the vendor shows that all is in order, have the agreement amended and call the case declared; if the vendor "
+    "stops it, call it fixed. If it may be an unauthorized release, hand it to your incident process; deadlines are in "
+    "the agreement and in state law."
 )
 
 
@@ -77,7 +78,7 @@ def plain(value: object) -> str:
 def title(view: Mapping[str, Any]) -> str:
     """Return what the case is about, for example `Tracking that the agreement prohibits: mathtrek`."""
     who = view["agreement"] or view["subject"]
-    return plain(f"{RULE_TITLES.get(view['rule'], view['rule'])}: {who}")
+    return plain(f"{rule_title(view['rule'])}: {who}")
 
 
 def local(stamp: str | None, *, zone: ZoneInfo) -> str:
@@ -110,7 +111,8 @@ def case_words(standing: Standing, *, place: Place) -> dict[str, Any]:
         "groups": ", ".join(map(plain, view["groups"])) or "not known",
         "first_seen": local(view["first_seen"], zone=place.zone),
         "last_seen": local(view["last_seen"], zone=place.zone),
-        "next_step": NEXT_STEPS.get(view["rule"], ASK),
+        "next_step": told_step(view["rule"], stands=standing.status if standing.supported else "withdrawn"),
+        "because": returned_because(standing.because),
         "url": place.case_url(standing.case_id),
     }
 
@@ -119,12 +121,18 @@ def message_words(event: str, standing: Standing, *, place: Place) -> dict[str, 
     """Return everything that the templates of one case's message get."""
     return {
         "event": EVENTS.get(event, EVENTS["opened"]),
-        "lead": LEADS.get(event, LEADS["opened"]),
+        "lead": _lead(event, standing),
         "ended": event == "withdrawn",
         "case": case_words(standing, place=place),
         "close_remark": CLOSE_REMARK,
         **_place_words(place),
     }
+
+
+def _lead(event: str, standing: Standing) -> str:
+    said = LEADS.get(event, LEADS["opened"])
+    because = returned_because(standing.because) if event == "returned" else ""
+    return f"{said} {because}" if because else said
 
 
 def digest_words(standings: list[Standing], *, at: datetime, place: Place) -> dict[str, Any]:

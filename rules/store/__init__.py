@@ -5,9 +5,9 @@ SQLite by default, PostgreSQL in production. Synchronous: one writer, and asynch
 
 from __future__ import annotations
 
-from rules.errors import StoreError
+from rules.errors import StepRefusedError, StoreError
 from rules.store.case_store import Store
 from rules.store.database import load_driver
 from rules.store.rows import CaseRow, LogEntry, Position
 
-__all__ = ["CaseRow", "LogEntry", "Position", "Store", "StoreError", "load_driver"]
+__all__ = ["CaseRow", "LogEntry", "Position", "StepRefusedError", "Store", "StoreError", "load_driver"]

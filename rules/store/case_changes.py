@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from rules.errors import StoreError
+from rules.errors import StepRefusedError, StoreError
+from rules.life_cycle import ENDED, NEW, STATUS_AFTER, Ending, ending, refusal, returns, standing, verified
 from rules.small_numbers import quarter
-from rules.store.rows import CLOSED, NEW, STATUS_AFTER, Act
 from rules.store.schema import case_log, cases
 from rules.told import changed, told
 from rules.versions import OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
 
+    from rules.life_cycle import Act
     from rules.store.log import CaseLogWriter
     from rules.store.rows import CaseRow, LogEntry
 
 CARRIED_OVER: Final = "carried_over"
 """Kind of the first entry of a case that is older than the log."""
+NOT_REOPENED: Final = "not_reopened"
+"""Kind of an entry that says what changed of a case that a person ended, and that it stays ended."""
 # Below what either database takes as parameters of one statement.
 PORTION: Final = 500
 
@@ -41,6 +45,20 @@ class Known:
     """Number of the log's entry that told of it last."""
     entry: str | None
     """That entry."""
+    ending: Ending | None
+    """What was known when a person ended it; None: it is not ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What the log says of a new version."""
+
+    kind: str
+    """Kind of the entry."""
+    changed: list[str]
+    """What is told anew (`rules.told.TELLING`)."""
+    because: tuple[str, ...] = ()
+    """Why a case that had ended is open again (`rules.life_cycle.Return`)."""
 
 
 def record_cases(connection: sa.Connection, rows: Sequence[CaseRow], *, log: CaseLogWriter) -> list[dict[str, object]]:
@@ -53,22 +71,24 @@ def record_cases(connection: sa.Connection, rows: Sequence[CaseRow], *, log: Cas
             continue
         case = json.loads(row.body)
         view = told(case)
-        kind, anew = _kind(before, row.state, view)
+        telling = _telling(before, row.state, case=case, view=view)
+        anew = before is None or (telling is not None and telling.kind == "returned")
         after = Known(
             version=row.version,
             state=row.state,
-            status=NEW if before is None or kind == "returned" else before.status,
+            status=NEW if before is None or anew else before.status,
             told=before.told if before else None,
             entry=before.entry if before else None,
+            ending=None if before is None or anew else before.ending,
         )
-        if kind is not None:
-            entry = _json({"v": 1, "case": view, "changed": anew})
-            seq = log.append(row.id, version=row.version, kind=kind, at=quarter(log.at), entry=entry).seq
+        if telling is not None:
+            entry = _entry(telling, view=view, state=row.state)
+            seq = log.append(row.id, version=row.version, kind=telling.kind, at=quarter(log.at), entry=entry).seq
             after = replace(after, told=seq, entry=entry)
         known[row.id] = after
         written[row.id] = {
             "id": row.id, "version": row.version, "state": row.state, "body": row.body, "evidence": row.evidence,
-            "status": after.status, "told": after.told,
+            "status": after.status, "told": after.told, **_columns(after.ending),
         }  # fmt: skip
     return list(written.values())
 
@@ -85,48 +105,120 @@ def record_carried_over(connection: sa.Connection, *, log: CaseLogWriter) -> Non
     log.flush()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What a person does about a case."""
+
+    act: Act
+    """The step."""
+    by: str
+    """Who does it, as the log shall name them."""
+    text: str
+    """The reason in their own words, or a note."""
+    reason: str | None
+    """Reason code, for acts that have codes (`rules.life_cycle.CODES`)."""
+
+
 def note_act(
-    connection: sa.Connection, *, log: CaseLogWriter, case_id: str, act: Act, by: str, text: str
-) -> LogEntry:  # fmt: skip
+    connection: sa.Connection, *, log: CaseLogWriter, case_id: str, deed: Deed, until: Callable[[], date | None]
+) -> LogEntry:
     """Log what a person does about a case, and give the case its new status.
 
+    Args:
+        connection: where the case lies; nobody else changes it before this transaction ends.
+        log: the case log.
+        case_id: the case.
+        deed: what is done.
+        until: returns the last day on which the network was judged, None: nothing was.
+
     Raises:
+        StepRefusedError: the step is not allowed as the case stands.
         StoreError: there is no such case.
     """
-    found = connection.execute(sa.select(cases.c.version, cases.c.status).where(cases.c.id == case_id)).first()
+    asked = sa.select(cases).where(cases.c.id == case_id)
+    found = connection.execute(asked).first()
     if found is None:
         raise StoreError(f"there is no case {case_id}; `schoolgate cases list` shows them")
-    status = STATUS_AFTER.get(act, found.status)
-    connection.execute(sa.update(cases).where(cases.c.id == case_id).values(status=status))
-    entry = _json({"v": 1, "by": by, "text": text})
-    return log.append(case_id, version=found.version, kind=act, at=log.at, entry=entry)
+    case = json.loads(found.body)
+    known = ending_in(found)
+    is_verified = found.status == "fixed" and verified(known, last_seen=case.get("last_seen") or "", until=until())
+    stands = standing(found.status, supported=found.state == OPEN, is_verified=is_verified)
+    refused = refusal(deed.act, at=stands, text=deed.text, reason=deed.reason)
+    if refused is not None:
+        raise StepRefusedError(f"case {case_id}: {refused}")
+    status = STATUS_AFTER.get(deed.act, found.status)
+    if deed.act != "noted":
+        # Whoever ends it again has looked again: what is known now counts.
+        known = ending(case, at=log.at) if status in ENDED else None
+    values = {"status": status, **_columns(known)}
+    connection.execute(sa.update(cases).where(cases.c.id == case_id).values(values))
+    said = {"v": 1, "by": deed.by, "text": deed.text} | ({} if deed.reason is None else {"reason": deed.reason})
+    return log.append(case_id, version=found.version, kind=deed.act, at=log.at, entry=_json(said))
 
 
-def _kind(before: Known | None, state: str, view: dict[str, Any]) -> tuple[str | None, list[str]]:
-    """Return the kind of the entry to write, None: nothing is told; and what is told anew."""
+def ending_in(row: Any) -> Ending | None:
+    """Return what was known when the case in a row of table `cases` was ended, None: it is not ended."""
+    if row.ended_at is None:
+        return None
+    groups = tuple(json.loads(row.ended_groups or "[]"))
+    return Ending(at=row.ended_at, devices=row.ended_devices or 0, groups=groups, seen=row.ended_seen or "")
+
+
+def _columns(known: Ending | None) -> dict[str, object]:
+    if known is None:
+        return {"ended_at": None, "ended_devices": None, "ended_groups": None, "ended_seen": None}
+    return {
+        "ended_at": known.at, "ended_devices": known.devices, "ended_groups": json.dumps(known.groups),
+        "ended_seen": known.seen,
+    }  # fmt: skip
+
+
+def _telling(before: Known | None, state: str, *, case: dict[str, Any], view: dict[str, Any]) -> Telling | None:
+    """Return what the log says of a new version, None: nothing."""
     if before is None:
-        return ("opened" if state == OPEN else "withdrawn"), []
+        return Telling(kind="opened" if state == OPEN else "withdrawn", changed=[])
     anew = changed(json.loads(before.entry)["case"], view) if before.entry else []
-    if before.state != state:
-        return ("returned" if state == OPEN else "withdrawn"), anew
-    if not anew:
-        return None, []
-    # Somebody ended it for what was known then; what would be told anew opens it again.
-    return ("returned" if before.status == CLOSED else "changed"), anew
+    if state != OPEN:
+        kind = "changed" if before.state == state else "withdrawn"
+        return Telling(kind=kind, changed=anew) if anew or kind == "withdrawn" else None
+    ended = before.status in ENDED
+    if ended and before.ending is not None:
+        because = returns(before.ending, case, status=before.status)
+        if because:
+            return Telling(kind="returned", changed=anew, because=because)
+    if before.state != state and not ended:
+        return Telling(kind="returned", changed=anew, because=("supported_again",))
+    if before.state == state and not anew:
+        return None
+    # Somebody ended it, and knew enough then: it stays ended, and that it changed stays visible.
+    return Telling(kind=NOT_REOPENED if ended else "changed", changed=anew)
+
+
+def _entry(telling: Telling, *, view: dict[str, Any], state: str) -> str:
+    said: dict[str, object] = {"v": 1, "case": view, "changed": telling.changed}
+    if telling.because:
+        said["because"] = list(telling.because)
+    if telling.kind == NOT_REOPENED:
+        said["state"] = state
+    return _json(said)
 
 
 def _known(connection: sa.Connection, ids: list[str]) -> dict[str, Known]:
     found = {}
     for portion in _portions(ids):
         asked = (
-            sa.select(cases.c.id, cases.c.version, cases.c.state, cases.c.status, cases.c.told, case_log.c.entry)
+            sa.select(
+                cases.c.id, cases.c.version, cases.c.state, cases.c.status, cases.c.told, cases.c.ended_at,
+                cases.c.ended_devices, cases.c.ended_groups, cases.c.ended_seen, case_log.c.entry,
+            )
             .select_from(cases.outerjoin(case_log, case_log.c.seq == cases.c.told))
             .where(cases.c.id.in_(portion))
-        )
+        )  # fmt: skip
         for row in connection.execute(asked):
             found[row.id] = Known(
-                version=row.version, state=row.state, status=row.status, told=row.told, entry=row.entry
-            )
+                version=row.version, state=row.state, status=row.status, told=row.told, entry=row.entry,
+                ending=ending_in(row),
+            )  # fmt: skip
     return found
 
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rules.errors import StoreError
+from rules.life_cycle import ENDED
 from rules.store import schema
-from rules.store.case_changes import PORTION, note_act, record_carried_over, record_cases
+from rules.store.case_changes import PORTION, Deed, ending_in, note_act, record_carried_over, record_cases
 from rules.store.chain import Break, check
 from rules.store.database import POSTGRESQL, Database
 from rules.store.log import CaseLogWriter, read_head, read_log, read_raw
 from rules.store.migration import bring_up_to_date
-from rules.store.rows import CLOSED, CaseMark, CaseRow, Position
-from rules.versions import OPEN
+from rules.store.rows import CaseMark, CaseRow, Position
+from rules.versions import FRAME_PART, OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from rules.life_cycle import Act
     from rules.store.chain import Head
-    from rules.store.rows import Act, LogEntry
+    from rules.store.rows import LogEntry
     from rules.versions import CaseVersion, ReportPart
 
 
@@ -72,16 +75,16 @@ class Store:
             return {case.id: case for case in rows}
 
     def open_cases(self) -> list[bytes]:
-        """Return the cases (JSON) that the evidence supports and nobody has closed, by id."""
+        """Return the cases (JSON) that the evidence supports and nobody has ended, by id."""
         kept = schema.cases.c
-        asked = sa.select(kept.body).where(kept.state == OPEN, kept.status != CLOSED).order_by(kept.id)
+        asked = sa.select(kept.body).where(kept.state == OPEN, kept.status.not_in(sorted(ENDED))).order_by(kept.id)
         with self.database.reading() as connection:
             return list(connection.execute(asked).scalars())
 
     def case_marks(self) -> list[CaseMark]:
         """Return of every case what shows that it changed, without reading it, by id."""
         kept = schema.cases.c
-        asked = sa.select(kept.id, kept.version, kept.state, kept.status).order_by(kept.id)
+        asked = sa.select(kept.id, kept.version, kept.state, kept.status, kept.ended_at).order_by(kept.id)
         with self.database.reading() as connection:
             return list(map(CaseMark._make, connection.execute(asked)))
 
@@ -106,6 +109,13 @@ class Store:
         kept = schema.engine_state
         with self.database.reading() as connection:
             return connection.execute(sa.select(kept.c.body).where(kept.c.name == name)).scalar()
+
+    def states(self, prefix: str) -> dict[str, bytes]:
+        """Return what was committed under names that begin with *prefix*, by name."""
+        kept = schema.engine_state
+        asked = sa.select(kept.c.name, kept.c.body).where(kept.c.name.startswith(prefix, autoescape=True))
+        with self.database.reading() as connection:
+            return {row.name: row.body for row in connection.execute(asked.order_by(kept.c.name))}
 
     def position(self, sha256: str) -> Position | None:
         """Return how far the input with this hash has been judged, None: never seen."""
@@ -163,6 +173,7 @@ class Store:
         cases: Iterable[CaseRow],
         state: Mapping[str, bytes],
         position: Position | None,
+        dropped: Iterable[str] = (),
     ) -> None:
         """Write outputs, state and position, all or nothing.
 
@@ -171,6 +182,7 @@ class Store:
             cases: cases that changed; a version that is not newer changes nothing.
             state: named parts of the engine's state.
             position: how far the input is judged now; None: unchanged.
+            dropped: names of state that is to be forgotten.
 
         Raises:
             StoreError: nothing was written.
@@ -179,6 +191,8 @@ class Store:
             self._record(connection, list(cases))
             told = [{"id": key, "agreement": owner, "body": body} for key, (owner, body) in findings.items()]
             upsert(connection, schema.findings, told)
+            for name in dropped:
+                connection.execute(sa.delete(schema.engine_state).where(schema.engine_state.c.name == name))
             upsert(connection, schema.engine_state, [{"name": name, "body": body} for name, body in state.items()])
             if position is not None:
                 row = {
@@ -203,25 +217,31 @@ class Store:
             told = [{"name": part.name, "version": part.version, "body": part.body} for part in parts]
             upsert(connection, schema.report_parts, told, newer=schema.report_parts.c.version)
 
-    def act(self, case_id: str, *, act: Act, by: str, text: str) -> LogEntry:
+    def act(self, case_id: str, *, act: Act, by: str, text: str, reason: str | None = None) -> LogEntry:
         """Write down what a person does about a case: its new status and the entry of the log, both or neither.
 
         Args:
             case_id: the case.
             act: what is done.
             by: who does it, as the log shall name them.
-            text: the reason or a note; never empty where a case is closed or disputed.
+            text: the reason in a person's own words, or a note.
+            reason: code of the reason, for acts that have codes (`rules.life_cycle.CODES`); None: none was given.
 
         Raises:
-            StoreError: there is no such case, the reason is missing, or the store cannot be written.
+            StepRefusedError: the step is not allowed as the case stands, or its reason is missing.
+            StoreError: there is no such case, or the store cannot be written.
         """
-        if act in {"closed", "disputed"} and not text.strip():
-            raise StoreError(f"case {case_id}: a case is {act} with a reason; say which")
+        deed = Deed(act=act, by=by, text=text, reason=reason)
         with self.database.writing() as connection:
             log = self._log(connection)
-            entry = note_act(connection, log=log, case_id=case_id, act=act, by=by, text=text)
+            entry = note_act(connection, log=log, case_id=case_id, deed=deed, until=lambda: _judged_until(connection))
             log.flush()
             return entry
+
+    def judged_until(self) -> date | None:
+        """Return the last day, local to the district, of which anything was judged; None: nothing was yet."""
+        with self.database.reading() as connection:
+            return _judged_until(connection)
 
     def _record(self, connection: sa.Connection, rows: list[CaseRow]) -> None:
         if rows:
@@ -252,10 +272,23 @@ def upsert(
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=where), list(rows))
 
 
+def _judged_until(connection: sa.Connection) -> date | None:
+    """Return the day up to which the store's report speaks: the embedded service and the case tasks both write it."""
+    parts, state = schema.report_parts.c, schema.engine_state.c
+    frame = connection.execute(sa.select(parts.body).where(parts.name == FRAME_PART)).scalar()
+    if frame is None:
+        frame = connection.execute(sa.select(state.body).where(state.name == "report")).scalar()
+    report = json.loads(frame) if frame else {}
+    last_day = report.get("last_day")
+    return date.fromisoformat(last_day) if last_day else None
+
+
 def _cases() -> sa.Select[Any]:
-    kept = schema.cases.c
-    return sa.select(kept.id, kept.version, kept.state, kept.body, kept.evidence, kept.status)
+    return sa.select(schema.cases)
 
 
-def _case(row: Sequence[Any]) -> CaseRow:
-    return CaseRow(id=row[0], version=row[1], state=row[2], body=row[3], evidence=row[4], status=row[5])
+def _case(row: Any) -> CaseRow:
+    return CaseRow(
+        id=row.id, version=row.version, state=row.state, body=row.body, evidence=row.evidence, status=row.status,
+        ending=ending_in(row),
+    )  # fmt: skip

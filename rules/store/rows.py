@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-Act = Literal["acknowledged", "asked", "disputed", "closed", "reopened", "noted"]
-"""What a person does about a case; `noted` leaves its status as it is, `reopened` makes it new."""
+from rules.life_cycle import NEW
 
-STATUS_AFTER: Final[dict[Act, str]] = {
-    "acknowledged": "acknowledged",
-    "asked": "asked",
-    "disputed": "disputed",
-    "closed": "closed",
-    "reopened": "new",
-}
-NEW: Final = "new"
-"""Status of a case that nobody has taken up."""
-CLOSED: Final = "closed"
-"""Status of a case that somebody has ended with a reason; evidence that would be told opens it again."""
+if TYPE_CHECKING:
+    from rules.life_cycle import Ending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +35,8 @@ class CaseMark(NamedTuple):
     """What the evidence says: `open` or `withdrawn`."""
     status: str
     """What people made of it."""
+    ended_at: str | None
+    """When a person ended it, ISO 8601 UTC; None: it is not ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +51,11 @@ class CaseRow:
     body: bytes
     """The case as JSON (contract, section 5)."""
     evidence: str = ""
-    """Days and sample windows as JSON (`rules.evidence`); empty: none were kept."""
+    """What it rests on as JSON (`rules.evidence`): days, windows, basis; empty: nothing was kept."""
     status: str = NEW
-    """What people made of it: `new`, `acknowledged`, `asked`, `disputed` or `closed`."""
+    """What people made of it (`rules.life_cycle.Status`)."""
+    ending: Ending | None = None
+    """What was known when a person ended it; None: it is not ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +69,7 @@ class LogEntry:
     version: int
     """Version of the case's evidence at that moment."""
     kind: str
-    """`opened`, `changed`, `withdrawn`, `returned`, `carried_over`, or what a person did (`Act`)."""
+    """`opened`, `changed`, `withdrawn`, `returned`, `not_reopened`, `carried_over`, or what a person did (`Act`)."""
     at: str
     """When it was written, ISO 8601 UTC; of what was seen only the quarter of an hour, so that it can be handed out."""
     entry: str

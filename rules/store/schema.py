@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-STORE_VERSION: Final = 4
+STORE_VERSION: Final = 5
 """Number of the last migration. Programs of other versions compare it before they touch anything else."""
 
 tables = sa.MetaData()
@@ -31,8 +31,13 @@ cases = sa.Table(
     sa.Column("status", sa.String(16), nullable=False, server_default="new"),
     # The entry of the log that told of the evidence last; what differs from it in a telling way is told again.
     sa.Column("told", sa.BigInteger, nullable=True),
+    # What was known when a person ended it (`rules.life_cycle.Ending`); null: it is not ended. Groups are a JSON list.
+    sa.Column("ended_at", sa.String(32), nullable=True),
+    sa.Column("ended_devices", sa.Integer, nullable=True),
+    sa.Column("ended_groups", sa.Text, nullable=True),
+    sa.Column("ended_seen", sa.String(32), nullable=True),
     # What says whether a case is another than before: read without its body, which is a hundred times as long.
-    sa.Index("ix_cases_listed", "id", "version", "state", "status"),
+    sa.Index("ix_cases_listed", "id", "version", "state", "status", "ended_at"),
 )
 engine_state = sa.Table(
     "engine_state",

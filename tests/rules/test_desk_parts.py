@@ -20,12 +20,13 @@ from rules.desk.limits import SLOTS, Limiter
 from rules.desk.listing import PER_PAGE, Choice, Listing, choose
 from rules.desk.pages.vendors import plain_parts
 from rules.desk.sessions import ABSOLUTE_S, IDLE_S, MOST_MEMBERS, MOST_VISITORS, Sessions
-from rules.desk.words import NEXT, OPEN_TO, QUESTIONS
-from rules.findings import RuleId
+from rules.desk.words import ACTS, LOGGED, QUESTIONS, STATES
+from rules.findings import RULES
+from rules.life_cycle import STATUS_AFTER, STEPS
+from rules.next_steps import BY_STANDING
 from rules.settings import Desk
 from rules.small_numbers import band
 from rules.store import Store
-from rules.store.rows import STATUS_AFTER
 from rules.told import told
 from rules.versions import CaseVersion
 from tests.rules.first_store import a_case
@@ -171,7 +172,7 @@ def test_no_evidence_is_no_chart() -> None:
     assert chart_of({"days": [], "days_left_out": 0}) is None
 
 
-@pytest.mark.parametrize("rule", RuleId.__args__)  # type: ignore[attr-defined] # what a Literal is made of
+@pytest.mark.parametrize("rule", RULES)
 def test_every_rule_has_a_letter_with_questions_and_without_pupils(rule: str) -> None:
     view = told(a_case("c1", rule=rule, devices=3, summary="Seen on 3 devices (counted per day) in 1 school."))
     letter = letter_about("c1", view, agreement=None, district="A district", on=date(2026, 10, 19)).text
@@ -181,8 +182,16 @@ def test_every_rule_has_a_letter_with_questions_and_without_pupils(rule: str) ->
         assert words not in letter
 
 
-def test_every_status_has_a_next_step_and_acts_that_lead_on() -> None:
-    assert set(OPEN_TO) == set(NEXT) == {*STATUS_AFTER.values(), "withdrawn"}
+def test_every_way_a_case_can_stand_has_a_name_a_next_step_and_acts_with_names() -> None:
+    assert set(STEPS) == set(BY_STANDING) == set(STATES) - {"open", "all"}
+    assert set(ACTS) == {*STATUS_AFTER, "noted"} == {act for steps in STEPS.values() for act in steps}
+    assert set(ACTS) <= set(LOGGED)
+
+
+def test_the_officers_guide_says_what_every_button_does() -> None:
+    guide = (SAMPLE.parents[1] / "docs" / "guide-officer.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip() for line in guide.splitlines() if line.startswith("| ")}
+    assert {name for act, (name, _) in ACTS.items() if act not in {"reopened", "noted"}} <= rows
 
 
 def test_an_explained_agreement_keeps_every_word_on_the_page() -> None:

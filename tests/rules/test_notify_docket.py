@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rules.life_cycle import Act
 from rules.notify.docket import Docket, worse
-from rules.store import Store
+from rules.store import StepRefusedError, Store
 from tests.rules.told_cases import Cases, Hands
 
-ACTS = ("acknowledged", "asked", "disputed", "closed", "reopened", "noted")
+ACTS = get_args(Act)
 SEVERITIES = ("critical", "warning", "info")
 
 
@@ -46,12 +49,17 @@ def test_the_docket_says_of_every_case_what_the_store_says(
 ) -> None:
     case = f"case-{next(numbers)}"
     cases.keep(case)
-    for what, how in steps:
+    for number, (what, how) in enumerate(steps, start=1):
         hands.pass_(2000)
         if what == "act":
-            cases.store.act(case, act=how, by="officer", text="Because.")  # type: ignore[arg-type] # one of them
+            reason = "wrong_owner" if how == "disputed" else None
+            # What is no step from where the case stands is refused, and leaves no trace.
+            with suppress(StepRefusedError):
+                cases.store.act(case, act=how, by="officer", text="Because.", reason=reason)  # type: ignore[arg-type] # one of them
         else:
-            cases.keep(case, state=what, severity=how)
+            # More and more devices, and now and then another group: some of it opens an ended case again.
+            devices = 10 * number
+            cases.keep(case, state=what, severity=how, devices=devices, groups=["6-8" if number > 9 else "k-5"])
     docket = Docket()
     changes = list(docket.read(cases.store.log(case)))
     row, standing = cases.store.case(case), docket.standing(case)
@@ -99,7 +107,7 @@ def test_what_returns_or_is_reopened_is_quiet_no_more(cases: Cases) -> None:
     cases.store.act("a", act="asked", by="officer", text="")
     cases.store.act("a", act="reopened", by="officer", text="")
     assert cases.docket().standings()[0].quiet is None
-    cases.store.act("a", act="disputed", by="officer", text="It is theirs.")
+    cases.store.act("a", act="breach", by="officer", text="Incident 7.")
     cases.keep("a", state="withdrawn")
     cases.keep("a")
     standing = cases.docket().standings()[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email import policy
 from email.parser import BytesParser
 from html.parser import HTMLParser
@@ -90,6 +91,15 @@ def test_both_forms_say_everything_that_an_officer_acts_on(which: int) -> None:
         "not proof of a breach",
     ):  # fmt: skip
         assert words.lower() in told.lower(), words
+
+
+def test_a_case_that_is_back_says_why() -> None:
+    back = CaseNotice(seq=3, event="returned", standing=replace(standing(), because=("new_group", "seen_again")))
+    for text in texts(letter(back)):
+        said = " ".join(text.split())
+        assert "It came back by itself: it was seen in a group of users that was not known" in said
+        assert "it was seen again after it had been called fixed." in said
+    assert "It came back" not in texts(letter(notice("returned")))[0]
 
 
 def test_every_rule_has_a_next_step() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.life_cycle import Act
 from rules.notify.backoff import FIRST_S, LONGEST_S, pause_s, waits
 from rules.notify.docket import Change, Docket
 from rules.notify.hours import Quiet, Weekly, due
@@ -24,7 +26,7 @@ clocks = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 
 
 def change(kind: str, *, quiet: bool = False, severity: str = "warning") -> Change:
-    by_person = kind in {"acknowledged", "asked", "disputed", "closed", "reopened", "noted"}
+    by_person = kind in get_args(Act)
     return Change(seq=7, case_id="c", kind=kind, severity=severity, by_person=by_person, quiet=quiet)  # type: ignore[arg-type]
 
 
@@ -33,7 +35,8 @@ def change(kind: str, *, quiet: bool = False, severity: str = "warning") -> Chan
     [
         ("opened", True, True), ("changed", True, True), ("returned", True, True), ("withdrawn", True, True),
         ("acknowledged", False, True), ("asked", False, True), ("disputed", False, True), ("closed", False, True),
-        ("reopened", False, True), ("noted", False, False), ("carried_over", False, False),
+        ("declared", False, True), ("fixed", False, True), ("breach", False, True), ("reopened", False, True),
+        ("noted", False, False), ("carried_over", False, False), ("not_reopened", False, False),
     ],
 )  # fmt: skip
 def test_people_hear_what_was_seen_and_programs_also_what_people_do(kind: str, *, person: bool, program: bool) -> None:

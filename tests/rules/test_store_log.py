@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules.store import CaseRow, Store, StoreError
+from rules.life_cycle import Act
+from rules.store import CaseRow, StepRefusedError, Store, StoreError
 from rules.store.chain import COLUMNS, FIRST, LINKS, Break, Head, check, digest, linked
 from rules.store.rows import LogEntry
 from rules.versions import CaseVersion
@@ -119,13 +120,16 @@ def test_what_people_do_is_logged_and_gives_the_case_its_status(store_address: s
     store = opened(store_address)
     store.keep([version(1)], parts=())
     seen = []
-    for act in ("acknowledged", "noted", "asked", "disputed", "reopened", "closed"):
-        entry = store.act("c1", act=act, by="officer", text="Because.")
-        assert json.loads(entry.entry) == {"v": 1, "by": "officer", "text": "Because."}
+    acts: tuple[Act, ...] = ("acknowledged", "noted", "asked", "disputed", "reopened", "breach", "closed")
+    for act in acts:
+        reason = "wrong_owner" if act == "disputed" else None
+        entry = store.act("c1", act=act, by="officer", text="Because.", reason=reason)
+        code = {} if reason is None else {"reason": reason}
+        assert json.loads(entry.entry) == {"v": 1, "by": "officer", "text": "Because.", **code}
         seen.append(store.cases()["c1"].status)
-    assert seen == ["acknowledged", "acknowledged", "asked", "disputed", "new", "closed"]
-    assert kinds(store)[1:] == ["acknowledged", "noted", "asked", "disputed", "reopened", "closed"]
-    assert head_of(store).entries == 7
+    assert seen == ["acknowledged", "acknowledged", "asked", "disputed", "new", "breach", "closed"]
+    assert tuple(kinds(store)[1:]) == acts
+    assert head_of(store).entries == 8
     store.close()
 
 
@@ -133,27 +137,15 @@ def test_closing_and_disputing_need_a_reason_and_a_case(store_address: str) -> N
     store = opened(store_address)
     store.keep([version(1)], parts=())
     before = head_of(store)
-    for act in ("closed", "disputed"):
-        with pytest.raises(StoreError, match="reason"):
+    refused: tuple[Act, ...] = ("closed", "disputed", "breach")
+    for act in refused:
+        with pytest.raises(StepRefusedError, match="reason"):
             store.act("c1", act=act, by="officer", text=" ")
+    with pytest.raises(StepRefusedError, match="`whim` is no reason for `disputed`; write one of wrong_owner"):
+        store.act("c1", act="disputed", by="officer", text="So.", reason="whim")
     with pytest.raises(StoreError, match="no case nobody"):
         store.act("nobody", act="acknowledged", by="officer", text="")
     assert head_of(store) == before
-    store.close()
-
-
-def test_evidence_keeps_the_status_until_it_is_told_anew_of_a_closed_case(store_address: str) -> None:
-    store = opened(store_address)
-    store.keep([version(1)], parts=())
-    store.act("c1", act="acknowledged", by="officer", text="")
-    store.keep([version(2, groups=["6-8"])], parts=())
-    assert store.cases()["c1"].status == "acknowledged"
-    store.act("c1", act="closed", by="officer", text="The vendor took it out.")
-    store.keep([version(3, groups=["6-8"], flows=999)], parts=())
-    assert store.cases()["c1"].status == "closed"
-    store.keep([version(4, groups=["6-8", "9-12"])], parts=())
-    assert store.cases()["c1"].status == "new"
-    assert kinds(store)[-1] == "returned"
     store.close()
 
 

@@ -12,13 +12,17 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from rules.life_cycle import Ending
 from rules.notify.docket import Docket
 from rules.notify.outbox import Outbox
 from rules.notify.planning import begin
 from rules.store import Position, Store, StoreError
+from rules.store.chain import Head
 from rules.store.migration import load_migrations
 from rules.store.schema import STORE_VERSION, tables
+from rules.versions import CaseVersion
 from tests.rules.first_store import a_case, build_first_store
+from tests.rules.fourth_store import ENDED, ENDED_AT, build_fourth_store, known
 from tests.rules.second_store import LOG, build_second_store
 
 OPEN_AND_TELL = """
@@ -98,6 +102,32 @@ def test_a_filled_store_of_the_second_version_is_migrated_and_loses_nothing(stor
         store.close()
 
 
+def test_a_filled_store_of_the_fourth_version_knows_what_its_ended_cases_were_ended_for(store_address: str) -> None:
+    build_fourth_store(store_address)
+    for _opened_again in range(2):
+        store = Store(store_address)
+        with store.database.reading() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), tables) == []
+        rows = store.cases()
+        assert {case_id: rows[case_id].status for case_id in ENDED} == ENDED
+        for case_id, at in (("case-3", ENDED_AT), ("case-4", ENDED_AT), ("case-5", "1970-01-01T00:00:00.000000Z")):
+            assert rows[case_id].ending == Ending(
+                at=at, devices=23, groups=("6-8", "k-5"), seen="2026-10-16T19:44:59.000001Z"
+            )
+        assert all(rows[case_id].ending is None for case_id in ("case-0", "case-1", "case-2"))
+        assert {json.loads(body)["id"] for body in store.open_cases()} == {"case-0", "case-1"}
+        assert isinstance(store.verify(), Head)
+        store.close()
+    store = Store(store_address)
+    more = [{"devices": 45}, {"devices": 46}]
+    for version, changes in enumerate(more, start=2):
+        body = json.dumps(known("case-3") | changes)
+        store.keep([CaseVersion(id="case-3", version=version, state="open", body=body)], parts=())
+        assert store.cases()["case-3"].status == ("closed" if changes["devices"] == 45 else "new")
+    assert isinstance(store.verify(), Head)
+    store.close()
+
+
 def test_who_is_told_after_a_migration_hears_of_open_cases_that_nobody_has_taken_up(store_address: str) -> None:
     build_second_store(store_address)
     store = Store(store_address)
@@ -129,7 +159,7 @@ def test_of_programs_that_start_at_once_one_migrates(store_address: str, *, fill
     assert told == [("3 3\n" if filled else "0 0\n", "")] * 4
 
 
-@pytest.mark.parametrize("version", ["99", "5"])
+@pytest.mark.parametrize("version", ["99", "6"])
 def test_a_newer_store_is_refused_and_left_alone(store_address: str, version: str) -> None:
     Store(store_address).close()
     statement(store_address, f"UPDATE meta SET value = '{version}'")  # noqa: S608 -- ours

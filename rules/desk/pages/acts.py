@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from rules.desk.page import account_of, for_members, form_of, office_of
 from rules.desk.pages.case import sheet, show
-from rules.desk.words import OUTCOMES
+from rules.errors import StepRefusedError
+from rules.life_cycle import CODES, OUTCOMES, REASONS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rules.desk.pages.case import Sheet
 
 LONGEST_TEXT: Final = 4000
+CODE_FIELDS: Final = {"closed": "outcome", "disputed": "reason"}
+"""Act that carries a reason code -> field of the form that has it."""
 
 
 def act(request: Request) -> Response:
@@ -35,9 +38,12 @@ def act(request: Request) -> Response:
         return show(request, case_id, status=422, problems=problems, typed=sent)
     wanted = next(each for each in found.acts if each == sent["act"])
     text = "\n".join(line.rstrip() for line in sent.get("text", "").strip().splitlines())
-    if wanted == "closed":
-        text = f"{OUTCOMES[sent['outcome']]}.{f' {text}' if text else ''}"
-    office.store.act(case_id, act=wanted, by=account_of(request).name, text=text)
+    reason = sent.get(CODE_FIELDS[wanted]) if wanted in CODES else None
+    try:
+        office.store.act(case_id, act=wanted, by=account_of(request).name, text=text, reason=reason)
+    except StepRefusedError as error:
+        # Somebody else acted between our look and our hand.
+        return show(request, case_id, status=409, problems={"act": f"{error}."}, typed=sent)
     return RedirectResponse(f"/cases/{case_id}?done={wanted}", status_code=303)
 
 
@@ -49,8 +55,10 @@ def _problems(sent: dict[str, str], *, found: Sheet) -> dict[str, str]:
     problems = {}
     if wanted == "closed" and sent.get("outcome") not in OUTCOMES:
         problems["outcome"] = "Choose how it ended."
-    if wanted == "disputed" and not text:
-        problems["text"] = "Say why you think that this is wrong."
+    if wanted == "disputed" and sent.get("reason") not in REASONS:
+        problems["reason"] = "Choose why you think that this is wrong."
+    if wanted == "breach" and not text:
+        problems["text"] = "Write to whom it was handed over, or the number that it has there."
     if wanted == "noted" and not text:
         problems["text"] = "Write the note."
     if len(text) > LONGEST_TEXT:

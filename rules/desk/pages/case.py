@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from rules.agreements.plain import KINDS
@@ -15,24 +16,28 @@ from rules.agreements.standing import status_on
 from rules.agreements.vocabulary import CLAUSES
 from rules.desk.chart import chart_of
 from rules.desk.letter import letter_about
-from rules.desk.page import account_of, for_members, office_of, render
+from rules.desk.notices import notices
+from rules.desk.page import account_of, for_members, office_of, origin_of, render
 from rules.desk.story import story_of
-from rules.desk.words import ACTS, NEXT, OPEN_TO
+from rules.desk.words import ACTS
+from rules.evidence import shown
+from rules.export.evidence_pack import Origin, evidence_pack
 from rules.export.words import LIMITS
-from rules.next_steps import NEXT_STEPS, OURS
+from rules.life_cycle import STEPS, standing, verified
+from rules.next_steps import next_step
+from rules.store.chain import Head
 from rules.told import told
 from rules.versions import OPEN
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from rules.agreements.model import Agreement
     from rules.desk.chart import Chart
     from rules.desk.letter import Letter
     from rules.desk.story import Event
-    from rules.findings import RuleId
-    from rules.store.rows import Act, CaseRow
+    from rules.life_cycle import Act
+    from rules.store.rows import CaseRow
 
 LONGEST_ID: Final = 64
 
@@ -43,7 +48,9 @@ class Sheet:
 
     id: str
     standing: str
-    """`withdrawn`, or what people made of it."""
+    """How it stands (`rules.life_cycle.standing`)."""
+    notices: list[str]
+    """What should not be missed about a case that was ended, or came back."""
     view: dict[str, Any]
     """What a person is told (`rules.told`)."""
     agreement: Agreement | None
@@ -57,6 +64,10 @@ class Sheet:
     """What the clause asks for."""
     limits: tuple[str, ...]
     chart: Chart | None
+    proof: dict[str, Any]
+    """What it rests on (`rules.evidence.shown`); empty: nothing was kept."""
+    differs: list[str]
+    """What is another now than when the case was last judged."""
     story: list[Event]
     next_step: str
     seen: int
@@ -65,7 +76,7 @@ class Sheet:
     @property
     def acts(self) -> tuple[Act, ...]:
         """What can be done about it."""
-        return OPEN_TO[self.standing]
+        return STEPS[self.standing]
 
 
 def sheet(request: Request, case_id: str) -> Sheet | None:
@@ -77,10 +88,15 @@ def sheet(request: Request, case_id: str) -> Sheet | None:
     view = told(json.loads(row.body))
     agreement = office.papers.agreements.get(view["agreement"] or "")
     entries = office.store.log(case_id)
-    standing = row.status if row.state == OPEN else "withdrawn"
+    body, until = json.loads(row.body), office.store.judged_until()
+    last_seen = str(body.get("last_seen") or "")
+    is_verified = row.status == "fixed" and verified(row.ending, last_seen=last_seen, until=until)
+    stands = standing(row.status, supported=row.state == OPEN, is_verified=is_verified)
+    proof = shown(json.loads(row.evidence)) if row.evidence else {}
     return Sheet(
         id=row.id,
-        standing=standing,
+        standing=stands,
+        notices=notices(row, entries=entries, stands=stands, last_seen=last_seen, until=until),
         view=view,
         agreement=agreement,
         about=office.papers.vendors.get(view["agreement"] or "", str(view["agreement"] or view["subject"])),
@@ -89,8 +105,10 @@ def sheet(request: Request, case_id: str) -> Sheet | None:
         clause=CLAUSES.get(view["clause"], ""),
         limits=(str(view["cannot_see"]), *LIMITS),
         chart=_chart(row),
+        proof=proof,
+        differs=office.papers.other_than(proof["basis"]) if proof.get("basis") else [],
         story=story_of(entries, with_notes=account_of(request).may("notes")),
-        next_step=_next_step(view["rule"], standing=standing),
+        next_step=next_step(view["rule"], stands=stands),
         seen=entries[-1].seq if entries else 0,
     )
 
@@ -137,18 +155,48 @@ def letter_text(request: Request) -> Response:
     return PlainTextResponse(written.text, headers={"content-disposition": f'attachment; filename="{name}"'})
 
 
+def pack(request: Request) -> Response:
+    """Give the evidence pack of a case: page, data, and the proof of the log. Who took it is written down.
+
+    A link elsewhere cannot fetch it: nothing is sent but to a page of this desk, or to an address that was typed.
+    """
+    office, case_id = office_of(request), request.path_params["case_id"]
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise HTTPException(403)
+    row = office.store.case(case_id) if len(case_id) <= LONGEST_ID else None
+    if row is None:
+        raise HTTPException(404)
+    found = office.store.verify()
+    if not isinstance(found, Head):
+        # Nothing leaves a store whose log was changed.
+        raise HTTPException(409)
+    # Others go on writing: what was added since the check is left to the next pack.
+    log = [entry for entry in office.store.log() if entry.seq <= found.entries]
+    made_at = office.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    octets = evidence_pack(
+        [row],
+        log=log,
+        head=found,
+        agreements=office.papers.agreements,
+        origin=Origin(district=office.papers.district, made_at=made_at, software=office.version),
+        until=office.store.judged_until(),
+    )
+    office.access_log.note("pack_taken", who=account_of(request).name, origin=origin_of(request))
+    name = f"evidence-{case_id[:8]}.zip" if case_id.isalnum() and case_id.isascii() else "evidence.zip"
+    disposition = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(octets, media_type="application/zip", headers=disposition)
+
+
 def _letter(request: Request) -> tuple[Sheet, Letter]:
     found = sheet(request, request.path_params["case_id"])
     if found is None:
         raise HTTPException(404)
     papers = office_of(request).papers
     on = papers.today(office_of(request).clock())
-    return found, letter_about(found.id, found.view, agreement=found.agreement, district=papers.district, on=on)
-
-
-def _next_step(rule: RuleId, *, standing: str) -> str:
-    """Return what to do next: about a case of its rule while it is young and ours, else of its status."""
-    return NEXT_STEPS[rule] if rule in OURS and standing in {"new", "acknowledged"} else NEXT[standing]
+    written = letter_about(
+        found.id, found.view, agreement=found.agreement, district=papers.district, on=on, proof=found.proof
+    )
+    return found, written
 
 
 def _chart(row: CaseRow) -> Chart | None:
@@ -159,4 +207,6 @@ ROUTES: Final = (
     Route("/cases/{case_id}", for_members()(one), methods=["GET"]),
     Route("/cases/{case_id}/letter", for_members()(letter), methods=["GET"]),
     Route("/cases/{case_id}/letter.txt", for_members()(letter_text), methods=["GET"]),
+    # What people wrote stands in it: for those who may read that.
+    Route("/cases/{case_id}/evidence.zip", for_members("notes")(pack), methods=["GET"]),
 )

@@ -13,15 +13,16 @@ from rules.desk.listing import Choice, Order, SortKey, StateFilter, choose, open
 from rules.desk.page import for_members, office_of, render
 from rules.desk.pages.case import sheet
 from rules.desk.words import SEVERITIES
-from rules.findings import RuleId
+from rules.findings import DISTRICT_PREFIX, RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-RULES: Final[tuple[str, ...]] = get_args(RuleId)
+    from rules.desk.listing import Line
+
 LONGEST_SEARCH: Final = 200
 LAST_PAGE: Final = 1_000_000
 COLUMNS: Final[tuple[tuple[SortKey, str], ...]] = (
@@ -50,13 +51,13 @@ class Column:
 
 def chosen(query: Mapping[str, str]) -> Choice:
     """Return what a query asks for; what it cannot mean is left out."""
-    state, severity, rule = query.get("state", ""), query.get("severity", ""), query.get("rule", "")
+    state, severity, rule = query.get("state", ""), query.get("severity", ""), query.get("rule", "")[:LONGEST_SEARCH]
     sort, order, page = query.get("sort", ""), query.get("order", ""), query.get("page", "")
     return Choice(
         state=next((each for each in get_args(StateFilter) if each == state), "open"),
         severity=severity if severity in SEVERITIES else "",
         vendor=query.get("vendor", "")[:LONGEST_SEARCH],
-        rule=rule if rule in RULES else "",
+        rule=rule if rule in RULES or rule.startswith(DISTRICT_PREFIX) else "",
         search=query.get("q", "")[:LONGEST_SEARCH],
         sort=next((each for each in get_args(SortKey) if each == sort), "severity"),
         order=next((each for each in get_args(Order) if each == order), FIRST_ORDER.get(sort, "asc")),  # type: ignore[call-overload] # an unknown key is no key
@@ -105,7 +106,7 @@ def listed(request: Request) -> Response:
         columns=columns,
         vendors=sorted(vendors.items(), key=lambda item: item[1].lower()),
         names=vendors,
-        rules=RULES,
+        rules=(*RULES, *_district_rules(lines, chosen_one=choice.rule)),
         counts=open_by_severity(lines),
         total=len(lines),
         before=link_to(choice, page=found.page - 1) if found.page > 1 else None,
@@ -121,6 +122,11 @@ def printed(request: Request) -> Response:
     found = choose(office.listing.lines(), choice, vendors=office.papers.vendors)
     sheets = [one for line in found.lines if (one := sheet(request, line.id)) is not None]
     return render(request, "cases_print.html", sheets=sheets, found=found, back=link_to(choice))
+
+
+def _district_rules(lines: Iterable[Line], *, chosen_one: str) -> list[str]:
+    """Return the district's own rules that have cases, and the one that somebody asks for all the same."""
+    return sorted({rule for rule in (chosen_one, *(line.rule for line in lines)) if rule.startswith(DISTRICT_PREFIX)})
 
 
 def _next_order(choice: Choice, key: SortKey) -> Order:
