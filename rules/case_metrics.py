@@ -69,8 +69,10 @@ class CaseMetrics(Collector):
             self._shown |= {*clauses, *(agreement for agreement, _, _ in counts)}
             shown = sorted(self._shown)
         opened = GaugeMetricFamily("schoolgate_open_cases", "Cases that are open now.", labels=OPEN_LABELS)
+        # A rule that the district took out, or wrote since the start, has cases all the same.
+        rules = dict.fromkeys((*self._rules, *sorted(rule for _, rule, _ in counts)))
         for agreement in shown:
-            for rule in self._rules:
+            for rule in rules:
                 for severity in SEVERITIES:
                     opened.add_metric((agreement, rule, severity), counts[agreement, rule, severity])
         yield opened

@@ -10,14 +10,16 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from collector.hosts import covers
 from rules.agreements.model import waivers
+from rules.attributed import Grounds, grounds_of
+from rules.basis import Basis, basis_of_case
 from rules.checks.base import Evidence, device_days
 from rules.editions import Editions
-from rules.evidence import evidence_of
-from rules.findings import NO_AGREEMENT, Case, WaivedCase
+from rules.evidence import evidence_of, party_in, sections_in
+from rules.findings import NO_AGREEMENT, Case, Promise, WaivedCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,21 +27,13 @@ if TYPE_CHECKING:
 
     from rules.agreements.model import Agreement
     from rules.checks.base import Check, Conclusion
-    from rules.findings import Finding, RuleId, Severity
+    from rules.edges import Edge
+    from rules.findings import Finding, Severity
     from rules.parties import Party
 
 WORST_FIRST: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 
 CASE_ID_BYTES = 12
-
-
-class Promise(NamedTuple):
-    """What one case is about; the report holds at most one case for it."""
-
-    agreement: str
-    rule: RuleId
-    clause: str
-    subject: str
 
 
 class Cases:
@@ -50,6 +44,7 @@ class Cases:
         party_of: domain -> its owner by the party lists, None: in no list.
         checks: the rules to conclude by.
         editions: the agreements by time; None: `agreements` speak for every time.
+        basis: what else verdicts rest on, for the evidence; None: the evidence does not say.
     """
 
     def __init__(
@@ -59,13 +54,16 @@ class Cases:
         party_of: Callable[[str], Party | None],
         checks: Iterable[Check],
         editions: Editions | None = None,
+        basis: Basis | None = None,
     ) -> None:
+        self._basis = basis
         self._editions = Editions.only(agreements) if editions is None else editions
         self._party_of = party_of
         self._checks = {check.id: check for check in checks}
         self._findings: dict[Promise, dict[str, Finding]] = defaultdict(dict)
         self._concluded: dict[Promise, tuple[Case | None, WaivedCase | None]] = {}
-        self._grounds: dict[Promise, tuple[Finding, ...]] = {}
+        self._grounds: dict[Promise, Conclusion | None] = {}
+        self._attributed: dict[Promise, Grounds] = {}
 
     def apply(self, findings: Iterable[Finding]) -> None:
         """Take findings in; the same one twice, or an older one later, changes nothing."""
@@ -77,25 +75,58 @@ class Cases:
                 self._findings[promise][finding.id] = merged
                 self._concluded.pop(promise, None)
 
+    def attributed(self, edges: Iterable[Edge]) -> None:
+        """Take what attribution says of all agreements now, in place of what it said before."""
+        found = grounds_of(
+            edges,
+            checks=self._checks.values(),
+            agreement_at=lambda key, at: self._editions.version(key, at=at),
+            party_of=self._party_of,
+        )
+        for promise in self._attributed.keys() | found.keys():
+            if self._attributed.get(promise) != found.get(promise):
+                self._concluded.pop(promise, None)
+        self._attributed = found
+
     def report(self) -> list[Case]:
         """Return the cases that are open now, the worst first, then by agreement, rule, subject and clause."""
-        cases = [case for promise in self._findings if (case := self._conclusions(promise)[0]) is not None]
+        cases = [case for promise in self._promises() if (case := self._conclusions(promise)[0]) is not None]
         return sorted(cases, key=_order)
 
     def evidence(self, case: Case) -> dict[str, Any]:
-        """Return the days and windows on which *case*, reported just now, rests, ready for JSON."""
+        """Return what *case*, reported just now, rests on, ready for JSON: days, windows, words, lists, versions."""
         promise = Promise(case.agreement or NO_AGREEMENT, case.rule, case.clause, case.subject)
-        return evidence_of(self._grounds.get(promise, ()))
+        valid = self._grounds.get(promise)
+        findings = () if valid is None else valid.findings
+        told = evidence_of(findings)
+        if not findings:
+            return told
+        newest = max(finding.first_seen for finding in findings)
+        agreement, check = self._editions.version(promise.agreement, at=newest), self._checks.get(promise.rule)
+        grounds = self._attributed.get(promise)
+        told["party"] = party_in(self._party_of(grounds.edges[0].party if grounds else promise.subject))
+        told["agreement_sections"] = sections_in(agreement, fields=() if check is None else check.fields)
+        if self._basis is not None:
+            told["basis"] = basis_of_case(
+                self._basis, check=check, rule=promise.rule, agreement=agreement,
+                agreements=self._editions.agreements(self._editions.number(newest)),
+            )  # fmt: skip
+        if valid is not None and valid.evidence:
+            told["attribution"] = dict(valid.evidence)
+        return told
 
     def waived(self) -> list[WaivedCase]:
         """Return the cases that would be open if no waiver covered them, by agreement, rule, clause and subject."""
-        return [waived for promise in sorted(self._findings) if (waived := self._conclusions(promise)[1]) is not None]
+        return [waived for promise in sorted(self._promises()) if (waived := self._conclusions(promise)[1]) is not None]
 
     def findings(self) -> Iterator[Finding]:
         """Yield every finding held, by promise and id."""
         for promise in sorted(self._findings):
             held = self._findings[promise]
             yield from (held[key] for key in sorted(held))
+
+    def _promises(self) -> set[Promise]:
+        return self._findings.keys() | self._attributed.keys()
 
     def _conclusions(self, promise: Promise) -> tuple[Case | None, WaivedCase | None]:
         known = self._concluded.get(promise)
@@ -104,12 +135,13 @@ class Cases:
         return known
 
     def _conclude(self, promise: Promise) -> tuple[Case | None, WaivedCase | None]:
-        held = self._findings[promise]
+        grounds = self._attributed.get(promise)
+        held = {**self._findings.get(promise, {}), **(grounds.findings if grounds else {})}
         ordered = [held[key] for key in sorted(held)]
         waived = {finding.id for finding in ordered if finding.waived or self._waived_since(promise, finding)}
         valid = self._judge(promise, [finding for finding in ordered if finding.id not in waived])
         case = None if valid is None else _case(promise, valid)
-        self._grounds[promise] = () if valid is None else valid.findings
+        self._grounds[promise] = valid
         # A waived case is what is waived alone: what opens in spite of the waiver is in the case above.
         hidden = self._judge(promise, [finding for finding in ordered if finding.id in waived])
         return case, None if hidden is None else _waived(promise, hidden)
@@ -131,6 +163,8 @@ class Cases:
         check = self._checks.get(promise.rule)
         if check is None or not findings:
             return None
+        grounds = self._attributed.get(promise)
+        edges = tuple(grounds.edges) if grounds else ()
         # The newest version that surely made one of these findings: each was judged by that of its first flow.
         newest = max(finding.first_seen for finding in findings)
         evidence = Evidence(
@@ -139,7 +173,8 @@ class Cases:
             findings=tuple(findings),
             # None where the rule is about the absence of one, and where the file has gone since.
             agreement=self._editions.version(promise.agreement, at=newest),
-            party=self._party_of(promise.subject),
+            party=self._party_of(edges[0].party if edges else promise.subject),
+            edges=edges,
         )
         return check.conclude(evidence)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from collector.hosts import covers
 from rules.agreements.model import waivers
-from rules.coverage import Coverage
+from rules.contacts import Met, contact_of
+from rules.coverage import Coverage, is_public_front
 from rules.duplicates import SeenIds
 from rules.findings import Finding
 from rules.sightings import Sightings
@@ -87,6 +88,7 @@ class Engine:
         token_key: local date -> key of the tokens that stand for devices in that day's findings, at most 64 octets.
             Whoever holds it and a device's pseudonym can tell its findings; it need not outlive the pseudonyms.
         known: findings of an earlier run over earlier events, whose sums go on growing here.
+        meet: told of every contact of a device in a segment with a named host, for attribution.
     """
 
     def __init__(
@@ -98,7 +100,9 @@ class Engine:
         checks: Iterable[Check],
         token_key: Callable[[date], bytes],
         known: Iterable[Finding] = (),
+        meet: Callable[[Met], None] | None = None,
     ) -> None:
+        self._meet = meet
         self._sightings = Sightings(register=register, parties=parties, network=network)
         self._checks = tuple(checks)
         self._agreements = {agreement.id: agreement for agreement in register.agreements}
@@ -147,6 +151,9 @@ class Engine:
         self.coverage.observe(event, verdict=place.verdict, in_segment=sighting is not None)
         if sighting is None:
             return
+        if self._meet is not None and event.part == 0 and place.site and not _hides_its_name(event):
+            contact = contact_of(event, started=started, site=place.site)
+            self._meet(Met(day=day, device=event.device or "", contact=contact))
         for check in self._checks:
             for observation in check.observe(sighting):
                 self._count(check.id, observation, sighting=sighting)
@@ -226,23 +233,30 @@ class Engine:
 
     def _is_waived(self, observation: Observation, *, sighting: Sighting) -> bool:
         agreement = self._agreements.get(observation.agreement)
-        return agreement is not None and is_waived(observation, agreement=agreement, sighting=sighting)
+        return agreement is not None and is_waived(
+            observation, agreement=agreement, day=sighting.day, host=sighting.host or ""
+        )
 
 
-def is_waived(observation: Observation, *, agreement: Agreement, sighting: Sighting) -> bool:
+def is_waived(observation: Observation, *, agreement: Agreement, day: date, host: str) -> bool:
     """Return whether a waiver covers the observation on its day: clause, date (included), and domain where given.
 
     The domain covers itself and everything beneath it; it may name what the case is about, or the host that was seen.
     """
     for waiver in waivers(agreement):
-        if waiver.clause != observation.clause or sighting.day > waiver.until:
+        if waiver.clause != observation.clause or day > waiver.until:
             continue
         if waiver.domain is None:
             return True
-        names = (observation.subject, observation.about, sighting.host or "")
+        names = (observation.subject, observation.about, host)
         if any(covers(waiver.domain, name) for name in names):
             return True
     return False
+
+
+def _hides_its_name(event: FlowEvent) -> bool:
+    # What is seen is the front's name, under which any site may stand.
+    return event.ech and event.server_name is not None and is_public_front(event.server_name)
 
 
 def finding_id(key: TallyKey, *, token: str) -> str:

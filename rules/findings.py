@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime  # noqa: TC003 -- whoever decodes a stored finding resolves the annotations
-from typing import Literal
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
-RuleId = Literal[
+BuiltInRule = Literal[
     "no-agreement",
     "agreement-not-in-force",
     "use-paused",
@@ -29,6 +29,15 @@ RuleId = Literal[
 ]
 """Rule ids of the contract, section 6, in its order."""
 
+RULES: Final[tuple[BuiltInRule, ...]] = get_args(BuiltInRule)
+"""The same, to go through."""
+
+DISTRICT_PREFIX: Final = "district-"
+"""How the ids of a district's own rules begin; none of the contract's does."""
+
+RuleId: TypeAlias = str
+"""Id of any rule: one of the contract, or one of the district. A set that is known when the rulebook has been read."""
+
 Verdict = Literal["declared", "declared_vaguely", "undeclared", "contradicted", "conflicting", "unattributed"]
 """Verdicts of the contract, section 5."""
 
@@ -39,6 +48,19 @@ NO_AGREEMENT = ""
 """Agreement id of findings about a product that no agreement covers; a report says null."""
 
 
+class Promise(NamedTuple):
+    """What one case is about; the report holds at most one case for it."""
+
+    agreement: str
+    """Agreement id; empty: no agreement."""
+    rule: RuleId
+    """The rule that it speaks to."""
+    clause: str
+    """Clause id."""
+    subject: str
+    """Registrable domain that the case is about. Untrusted: escape before showing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What one device did on one day against one clause: sums, so that parts add up and repeats change nothing."""
@@ -46,7 +68,7 @@ class Finding:
     id: str
     """Hash of everything below that is not a count or a time: no clock, no randomness."""
     rule: RuleId
-    """The rule that it speaks to."""
+    """The rule that it speaks to; a district's own begins with `district-`."""
     agreement: str
     """Agreement id; empty: no agreement."""
     clause: str
@@ -77,6 +99,8 @@ class Finding:
     """First packet, UTC."""
     last_seen: datetime
     """Last packet, UTC."""
+    devices: int = 1
+    """Device-days that it stands for. More than one where attribution counted them: then `device` names a group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +112,7 @@ class Case:
     agreement: str | None
     """Agreement id; None where no agreement exists."""
     rule: RuleId
-    """The rule that opened it."""
+    """The rule that opened it; a district's own begins with `district-`."""
     subject: str
     """Registrable domain that it is about. Untrusted: escape before showing."""
     verdict: Verdict

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from rules.cases import Cases
 from rules.checks.registry import all_checks
+from rules.contacts import ContactLog
+from rules.district.rule import troubles
 from rules.engine import Engine
+from rules.estimator import Estimator
 from rules.report import build_report
+from rules.windows import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +33,8 @@ class Judgement:
         coverage: what was seen in an earlier run.
         last_day: latest local date of an earlier run.
         today: local date that clause states speak of while no event was seen.
+        contacts: whom devices met in an earlier run.
+        closed: the counts of days that are over.
     """
 
     def __init__(
@@ -40,15 +46,21 @@ class Judgement:
         known: Iterable[Finding] = (),
         coverage: Coverage | None = None,
         last_day: date | None = None,
+        contacts: ContactLog | None = None,
+        closed: Counts | None = None,
     ) -> None:
         known = tuple(known)
         self._token_key = token_key
         self._today = today
         self.rulebook = rulebook
+        self._estimator = Estimator(rulebook)
+        self.contacts = ContactLog() if contacts is None else contacts
+        self.closed = Counts() if closed is None else closed
         checks = all_checks(
             rulebook.agreements,
             party_of=rulebook.parties.find,
             country_of=rulebook.locations.country if rulebook.locations else None,
+            district=rulebook.rules,
         )
         self.engine = Engine(
             register=rulebook.register,
@@ -57,11 +69,14 @@ class Judgement:
             checks=checks,
             token_key=token_key,
             known=known,
+            meet=self.contacts.note,
         )
         self.engine.last_day = last_day
         if coverage is not None:
             self.engine.coverage = coverage
-        self.cases = Cases(agreements=rulebook.agreements, party_of=rulebook.parties.find, checks=checks)
+        self.cases = Cases(
+            agreements=rulebook.agreements, party_of=rulebook.parties.find, checks=checks, basis=rulebook.basis
+        )
         self.cases.apply(known)
 
     @property
@@ -80,8 +95,28 @@ class Judgement:
         self.cases.apply(changed)
         return changed, self.cases.report()
 
+    def attribute(self) -> None:
+        """Weigh anew what brought which party about: a function of all contacts so far, not of when it is called."""
+        counts = Counts()
+        counts.add(self.closed)
+        for day in self.contacts.days():
+            for part in self._hours(day).values():
+                counts.add(part)
+        self.cases.attributed(self._estimator.edges(counts))
+
+    def close(self, day: date) -> dict[int, Counts]:
+        """Keep the counts of *day* alone, and return them by hour since 1970 UTC: nobody can be told apart any more."""
+        hours = self._hours(day)
+        for part in hours.values():
+            self.closed.add(part)
+        self.contacts.forget(day)
+        return hours
+
+    def _hours(self, day: date) -> dict[int, Counts]:
+        return self._estimator.hours(self.contacts, day=day, key=self._token_key(day))
+
     def report(self, *, errors: Iterable[str] = ()) -> dict[str, Any]:
-        """Return the report of everything so far (contract, section 5)."""
+        """Return the report of everything so far, with what `attribute` found last (contract, section 5)."""
         self.conclude()
         return build_report(
             cases=self.cases,
@@ -89,7 +124,7 @@ class Judgement:
             agreements=self.rulebook.agreements,
             on=self.on,
             duplicates=self.engine.duplicates,
-            errors=errors,
+            errors=(*errors, *map(str, self.rulebook.parties.warnings), *troubles(self.rulebook.rules)),
         )
 
     def under(self, rulebook: Rulebook) -> Judgement:
@@ -102,6 +137,8 @@ class Judgement:
             known=self.cases.findings(),
             coverage=self.engine.coverage,
             last_day=self.engine.last_day,
+            contacts=self.contacts,
+            closed=self.closed,
         )
         fresh.engine.seen = self.engine.seen
         return fresh

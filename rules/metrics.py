@@ -53,8 +53,9 @@ class RulesMetrics:
         self._seen_flows: dict[str, int] = {}
         self._seen_names: dict[str, int] = {}
 
-    def declare(self, agreements: Iterable[str]) -> None:
-        """Make every series of these agreements exist."""
+    def declare(self, agreements: Iterable[str], *, rules: Iterable[str] = ()) -> None:
+        """Make every series of these agreements exist, and of these rules beside those that it was made with."""
+        self._rules = tuple(dict.fromkeys((*self._rules, *rules)))
         for agreement in (NO_AGREEMENT, *agreements):
             for rule in self._rules:
                 for severity in SEVERITIES:

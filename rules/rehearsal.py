@@ -12,14 +12,19 @@ from rules.agreements.model import Agreement
 from rules.cases import Cases
 from rules.checks.example import COUNTRIES, NETWORK, PARTIES, agreement_document, event
 from rules.checks.registry import all_checks
+from rules.contacts import ContactLog
 from rules.engine import Engine
+from rules.estimator import Estimator
 from rules.matching import Register
 from rules.parties import PartyTable, parties_in
+from rules.rulebook import Rulebook
+from rules.windows import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rules.checks.base import Check
+    from rules.edges import Edge
     from rules.findings import Finding
 
 # Tokens of a rehearsal stand for devices that do not exist.
@@ -41,7 +46,18 @@ class World:
     checks: tuple[Check, ...]
     """Every rule."""
 
-    def engine(self, *, known: Iterable[Finding] = ()) -> Engine:
+    @property
+    def rulebook(self) -> Rulebook:
+        """All that events are compared with."""
+        return Rulebook(
+            agreements=self.agreements,
+            register=self.register,
+            parties=self.parties,
+            network=self.network,
+            locations=None,
+        )
+
+    def engine(self, *, known: Iterable[Finding] = (), contacts: ContactLog | None = None) -> Engine:
         """Return a new engine."""
         return Engine(
             register=self.register,
@@ -50,6 +66,7 @@ class World:
             checks=self.checks,
             token_key=lambda _day: TOKEN_KEY,
             known=known,
+            meet=None if contacts is None else contacts.note,
         )
 
     def cases(self, findings: Iterable[Finding] = ()) -> Cases:
@@ -60,10 +77,21 @@ class World:
 
     def play(self, events: Iterable[Mapping[str, object]]) -> Cases:
         """Return the cases that come of events: changes of each to the example event."""
-        engine = self.engine()
+        contacts = ContactLog()
+        engine = self.engine(contacts=contacts)
         for number, changes in enumerate(events):
             engine.judge(event(changes, number=number))
-        return self.cases(engine.drain())
+        cases = self.cases(engine.drain())
+        cases.attributed(self.edges(contacts))
+        return cases
+
+    def edges(self, contacts: ContactLog) -> tuple[Edge, ...]:
+        """Return what attribution says of *contacts*."""
+        estimator, counts = Estimator(self.rulebook), Counts()
+        for day in contacts.days():
+            for part in estimator.hours(contacts, day=day, key=TOKEN_KEY).values():
+                counts.add(part)
+        return estimator.edges(counts)
 
 
 def world(*agreements: Mapping[str, object]) -> World:

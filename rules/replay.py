@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from collector.documents import DocumentError
+from rules.district.rule import untold
 from rules.store import Position
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ class Replay:
     def _commit(self, position: Position | None) -> None:
         self._hooks.before_commit()
         self._service.commit(position)
+        for trouble in untold(self._service.rules):
+            self._hooks.say(trouble)
 
 
 def _position(source: Input, *, events: int, finished: bool) -> Position:

@@ -34,13 +34,14 @@ def build_report(
         cases: all findings, applied.
         coverage: what was seen.
         agreements: every agreement of the district.
-        on: local date for which the clause states hold, normally the last one in the input.
+        on: local date for which the clause states hold, normally the last one in the input; told as `last_day`.
         duplicates: events dropped because their id was judged before.
         shared_devices: addresses behind which several devices stand (contract, section 2); None: cannot be told.
         errors: what went wrong without ending the run.
     """
     return {
         "v": REPORT_VERSION,
+        "last_day": on.isoformat(),
         "cases": [asdict(case) for case in cases.report()],
         "coverage": {**coverage.as_report(), "shared_devices": shared_devices},
         "agreements": [

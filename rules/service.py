@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -10,20 +11,26 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rules.agreements.gaps import clause_states
+from rules.contact_book import ContactBook
 from rules.coverage import Coverage
 from rules.findings import Finding
 from rules.judgement import Judgement
 from rules.store import CaseRow
 from rules.versions import FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN
+from rules.windows import HOUR_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from collector.events import FlowEvent
+    from rules.district.rule import DistrictRule
     from rules.findings import Case
     from rules.metrics import RulesMetrics
     from rules.rulebook import Rulebook
     from rules.store import Position, Store
+
+# What brought a party about is weighed anew when an hour has passed, in a replay too, where hours pass in seconds.
+ATTRIBUTE_EVERY_S = 60.0
 
 _findings = msgspec.json.Decoder(Finding)
 _case = msgspec.json.Decoder(dict[str, Any])
@@ -49,6 +56,7 @@ class EmbeddedService:
             for as long as events of the day come.
         today: local date that clause states speak of while no event was seen.
         metrics: what Prometheus sees.
+        clock: seconds that only ever grow.
     """
 
     def __init__(
@@ -59,12 +67,17 @@ class EmbeddedService:
         token_key: Callable[[date], bytes],
         today: date,
         metrics: RulesMetrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._metrics = metrics
         self.clause_states: dict[str, dict[str, str]] = {}
         """Agreement id -> clause id -> state, as they are now; replaced as a whole, so that any thread may read it."""
         self._rows = store.cases()
+        self._book = ContactBook(store)
+        self._clock = clock
+        self._attributed_at: float | None = None
+        self._attributed_hour = 0
         state = store.state("engine")
         kept: Mapping[str, Any] = json.loads(state) if state else {}
         self._judgement = Judgement(
@@ -74,7 +87,11 @@ class EmbeddedService:
             known=(_findings.decode(body) for body in store.findings()),
             coverage=Coverage.from_state(kept["coverage"]) if kept else None,
             last_day=date.fromisoformat(kept["last_day"]) if kept.get("last_day") else None,
+            contacts=self._book.log,
+            closed=self._book.closed,
         )
+        # What an earlier run attributed still holds; without it the first commit would withdraw its cases.
+        self._judgement.attribute()
         self._show()
 
     def judge(self, events: Iterable[FlowEvent]) -> None:
@@ -90,14 +107,19 @@ class EmbeddedService:
         Raises:
             StoreError: nothing was written.
         """
+        if self._is_time_to_attribute(position):
+            self._judgement.attribute()
         findings, cases = self._judgement.conclude()
         rows, changes = self._compare(cases)
+        kept = self._book.changes()
         self._store.commit(
             findings={finding.id: (finding.agreement, msgspec.json.encode(finding)) for finding in findings},
             cases=rows,
-            state=self._state(),
+            state={**self._state(), **kept.written},
             position=position,
+            dropped=kept.dropped,
         )
+        self._book.committed(kept)
         self._rows |= {row.id: row for row in rows}
         for case in changes.opened:
             self._metrics.opened(agreement=case.agreement, rule=case.rule, severity=case.severity)
@@ -107,7 +129,33 @@ class EmbeddedService:
     def replace(self, rulebook: Rulebook) -> Changes:
         """Go on under another rulebook, and commit what it changes."""
         self._judgement = self._judgement.under(rulebook)
+        self._judgement.attribute()
         return self.commit(None)
+
+    def close_before(self, day: date) -> bool:
+        """Keep no more than counts of the days before *day*: their devices cannot be told apart any more.
+
+        Return whether there was anything to close; the next commit writes it down.
+        """
+        over = [each for each in self._judgement.contacts.days() if each < day]
+        for each in over:
+            self._book.close(each, hours=self._judgement.close(each))
+        return bool(over)
+
+    def _is_time_to_attribute(self, position: Position | None) -> bool:
+        """Return whether an input has ended, or an hour of its time has passed and some of ours."""
+        now, hour = self._clock(), self._book.log.latest_ms // HOUR_MS
+        ended = position is not None and position.finished
+        waited = self._attributed_at is None or now - self._attributed_at >= ATTRIBUTE_EVERY_S
+        if not ended and not (hour > self._attributed_hour and waited):
+            return False
+        self._attributed_at, self._attributed_hour = now, hour
+        return True
+
+    @property
+    def rules(self) -> tuple[DistrictRule, ...]:
+        """The district's own rules as they are now."""
+        return self._judgement.rulebook.rules
 
     def _compare(self, cases: list[Case]) -> tuple[list[CaseRow], Changes]:
         rows, opened = [], []
@@ -141,7 +189,7 @@ class EmbeddedService:
         self.clause_states = {
             a.id: {str(c): str(s.state) for c, s in clause_states(a, on=on).items()} for a in rulebook.agreements
         }
-        self._metrics.declare(self.clause_states)
+        self._metrics.declare(self.clause_states, rules=rulebook.rule_ids)
         by_source = {name: tally.flows for name, tally in engine.coverage.by_name_source.items()}
         self._metrics.flows(by_verdict=engine.coverage.by_verdict, by_source=by_source)
 

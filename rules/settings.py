@@ -184,6 +184,8 @@ class RulesSettings(Record):
     """Folder of agreement files."""
     parties: list[str] = Field(default_factory=list)
     """The district's own party files."""
+    rules: list[str] = Field(default_factory=list)
+    """Files of the district's own rules."""
     location: str | None = None
     """MaxMind-format country database, supplied by the district."""
     store: str = "sqlite:///schoolgate.db"

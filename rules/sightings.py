@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.hosts import SuffixTable, registrable_domain
+from collector.hosts import SuffixTable, covers, registrable_domain
 from rules.agreements.model import listed_third_parties
 from rules.checks.base import Sighting
+from rules.contacts import PRODUCT_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,9 +40,12 @@ class Place(NamedTuple):
     """Its owner by the party lists."""
     verdict: FlowVerdict
     """What the agreements say of flows to it."""
+    site: str
+    """What attribution calls it (`rules.contacts`): the product, else the longest domain that a party list names, else
+    the registrable domain; empty: nothing to attribute."""
 
 
-NOWHERE = Place(domain="", claim=None, product=None, party=None, verdict="unknown")
+NOWHERE = Place(domain="", claim=None, product=None, party=None, verdict="unknown", site="")
 
 
 class Sightings:
@@ -111,7 +115,15 @@ class Sightings:
                 product = claim.agreement
         elif self._declared.covers(host):
             verdict = "declared"
-        return Place(registrable_domain(host), claim, product, party, verdict)
+        domain = registrable_domain(host)
+        return Place(domain, claim, product, party, verdict, _site(host, domain=domain, product=product, party=party))
+
+
+def _site(host: str, *, domain: str, product: Agreement | None, party: Party | None) -> str:
+    if product is not None:
+        return f"{PRODUCT_MARK}{product.id}"
+    listed = (name for name in (party.domains if party else ()) if covers(name, host))
+    return max((domain, *listed), key=len)
 
 
 def _named(agreement: Agreement) -> Iterator[str]:

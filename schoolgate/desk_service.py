@@ -6,21 +6,23 @@ import signal
 import threading
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
 
 from collector.flows import COMPILED
 from rules.case_metrics import CaseMetrics, stored_clauses
-from rules.findings import RuleId
+from rules.district.load import load_district_rules
+from rules.findings import RULES
 from rules.notify.metrics import NotifyMetrics
 from rules.notify.service import Notifier
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
-from schoolgate.embedded import configured_channels, desk_server, serve_metrics
+from schoolgate.embedded import configured_channels, desk_server, rulebook_files, serve_metrics
 from schoolgate.shell import VERSION, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -45,7 +47,8 @@ def serve(config: Path, *, listen: str | None) -> None:
         store = Store(store_address(settings.store, folder=config.parent))
         ending.callback(store.close)
         desk = desk_server(store, settings=settings, folder=config.parent, desk=settings.desk)
-        registry = _registry(store)
+        own = load_district_rules(rulebook_files(settings, folder=config.parent).rules)
+        registry = _registry(store, rules=(*RULES, *(rule.id for rule in own)))
         metrics = NotifyMetrics(registry)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -67,10 +70,10 @@ def serve(config: Path, *, listen: str | None) -> None:
     say("stopped as asked")
 
 
-def _registry(store: Store) -> CollectorRegistry:
+def _registry(store: Store, *, rules: Iterable[str]) -> CollectorRegistry:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
     registry = CollectorRegistry()
-    CaseMetrics(registry, rules=get_args(RuleId), store=store, clauses=partial(stored_clauses, store))
+    CaseMetrics(registry, rules=rules, store=store, clauses=partial(stored_clauses, store))
     build = Gauge("schoolgate_build_info", "Always 1.", ("version", "compiled"), registry=registry)
     build.labels(version=VERSION, compiled=str(COMPILED).lower()).set(1)
     return registry

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, get_args
+from typing import TYPE_CHECKING, Self
 
 from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
 from rich.console import Console
@@ -29,13 +29,13 @@ from rules.console import show_report
 from rules.day_keys import DayKeys
 from rules.desk.address import address_faults
 from rules.desk.server import DeskServer, load_desk
-from rules.findings import RuleId
 from rules.metrics import RulesMetrics
 from rules.notify.channels import open_channels
 from rules.notify.metrics import NotifyMetrics
 from rules.notify.service import Notifier
 from rules.notify.wording import Place
 from rules.replay import Hooks, Replay
+from rules.rule_metrics import RuleMetrics
 from rules.rulebook import RulebookFiles, RulebookWatch, load_rulebook
 from rules.service import EmbeddedService, stored_report
 from rules.settings import Desk
@@ -88,6 +88,8 @@ class Embedded:
         where = rulebook_files(settings, folder=folder)
         self._watch = RulebookWatch(where)
         rulebook = load_rulebook(where)
+        for unused in rulebook.parties.warnings:
+            tell_warning(str(unused))
         self.network = rulebook.network
         self._keys_at = folder / settings.privacy.key_file
         keys = load_keys(self._keys_at)
@@ -101,7 +103,7 @@ class Embedded:
         registry = CollectorRegistry()
         self._collector_metrics = CollectorMetrics(registry)
         self._collector_metrics.follow_keys(lambda: self._pseudonyms.oldest_key_ns)
-        rules_metrics = RulesMetrics(registry, rules=get_args(RuleId), version=VERSION, compiled=COMPILED)
+        rules_metrics = RulesMetrics(registry, rules=rulebook.rule_ids, version=VERSION, compiled=COMPILED)
         self.store = Store(store_address(settings.store, folder=folder))
         self._service = EmbeddedService(
             store=self.store,
@@ -110,7 +112,8 @@ class Embedded:
             today=today(rulebook.network),
             metrics=rules_metrics,
         )
-        CaseMetrics(registry, rules=get_args(RuleId), store=self.store, clauses=lambda: self._service.clause_states)
+        CaseMetrics(registry, rules=rulebook.rule_ids, store=self.store, clauses=lambda: self._service.clause_states)
+        RuleMetrics(registry, rules=lambda: self._service.rules)
         notify_metrics = NotifyMetrics(registry)
         self._notifier = (
             None if channels is None else Notifier(self.store, channels=channels, metrics=notify_metrics, say=say)
@@ -163,8 +166,10 @@ class Embedded:
                 say("stopped as asked; what was judged is kept, and the next run goes on from there")
                 return
         # Nothing of a past day comes any more: its keys are destroyed, and its pseudonyms mean nothing from now on.
-        self._destroy_keys_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
+        closed = self._destroy_keys_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
         self._before_commit()
+        if closed:
+            self._service.commit(None)
 
     def follow(self, tap: Tap) -> None:
         """Judge what passes by on live interfaces until somebody asks to stop."""
@@ -220,12 +225,18 @@ class Embedded:
         if self._current is not None:
             self._collector_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
 
-    def _destroy_keys_before(self, at_ns: int) -> None:
+    def _destroy_keys_before(self, at_ns: int) -> bool:
+        """Destroy keys of days that are over; return whether contacts became counts by it."""
         self._pseudonyms.forget_before(at_ns)
         # Without its pseudonym's key a device cannot be known again on that day, whatever comes.
-        self._tokens.destroy_before(datetime.fromtimestamp(at_ns // 1_000_000_000, tz=self.network.time_zone).date())
+        day = datetime.fromtimestamp(at_ns // 1_000_000_000, tz=self.network.time_zone).date()
+        closed = self._service.close_before(day)
+        self._tokens.destroy_before(day)
+        return closed
 
     def _take_rulebook(self, rulebook: Rulebook) -> None:
+        for unused in rulebook.parties.warnings:
+            tell_warning(str(unused))
         self.network = rulebook.network
         if self._current is not None:
             self._current.use_network(rulebook.network)
@@ -340,6 +351,7 @@ def rulebook_files(settings: Configuration, *, folder: Path) -> RulebookFiles:
         agreements=folder / settings.agreements,
         network=folder / settings.network,
         parties=tuple(folder / path for path in settings.parties),
+        rules=tuple(folder / path for path in settings.rules),
         location=folder / settings.location if settings.location else None,
     )
 

@@ -32,6 +32,7 @@ from schoolgate.configuration import configuration_at, store_address
 from schoolgate.shell import VERSION, say
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from rules.agreements.model import Agreement
@@ -52,6 +53,8 @@ class Held:
     """The agreements as they are now."""
     origin: Origin
     """Where it comes from, and when."""
+    until: date | None
+    """Last day on which the network was judged; None: nothing was."""
 
 
 def held(config: Path) -> Held:
@@ -71,12 +74,12 @@ def held(config: Path) -> Held:
             raise StoreError(f"row {found.seq} of the case log: {found.what}; see `schoolgate cases verify`")
         # Others go on writing: what was added since the check is left to the next export.
         log = [entry for entry in store.log() if entry.seq <= found.entries]
-        cases = store.cases()
+        cases, until = store.cases(), store.judged_until()
     finally:
         store.close()
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     origin = Origin(district=network.district, made_at=now, software=VERSION)
-    return Held(cases=cases, log=log, head=found, agreements=agreements, origin=origin)
+    return Held(cases=cases, log=log, head=found, agreements=agreements, origin=origin, until=until)
 
 
 def evidence(config: Path, *, cases: list[str], out: Path) -> None:
@@ -88,7 +91,9 @@ def evidence(config: Path, *, cases: list[str], out: Path) -> None:
         for start in cases:
             if not any(row.id.startswith(start) for row in chosen):
                 raise _wrong(f"no case has an id that starts with {start}", "look at `schoolgate cases list`")
-    pack = evidence_pack(chosen, log=what.log, head=what.head, agreements=what.agreements, origin=what.origin)
+    pack = evidence_pack(
+        chosen, log=what.log, head=what.head, agreements=what.agreements, origin=what.origin, until=what.until
+    )
     write(out, pack)
     say(f"{len(chosen)} cases written to {out}; the case log is intact up to entry {what.head.entries}")
 

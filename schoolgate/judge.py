@@ -9,7 +9,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -19,10 +19,12 @@ from collector import topics
 from collector.brokers import BrokerAwayError, BrokerError, BrokerRefusedError, connection, dial, dial_patiently
 from collector.flows import COMPILED
 from rules.agreement_log import AgreementLog
-from rules.findings import RuleId
+from rules.district.rule import untold
+from rules.findings import RULES
 from rules.judge_metrics import STAGES, JudgeMetrics
 from rules.kafka import Member, Stage
 from rules.partition_task import Duty
+from rules.rule_metrics import RuleMetrics
 from rules.stage_one import StageOne
 from rules.stage_two import CasePortion, StageTwo
 from rules.store import Store
@@ -84,7 +86,7 @@ class Judge:
         async with AgreementLog(topics.AGREEMENTS, client=self.broker.options) as log:
             # Before the first task: what is judged under an older set would be another verdict in a replay.
             await self.source.begin(log)
-            self.metrics.declare(self.source.agreements)
+            self._declare()
             stages = [Stage(duty, member=member) for duty in (self.by_device(), self.by_agreement())]
             self.metrics.follow(lambda: sum(stage.behind for stage in stages))
             for name, stage in zip(STAGES, stages, strict=True):
@@ -127,6 +129,8 @@ class Judge:
 
         async def committed(portion: JudgedPortion) -> None:
             self.metrics.judged(portion)
+            for trouble in untold(self.source.rulebook.rules):
+                say(trouble)
 
         return Duty(
             input=topics.FLOWS,
@@ -167,6 +171,9 @@ class Judge:
             committed=committed,
         )
 
+    def _declare(self) -> None:
+        self.metrics.declare(self.source.agreements, rules=self.source.rulebook.rule_ids)
+
     async def _keep(self, portion: CasePortion) -> None:
         if portion.rows or portion.parts:
             await asyncio.to_thread(self.store.keep, portion.rows, parts=portion.parts)
@@ -175,7 +182,7 @@ class Judge:
         while not stop.is_set():
             rulebook = await self.source.look(log, wait_s=LOOK_EVERY_S)
             if rulebook is not None:
-                self.metrics.declare(self.source.agreements)
+                self._declare()
                 for stage in stages:
                     stage.use(rulebook)
 
@@ -198,8 +205,9 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
     broker = connection(settings.kafka, config=config)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
     registry = CollectorRegistry()
-    metrics = JudgeMetrics(registry, rules=get_args(RuleId), version=VERSION, compiled=COMPILED)
+    metrics = JudgeMetrics(registry, rules=RULES, version=VERSION, compiled=COMPILED)
     source = RulebookSource(files, say=say, refused=metrics.refused_agreement)
+    RuleMetrics(registry, rules=lambda: source.rulebook.rules)
     with ExitStack() as held:
         store = Store(store_address(settings.store, folder=config.parent))
         held.callback(store.close)

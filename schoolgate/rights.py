@@ -19,6 +19,7 @@ LOADED_LATE: Final = (
     "_strptime",
     "concurrent.futures.thread",
     "encodings.ascii",
+    "encodings.cp1252",
     "encodings.idna",
     "encodings.latin_1",
     "linecache",

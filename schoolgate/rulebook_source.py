@@ -43,6 +43,7 @@ class RulebookSource:
         self._fault: DocumentError | None = None
         self._watch = RulebookWatch(files)
         self._local = self._load()
+        self._tell_unused_lists()
         self.rulebook = self._local
         """What counts now."""
 
@@ -83,7 +84,8 @@ class RulebookSource:
         if records and await self._take(records):
             self._tell_editions("agreements published:")
         try:
-            local = self._watch.look()
+            # Long lists take seconds to read; the heartbeats of the consumer groups go on meanwhile.
+            local = await asyncio.to_thread(self._watch.look)
         except DocumentError as error:
             for problem in error.problems:
                 self._say(str(problem))
@@ -91,6 +93,7 @@ class RulebookSource:
             local = None
         if local is not None:
             self._local = local
+            self._tell_unused_lists()
             self._compose()
             self._say("agreements, parties and network read again" if self.rulebook.editions is None else
                       "parties and network read again")  # fmt: skip
@@ -108,7 +111,7 @@ class RulebookSource:
         if not taken.changed or self._topic.editions is None:
             return False
         if self.rulebook.editions is None:
-            self._watch = RulebookWatch(replace(self._files, agreements=None))
+            self._watch = RulebookWatch(self._without_agreements())
         self._compose()
         return True
 
@@ -123,9 +126,17 @@ class RulebookSource:
             self._fault = error
         # Agreement files do not matter where the topic has agreements; whether it has, is known later.
         try:
-            return load_rulebook(replace(self._files, agreements=None))
+            return load_rulebook(self._without_agreements())
         except DocumentError:
             raise self._fault from None
+
+    def _without_agreements(self) -> RulebookFiles:
+        """Return where everything lies but the agreements; lab evidence stays with the folder of the configuration."""
+        return replace(self._files, agreements=None, evidence=self._files.lab_folder)
+
+    def _tell_unused_lists(self) -> None:
+        for unused in self._local.parties.warnings:
+            self._say(f"warning: {unused}")
 
     def _tell_editions(self, what: str) -> None:
         editions = self.rulebook.editions

@@ -11,19 +11,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from collector.metrics import CollectorMetrics, DeliveryMetrics
+from rules import findings
 from rules.case_metrics import CaseMetrics
-from rules.findings import RuleId
 from rules.judge_metrics import JudgeMetrics
 from rules.metrics import RulesMetrics
 from rules.notify.metrics import NotifyMetrics
 
-RULES = get_args(RuleId)
 AGREEMENTS = ("mathtrek", "storyhill")
+RULES = findings.RULES
 CLAUSES = {agreement: {"6a": "not_stated", "6c": "met", "6d": "not_met"} for agreement in AGREEMENTS}
 OPEN_CASES = {("mathtrek", "use-paused"): 1.0, ("", "no-agreement"): 2.0}
 STATED = ("schoolgate_build_info", "schoolgate_agreement_clause_state")

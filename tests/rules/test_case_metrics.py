@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
 from rules.case_metrics import CaseMetrics, stored_clauses
+from rules.life_cycle import Act
 from rules.store import Store
 from tests.rules.told_cases import Cases
 
@@ -55,6 +56,23 @@ def test_a_case_that_a_person_closed_counts_no_more_and_its_series_stays(cases: 
     assert open_now(registry, severity="info") == 1
     # Of an agreement that nobody declares any more too.
     assert open_now(registry, agreement="unknown") == 0
+
+
+def test_a_case_counts_until_it_is_ended_and_again_when_it_returns(cases: Cases) -> None:
+    registry = registered(cases.store)
+    cases.keep("a")
+    acts: tuple[tuple[Act, int], ...] = (
+        ("acknowledged", 1), ("asked", 1), ("breach", 1), ("reopened", 1), ("declared", 0), ("reopened", 1),
+        ("fixed", 0), ("reopened", 1), ("disputed", 0),
+    )  # fmt: skip
+    for act, count in acts:
+        reason = "test_traffic" if act == "disputed" else None
+        cases.store.act("a", act=act, by="officer", text="Because.", reason=reason)
+        assert open_now(registry) == count, act
+    cases.keep("a", devices=81)
+    assert open_now(registry) == 0
+    cases.keep("a", devices=82)
+    assert open_now(registry) == 1
 
 
 def test_a_store_that_is_away_leaves_the_last_figures(cases: Cases) -> None:

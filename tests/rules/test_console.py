@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from rules.console import RULE_TITLES, clean, few, octets, quarter, show_case, show_report
-from rules.findings import RuleId
+from rules.console import RULE_TITLES, clean, few, octets, quarter, show_case, show_differential, show_report, show_span
+from rules.findings import RULES
 
 CHICAGO = ZoneInfo("America/Chicago")
 CASE: dict[str, Any] = {
@@ -75,7 +75,7 @@ def test_octets_are_said_as_people_say_them() -> None:
 
 
 def test_every_rule_of_the_contract_has_a_title() -> None:
-    assert set(RULE_TITLES) == set(RuleId.__args__)  # type: ignore[attr-defined]
+    assert set(RULE_TITLES) == set(RULES)
 
 
 def test_a_report_without_cases_says_so_and_shows_what_could_not_be_seen() -> None:
@@ -97,3 +97,42 @@ def test_a_report_without_cases_says_so_and_shows_what_could_not_be_seen() -> No
     assert "Waived: use-paused" in text
     assert "\x07" not in text
     assert "0 cases: 0 critical, 0 warning, 0 info" in text
+
+
+def test_a_span_is_told_in_the_districts_own_time_with_what_lay_outside() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    span = {"since": "2026-11-01T00:00:00-05:00", "until": "2026-11-02T00:00:00-06:00", "outside": 1234}
+    show_span(span, console, zone=CHICAGO)
+    show_span(None, console, zone=CHICAGO)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().strip() == (
+        "Span: only flows that began from Sun 01 Nov 2026 00:00:00 CDT and before Mon 02 Nov 2026 00:00:00 CST. "
+        "1,234 events lay outside it and count nowhere."
+    )
+
+
+def test_third_parties_that_only_some_meet_are_shown_without_small_numbers() -> None:
+    def row(party: str, *, only: list[str], unclear: list[str]) -> dict[str, Any]:
+        audiences = {
+            "under_13": {"devices": 40, "product_devices": 1200},
+            "staff": {"devices": 0, "product_devices": 3},
+        }
+        return {"agreement": "m\x1b[2J", "party": party, "audiences": audiences, "only": only, "unclear": unclear}
+
+    console = Console(file=io.StringIO(), width=200)
+    rows = [row("adco.example", only=["under_13"], unclear=["staff"]), row("alike.example", only=[], unclear=[])]
+    show_differential(rows, console)
+    show_differential(rows[1:], console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    for part in (
+        "adco.example",
+        "40 of 1,200",
+        "none of fewer than 5",
+        "not used",
+        "under 13 (staff used it too little",
+    ):
+        assert part in text
+    assert "alike.example" not in text
+    assert "\x1b" not in text
+    assert text.count("Third parties that meet only some") == 1

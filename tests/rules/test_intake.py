@@ -46,6 +46,11 @@ def test_fields_that_may_be_absent_may_be_absent() -> None:
         (line(started_at="yesterday"), "`started_at` is no time in UTC"),
         (line(started_at="2026-10-14T15:00:00.000000"), "`started_at` is no time in UTC"),
         (line(ended_at="2026-10-14T15:00:00.000000-05:00"), "`ended_at` is no time in UTC"),
+        (line(started_at="0001-01-01T00:00:00Z"), "`started_at` lies before 1970 or after 9998"),
+        (line(ended_at="9999-12-31T23:59:59Z"), "`ended_at` lies before 1970 or after 9998"),
+        (line(bytes_up=-1), "a count is negative, or larger than any flow"),
+        (line(packets_down=1 << 60), "a count is negative, or larger than any flow"),
+        (line(part=-1), "a count is negative, or larger than any flow"),
         (b'{"id": "' + b"x" * MAX_LINE_BYTES, "the line has more than 65,536 octets"),
     ],
 )

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -72,6 +73,35 @@ def test_files_that_are_wrong_are_problems_each_with_its_line(files: RulebookFil
     wrong = one(on(ends))
     assert (wrong.state, wrong.wrong) == ("problem", "configuration")
     assert wrong.what.startswith(f"{path}:{len(good.splitlines()) + 1}: ")
+
+
+def lists_file(folder: Path, *, path: str, day: date) -> Path:
+    row = f"{{path: {path}, format: disconnect, licence: none, date: {day}, sha256: {'0' * 64}}}"
+    (folder / "lists.yaml").write_text(f"schema: schoolgate/lists/1\nlists:\n  - {row}\n")
+    return folder / "lists.yaml"
+
+
+def test_a_list_of_others_is_told_when_it_is_older_than_half_a_year_or_not_there(tmp_path: Path) -> None:
+    (tmp_path / "services.json").write_text("{}")
+    day = date(2026, 7, 1)
+    path = lists_file(tmp_path, path="services.json", day=day)
+    for days, state in {-1: "problem", 0: "ok", 180: "ok", 181: "warning"}.items():
+        found = list(lists(parties=[path], location=None, today=day + timedelta(days=days)))[1]
+        assert found.state == state
+        assert "Disconnect" in found.what
+    (tmp_path / "services.json").unlink()
+    missing = list(lists(parties=[path], location=None, today=day))[1]
+    assert missing.state == "problem"
+    assert "until then its hosts are of unknown kind" in (missing.remedy or "")
+
+
+def test_a_list_that_cannot_be_used_is_told_and_the_rest_goes_on(files: RulebookFiles, tmp_path: Path) -> None:
+    (tmp_path / "services.json").write_text("{}")
+    path = lists_file(tmp_path, path="services.json", day=date(2026, 7, 1))
+    unused, *rest = rulebook(replace(files, parties=(path,)), today=lambda _network: date(2026, 9, 1))
+    assert unused.state == "warning"
+    assert unused.what.startswith(f"{path}:3: the list services.json is not the one that was entered here")
+    assert states(rest) == ["ok"]
 
 
 def test_lists_are_told_when_they_are_old(tmp_path: Path) -> None:

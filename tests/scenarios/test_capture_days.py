@@ -63,6 +63,7 @@ def graded(request: pytest.FixtureRequest) -> tuple[Any, ...]:
             )
         )
     assert warnings == []
+    judgement.attribute()
     truth = json.loads((day / "truth.json").read_text(encoding="utf-8"))
     known = {check.id for check in all_checks((), party_of=lambda _: None)}
     truth["must"] = [case for case in truth["must"] if case["rule"] in known]

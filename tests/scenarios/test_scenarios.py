@@ -6,21 +6,16 @@ import gzip
 import importlib.util
 import json
 from argparse import Namespace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collector.segments import load_network
-from rules.agreements.load import load_agreements
-from rules.cases import Cases
 from rules.checks.registry import all_checks
-from rules.engine import Engine
 from rules.intake import read_events
-from rules.locations import open_locations
-from rules.matching import Register
-from rules.parties import load_parties
-from rules.report import build_report
+from rules.judgement import Judgement
+from rules.rulebook import RulebookFiles, load_rulebook
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -53,24 +48,19 @@ def rules() -> set[str]:
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     """The report on the whole set."""
-    agreements = load_agreements(EVENT_SET / "agreements")
-    parties = load_parties([EVENT_SET / "parties.yaml"])
-    locations = open_locations(EVENT_SET / "locations.mmdb")
-    checks = all_checks(agreements, party_of=parties.find, country_of=locations.country)
-    engine = Engine(
-        register=Register(agreements),
-        parties=parties,
-        network=load_network(EVENT_SET / "network.yaml"),
-        checks=checks,
-        token_key=lambda _day: b"a test",
+    rulebook = load_rulebook(
+        RulebookFiles(
+            agreements=EVENT_SET / "agreements",
+            network=EVENT_SET / "network.yaml",
+            parties=(EVENT_SET / "parties.yaml",),
+            location=EVENT_SET / "locations.mmdb",
+        )
     )
+    judgement = Judgement(rulebook, token_key=lambda _day: b"a test", today=date(2026, 10, 16))
     with gzip.open(EVENT_SET / "events.jsonl.gz", "rb") as lines:
-        for event in read_events(lines, path="events.jsonl.gz"):
-            engine.judge(event)
-    cases = Cases(agreements=agreements, party_of=parties.find, checks=checks)
-    cases.apply(engine.drain())
-    assert engine.last_day is not None
-    made = build_report(cases=cases, coverage=engine.coverage, agreements=agreements, on=engine.last_day)
+        judgement.judge(read_events(lines, path="events.jsonl.gz"))
+    judgement.attribute()
+    made = judgement.report()
     read: dict[str, Any] = json.loads(json.dumps(made))
     return read
 

@@ -49,19 +49,47 @@ use_gate: {status: approved}
 _SOURCES = itertools.count(2)
 
 
-def evidence(*days: int) -> str:
+PROOF: Mapping[str, Any] = {
+    "party": {"name": "AdCo", "owner": HOSTILE, "kind": "session_replay", "list": "parties.yaml", "date": "2026-07-01"},
+    "agreement_sections": [
+        {"section": "third_parties", "source": f"p. 14 {HOSTILE}"}, {"section": "data", "source": None},
+    ],
+    "basis": {
+        "product": {"version": "0.1", "code": "c" * 64},
+        "rule": {"id": "plaintext-transport", "version": "d" * 64},
+        "agreement": {"id": "choirbox", "sha256": "e" * 64},
+        "agreements": "f" * 64,
+        "network": {"name": "network.yaml", "sha256": "1" * 64, "date": None, "licence": None},
+        "parties": [{"name": HOSTILE, "sha256": "2" * 64, "date": "2026-07-01", "licence": "CC BY-SA 4.0"}],
+        "location": {"name": "country.mmdb", "sha256": "3" * 64, "date": None, "licence": None},
+    },
+    "attribution": {
+        "method": "noisy-or and bag of domains", "near_share": 0.97, "elsewhere_share": 0.03, "windows": 412,
+        "device_days": 41, "class_hours": 12, "lab": None,
+        "candidates": [
+            {"agreement_or_site": "choirbox", "posterior": 0.984}, {"site": HOSTILE, "share": 0.4, "rate": 0.002},
+        ],
+    },
+}  # fmt: skip
+"""What a case may rest on, with names from the network in it (`rules.evidence`)."""
+
+
+def evidence(*days: int, proof: Mapping[str, Any] | None = None) -> str:
     """Return evidence of *days* devices on days one after the other."""
     rows = [
         {"day": f"2026-10-{number:02}", "devices": devices, "flows": 9, "bytes_up": 1, "bytes_down": 2}
         for number, devices in enumerate(days, start=5)
     ]
-    return json.dumps({"v": 1, "days": rows, "days_left_out": 0, "windows": []})
+    return json.dumps({"v": 1, "days": rows, "days_left_out": 0, "windows": [], **(proof or {})})
 
 
-def case(case_id: str, *, version: int = 1, days: tuple[int, ...] = (41,), **changes: Any) -> CaseVersion:
+def case(
+    case_id: str, *, version: int = 1, days: tuple[int, ...] = (41,), proof: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> CaseVersion:  # fmt: skip
     """Return a case as a case task writes it."""
     body = json.dumps(a_case(case_id, **changes))
-    return CaseVersion(id=case_id, version=version, state="open", body=body, evidence=evidence(*days))
+    return CaseVersion(id=case_id, version=version, state="open", body=body, evidence=evidence(*days, proof=proof))
 
 
 CASES = (
@@ -69,7 +97,7 @@ CASES = (
          summary="Quizgale appears to be in use on 3 devices (counted per day) in 1 school.", confidence=1.0,
          days=(3, 12, 41, 7)),
     case("aaaa0002", agreement="choirbox", rule="plaintext-transport", clause="6f", subject="choirbox.example",
-         severity="warning", last_seen="2026-10-17T19:44:59.000001Z"),
+         severity="warning", last_seen="2026-10-17T19:44:59.000001Z", proof=PROOF),
     case("aaaa0003", agreement=None, rule="no-agreement", clause="R6", subject="sketchmeadow.example",
          severity="warning", verdict="undeclared"),
     case("aaaa0004", agreement="hostile", subject=HOSTILE, schools=[HOSTILE], groups=[HOSTILE], severity="info",
@@ -134,9 +162,14 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    text: str
+    octets: bytes
     cookies: tuple[str, ...]
     """`Set-Cookie`, as sent."""
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.octets.decode()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,7 +202,7 @@ class Visitor:
             return Answer(
                 status=answer.status,
                 headers={name.lower(): value for name, value in answer.getheaders()},
-                text=answer.read().decode(),
+                octets=answer.read(),
                 cookies=cookies,
             )
         finally:

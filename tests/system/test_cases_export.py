@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from rules.agreements.load import load_agreement
 from rules.store import Store
 from rules.versions import CaseVersion
 from tests.rules.first_store import a_case
@@ -137,6 +138,29 @@ def test_a_pack_holds_what_was_promised_what_was_seen_and_how(judged: Path, tmp_
             made = stamp in files["manifest.json"]
             acts = b"closed" in octets
             assert made or acts or stamp[3:5] in {b"00", b"15", b"30", b"45"}, (name, stamp)
+
+
+def test_a_pack_names_the_hashes_of_the_files_that_the_verdict_was_reached_with(judged: Path, tmp_path: Path) -> None:
+    def hashed(path: Path) -> str:
+        return sha256(path.read_bytes()).hexdigest()
+
+    files = exported(judged, tmp_path / "pack.zip")
+    views = [json.loads(octets) for name, octets in files.items() if name.startswith("cases/") and ".json" in name]
+    of_files = {load_agreement(path).id: hashed(path) for path in (judged / "agreements").glob("*.yaml")}
+    told = [view for view in views if view["evidence"] and view["evidence"]["basis"]]
+    assert len(told) > 3
+    for view in told:
+        basis = view["evidence"]["basis"]
+        assert basis["network"] == {
+            "name": "network.yaml", "sha256": hashed(judged / "network.yaml"), "date": None, "licence": None,
+        }  # fmt: skip
+        assert ("parties.yaml", hashed(judged / "parties.yaml")) in {(e["name"], e["sha256"]) for e in basis["parties"]}
+        agreement = basis["agreement"]
+        assert (agreement and agreement["id"]) == view["case"]["agreement"]
+        assert agreement is None or agreement["sha256"] == of_files[agreement["id"]]
+        page = files[f"cases/{view['id']}.html"].decode()
+        assert basis["rule"]["version"] in page
+        assert "What the verdict was reached with" in page
 
 
 def test_the_log_in_a_pack_proves_itself_by_its_own_description(judged: Path, tmp_path: Path) -> None:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import socket
+import zipfile
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import sqlalchemy as sa
 
+from rules.desk.access_log import AccessLog
 from rules.desk.guard import LONGEST_BODY
 from rules.desk.page import static_files
 from rules.desk.server import DeskListenError, DeskServer
 from rules.rulebook import RulebookFiles
+from rules.service import stored_frame
 from rules.settings import Desk
-from tests.system.desk_visitor import CASES, HOSTILE, PASSWORD, Desked, Visitor, case, desk, field_of, signed_in
+from rules.versions import ReportPart
+from tests.system.desk_visitor import CASES, HOSTILE, PASSWORD, PROOF, Desked, Visitor, case, desk, field_of, signed_in
 from tests.system.product import SAMPLE
 
 PAGES = (
@@ -204,23 +212,29 @@ def test_the_acts_of_a_case_are_written_into_the_log_with_who_did_them(own: Desk
         {"act": "acknowledged"},
         {"act": "asked", "text": "sent today"},
         {"act": "noted", "text": f"line one\r\n{HOSTILE}"},
-        {"act": "disputed", "text": "wrong school"},
+        {"act": "disputed", "reason": "wrong_file", "text": "wrong school"},
         {"act": "reopened"},
-        {"act": "closed", "outcome": "fixed", "text": ""},
+        {"act": "declared"},
+        {"act": "reopened"},
+        {"act": "breach", "text": "Incident 7"},
+        {"act": "closed", "outcome": "settled", "text": ""},
     ):
         answer = ada.act("aaaa0001", **fields)
         assert answer.status == 303, answer.text
         assert answer.headers["location"] == f"/cases/aaaa0001?done={fields['act']}"
     log = [(entry.kind, json.loads(entry.entry)) for entry in own.store.log("aaaa0001")][1:]
-    assert [kind for kind, _ in log] == ["acknowledged", "asked", "noted", "disputed", "reopened", "closed"]
+    assert [kind for kind, _ in log] == [
+        "acknowledged", "asked", "noted", "disputed", "reopened", "declared", "reopened", "breach", "closed",
+    ]  # fmt: skip
     assert {said["by"] for _, said in log} == {"ada"}
-    assert log[-1][1]["text"] == "The vendor stopped it."
+    assert (log[3][1]["reason"], log[-1][1]["reason"]) == ("wrong_file", "settled")
     assert own.store.cases()["aaaa0001"].status == "closed"
     shown = ada.ask("/cases/aaaa0001").text
     assert "wrong school" in shown
     assert "<script>alert(1)" not in shown
     hidden = signed_in(own, "ivo").ask("/cases/aaaa0001").text
     assert "wrong school" not in hidden
+    assert "Called a false positive: Our agreement or network file does not say what is true" in hidden
     assert "for the privacy officer and auditors" in hidden
     assert "wrong school" in signed_in(own, "ann").ask("/cases/aaaa0001").text
 
@@ -233,7 +247,9 @@ def test_the_acts_of_a_case_are_written_into_the_log_with_who_did_them(own: Desk
         ({"act": "reopened"}, "Choose what you do"),
         ({"act": "closed"}, "Choose how it ended"),
         ({"act": "closed", "outcome": "x", "text": "y"}, "Choose how it ended"),
-        ({"act": "disputed", "text": " \r\n "}, "Say why"),
+        ({"act": "disputed", "text": "It is theirs."}, "Choose why"),
+        ({"act": "disputed", "reason": "whim"}, "Choose why"),
+        ({"act": "breach", "text": " \r\n "}, "Write to whom"),
         ({"act": "noted"}, "Write the note"),
         ({"act": "noted", "text": "x" * 4001}, "Shorten"),
     ],
@@ -335,6 +351,8 @@ def test_hostile_names_are_shown_as_text(served: Desked) -> None:
         "/cases?state=all",
         "/cases/aaaa0004",
         "/cases/aaaa0004/letter",
+        "/cases/aaaa0002",
+        "/cases/aaaa0002/letter",
         "/cases/print",
         "/vendors",
         "/vendors/hostile",
@@ -362,6 +380,116 @@ def test_the_letter_asks_and_holds_nothing_about_pupils(served: Desked) -> None:
         assert words in answer.text
     for words in ("lincoln", "k-5", "3 devices"):
         assert words not in answer.text
+
+
+def test_a_pack_is_for_those_who_may_read_notes_and_who_took_it_is_written_down(own: Desked) -> None:
+    ada = signed_in(own, "ada")
+    ada.act("aaaa0002", act="noted", text="For the board.")
+    answer = ada.ask("/cases/aaaa0002/evidence.zip", headers={"Sec-Fetch-Site": "same-origin"})
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/zip")
+    assert answer.headers["content-disposition"] == 'attachment; filename="evidence-aaaa0002.zip"'
+    assert answer.headers["cache-control"] == "no-store"
+    with zipfile.ZipFile(io.BytesIO(answer.octets)) as pack:
+        files = {name: pack.read(name) for name in pack.namelist()}
+    view = json.loads(files["cases/aaaa0002.json"])
+    assert [name for name in files if name.startswith("cases/")] == ["cases/aaaa0002.html", "cases/aaaa0002.json"]
+    assert "For the board." in view["log"][-1]["entry"]
+    assert view["evidence"]["basis"] == PROOF["basis"]
+    assert view["evidence"]["attribution"]["device_days"] == "25 to 49"
+    assert view["evidence"]["attribution"]["near_share"] == "97 %"
+    page = files["cases/aaaa0002.html"].decode()
+    assert not re.search(r"<script|<img|\b412\b|\b41 devices", page)
+    for words in ("e" * 64, "2026-07-01", "CC BY-SA 4.0", "98 %", "To reach the verdict again"):
+        assert words in page
+    (latest,) = AccessLog(own.store).latest(most=1)
+    assert (latest.who, latest.what) == ("ada", "pack_taken")
+    assert signed_in(own, "ann").ask("/cases/aaaa0002/evidence.zip").status == 200
+    assert "Evidence pack saved" in ada.ask("/access").text
+
+
+def test_no_other_site_and_no_other_role_fetches_a_pack(own: Desked) -> None:
+    ada, ivo = signed_in(own, "ada"), signed_in(own, "ivo")
+    before = AccessLog(own.store).latest(most=99)
+    for origin in ("cross-site", "same-site"):
+        assert ada.ask("/cases/aaaa0002/evidence.zip", headers={"Sec-Fetch-Site": origin}).status == 403
+    assert ivo.ask("/cases/aaaa0002/evidence.zip").status == 403
+    assert "evidence.zip" not in ivo.ask("/cases/aaaa0002").text
+    assert ada.send("/cases/aaaa0002/evidence.zip", csrf=ada.token()).status == 405
+    assert [ada.ask(f"/cases/{name}/evidence.zip").status for name in ("nosuch", "a" * 500, "%00")] == [404] * 3
+    assert AccessLog(own.store).latest(most=99) == before
+
+
+def test_nothing_leaves_a_store_whose_log_was_changed(own: Desked) -> None:
+    ada = signed_in(own, "ada")
+    with own.store.database.writing() as connection:
+        connection.execute(sa.text("DROP TRIGGER case_log_no_update"))
+        connection.execute(sa.text("UPDATE case_log SET entry = replace(entry, '6f', '6e') WHERE seq = 2"))
+    answer = ada.ask("/cases/aaaa0002/evidence.zip")
+    assert answer.status == 409
+    assert "The case log is not as it was written" in answer.text
+    assert "pack_taken" not in {row.what for row in AccessLog(own.store).latest(most=9)}
+
+
+def judged_until(own: Desked, until: date, *, number: int) -> None:
+    frame = {**stored_frame(own.store), "last_day": until.isoformat()}
+    own.store.keep([], parts=[ReportPart(name="frame", version=number, body=json.dumps(frame))])
+
+
+def test_a_fix_is_shown_as_verified_after_fourteen_silent_days_and_returns_when_it_is_seen_again(own: Desked) -> None:
+    ada = signed_in(own, "ada")
+    assert ada.act("aaaa0002", act="fixed", text="They took it out.").status == 303
+    today = datetime.now(UTC).date()
+    judged_until(own, today, number=1)
+    page = ada.ask("/cases/aaaa0002").text
+    assert "The fix is not verified yet" in page
+    assert 'value="closed"' not in page
+    refused = ada.act("aaaa0002", act="closed", outcome="settled")
+    assert (refused.status, own.store.cases()["aaaa0002"].status) == (422, "fixed")
+    assert "aaaa0002" in ada.ask("/cases?state=fixed").text
+    judged_until(own, today + timedelta(days=14), number=2)
+    page = ada.ask("/cases/aaaa0002").text
+    for words in ("Fixed, verified", "14 days passed without a new sighting", 'value="closed"'):
+        assert words in page
+    assert "aaaa0002" not in ada.ask("/cases?state=fixed").text
+    assert "aaaa0002" in ada.ask("/cases?state=verified").text
+    seen = f"{today + timedelta(days=15)}T18:00:00.000000Z"
+    own.store.keep([case("aaaa0002", version=2, agreement="choirbox", last_seen=seen)], parts=())
+    page = ada.ask("/cases/aaaa0002").text
+    assert "It came back by itself: it was seen again after it had been called fixed." in page
+    assert "Returned by itself" in page
+    assert "aaaa0002" in ada.ask("/cases").text
+
+
+def test_what_changed_of_an_ended_case_and_a_declaration_that_is_not_true_yet_are_visible(own: Desked) -> None:
+    ada = signed_in(own, "ada")
+    assert ada.act("aaaa0001", act="declared").status == 303
+    page = ada.ask("/cases/aaaa0001").text
+    assert "The agreement does not yet say so: the rule still finds the case. It was not seen again since." in page
+    seen = f"{datetime.now(UTC).date() + timedelta(days=1)}T18:00:00.000000Z"
+    row: dict[str, Any] = {
+        "agreement": "quizgale",
+        "rule": "use-paused",
+        "severity": "info",
+        "devices": 5,
+        "last_seen": seen,
+    }
+    own.store.keep([case("aaaa0001", version=2, **row)], parts=())
+    page = ada.ask("/cases/aaaa0001").text
+    for words in ("It was seen again since.", "Changed, and stays ended", "severity", "fewer than twice as many"):
+        assert words in page
+    assert "aaaa0001" not in ada.ask("/cases").text
+    assert "aaaa0001" in ada.ask("/cases?state=declared").text
+
+
+def test_a_case_says_which_file_is_another_than_when_it_was_judged(served: Desked) -> None:
+    page = signed_in(served, "ivo").ask("/cases/aaaa0002").text
+    assert "the agreement file of choirbox, the network file" in page
+    assert "belongs to" in page
+    letter = signed_in(served, "ada").ask("/cases/aaaa0002/letter.txt").text
+    for words in ("we put 97 % down to your product", "3 % took place while it was not open", "p. 14"):
+        assert words in letter
+    # Whoever else was weighed is nobody's business but the district's.
+    assert "98 %" not in letter
 
 
 def test_a_user_who_is_removed_or_changed_is_signed_out_at_once(own: Desked) -> None:

@@ -16,8 +16,8 @@ from tests.parts.cache import PartMissingError
 from tests.system.desk_visitor import PASSWORD, Desked, case, desk
 
 PAGES = (
-    "/cases", "/cases?state=all", "/cases?q=nothing-fits", "/cases/print", "/cases/aaaa0001", "/cases/aaaa0004",
-    "/cases/aaaa0001/letter", "/vendors", "/vendors/hostile", "/coverage", "/system", "/access",
+    "/cases", "/cases?state=all", "/cases?q=nothing-fits", "/cases/print", "/cases/aaaa0001", "/cases/aaaa0002",
+    "/cases/aaaa0004", "/cases/aaaa0001/letter", "/vendors", "/vendors/hostile", "/coverage", "/system", "/access",
 )  # fmt: skip
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 LIMIT_MS = 60_000
@@ -132,11 +132,11 @@ def test_forms_with_errors_are_free_of_barriers_and_say_what_is_wrong_first(brow
     context = browser.new_context()
     officer = screen(context, served)
     officer.open("/cases/bbbb0002")
-    officer.page.get_by_role("radio", name="Dispute").check()
+    officer.page.get_by_role("radio", name="False positive").check()
     officer.page.get_by_role("button", name="Write it down").click()
-    officer.page.get_by_role("link", name="Say why you think that this is wrong.").click()
-    assert officer.page.evaluate("document.activeElement.id") == "text"
-    assert officer.page.get_by_role("radio", name="Dispute").is_checked()
+    officer.page.get_by_role("link", name="Choose why you think that this is wrong.").click()
+    assert officer.page.evaluate("document.activeElement.id") == "reason"
+    assert officer.page.get_by_role("radio", name="False positive").is_checked()
     assert barriers(officer.page) == []
     # What the browser itself says of answers 403 and 422 is no fault of the page.
     assert [said for said in officer.faults if "status of 422" not in said] == []
@@ -162,7 +162,7 @@ def test_the_list_is_filtered_and_a_case_closed_without_javascript(plain: Screen
     page.get_by_role("button", name="Show").click()
     page.get_by_role("link", name="Data travels without protection").click()
     page.get_by_role("radio", name="Close").check()
-    page.get_by_label("How it ended").select_option("fixed")
+    page.get_by_label("How it ended").select_option("explained")
     page.get_by_label("Reason or note").fill("they answered\nand it stopped")
     page.get_by_role("button", name="Write it down").click()
     page.get_by_text("Written down: close.").wait_for()
