@@ -101,8 +101,9 @@ class JudgeMetrics:
             self._dead.labels(reason=reason)
         self.declare(())
 
-    def declare(self, agreements: Iterable[str]) -> None:
-        """Make every series of these agreements exist."""
+    def declare(self, agreements: Iterable[str], *, rules: Iterable[str] = ()) -> None:
+        """Make every series of these agreements exist, and of these rules beside those that it was made with."""
+        self._rules = tuple(dict.fromkeys((*self._rules, *rules)))
         for agreement in (NO_AGREEMENT, *agreements):
             for rule in self._rules:
                 for severity in SEVERITIES:

@@ -219,6 +219,7 @@ class StageOne:
                 rulebook.agreements,
                 party_of=rulebook.parties.find,
                 country_of=rulebook.locations.country if rulebook.locations else None,
+                district=rulebook.rules,
             ),
             token_key=self._days.key_of,
         )

@@ -161,8 +161,12 @@ class StageTwo:
             book.agreements,
             party_of=book.parties.find,
             country_of=book.locations.country if book.locations else None,
+            district=book.rules,
         )
-        cases = Cases(agreements=book.agreements, party_of=book.parties.find, checks=checks, editions=book.editions)
+        cases = Cases(
+            agreements=book.agreements, party_of=book.parties.find, checks=checks, editions=book.editions,
+            basis=book.basis,
+        )  # fmt: skip
         cases.apply(findings)
         return cases
 
@@ -230,13 +234,14 @@ class StageTwo:
         on = max((share.last_day for share in shares if share.last_day), default=self._today)
         agreements = self._rulebook.agreements_on(on)
         lost = self._lost + sum(share.lost for share in shares)
+        errors = [f"{lost:,} findings found no room; the cases are incomplete"] if lost else []
         whole = build_report(
             cases=self._cases,
             coverage=coverage,
             agreements=agreements,
             on=on,
             duplicates=sum(share.duplicates for share in shares),
-            errors=[f"{lost:,} findings found no room; the cases are incomplete"] if lost else (),
+            errors=[*errors, *map(str, self._rulebook.parties.warnings)],
         )
         return {**whole, "cases": [], "waived": []}
 
