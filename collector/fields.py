@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from collector.hosts import a_labels
 from collector.problems import Fault, shown
 
 if TYPE_CHECKING:
@@ -99,16 +100,29 @@ def _clock(value: object) -> time:
 
 Clock = Annotated[time, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}$"})]
 
-# The contract's own pattern (agreement.schema.json, $defs/host): A-labels only, a wildcard only at the front.
-HOST_PATTERN = r"^(\*\.)?([a-z0-9_](-?[a-z0-9_])*\.)+[a-z0-9-]{2,}$"
+# All that the contract's own pattern takes (agreement.schema.json, $defs/host), and hyphens side by side, as A-labels
+# (`xn--`, RFC 5891 section 4.2.3.1) and names of delivery networks have them. A wildcard stands only at the front.
+HOST_PATTERN = r"^(\*\.)?([a-z0-9_](-*[a-z0-9_])*\.)+[a-z0-9-]{2,}$"
+
+_HOST: Final = re.compile(HOST_PATTERN.removesuffix("$"))
+
+
+def is_host(text: str) -> bool:
+    """Tell whether *text* is a host name as files of the district have it: lower case, A-labels, perhaps with `*.`."""
+    return _HOST.fullmatch(text) is not None
+
+
+def host_remedy(text: str, *, example: str) -> str:
+    """Return what to write instead of *text*, which is no host name: its A-labels where that is all it lacks."""
+    wire = None if text.isascii() else a_labels(text)
+    if wire is not None and is_host(wire):
+        return f"write {wire}, the same name as it stands on the wire"
+    return f"write a name such as {example} in lower case, without https://, path, port or final dot"
 
 
 def _host(value: str) -> str:
-    if re.fullmatch(HOST_PATTERN.removesuffix("$"), value) is None:
-        raise refusal(
-            f"{shown(value)} is not a host name",
-            remedy="write a name such as mathtrek.example in lower case, without https://, path, port or final dot",
-        )
+    if not is_host(value):
+        raise refusal(f"{shown(value)} is not a host name", remedy=host_remedy(value, example="mathtrek.example"))
     return value
 
 

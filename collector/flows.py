@@ -7,7 +7,7 @@ whatever reason, comes out of `drain` or `finish`. Compiled; the C types stand i
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from collector.dissect.fragments import Fragments, Packet
 from collector.dissect.headers import read
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collector.dissect.frame import Frame
+    from collector.flow_opener import OpensFlows
     from collector.frames import FrameBlock
 
 if __file__.endswith(".py"):  # compiled, these names are C variables
@@ -42,7 +43,7 @@ if __file__.endswith(".py"):  # compiled, these names are C variables
         WORDS,
     )
 
-__all__ = ["CAPACITY", "COMPILED", "LINGER_S", "PART_S", "TCP_IDLE_S", "UDP_IDLE_S", "Flow", "FlowTable", "OpensFlows"]
+__all__ = ["CAPACITY", "COMPILED", "LINGER_S", "PART_S", "TCP_IDLE_S", "UDP_IDLE_S", "Flow", "FlowTable"]
 
 COMPILED = not __file__.endswith(".py")
 """Whether this module runs as compiled code."""
@@ -62,23 +63,6 @@ _DNS = 53
 _fragment_key = Struct(">BBI").pack
 _ends_v4 = Struct(">II").pack
 _ends_v6 = Struct(">QQQQ").pack
-
-
-class OpensFlows(Protocol):
-    """Makes the opening of a flow at its first payload; None: nothing in that flow could tell a name."""
-
-    def open(  # noqa: D102 -- see the class
-        self,
-        *,
-        proto: Any,
-        client: bytes,
-        server: bytes,
-        client_port: int,
-        server_port: int,
-        mac: bytes | None,
-        at_ns: int,
-        server_mac: bytes | None,
-    ) -> Any: ...
 
 
 class FlowTable(Ledger):

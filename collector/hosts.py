@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from publicsuffixlist import PublicSuffixList
 
@@ -15,6 +16,32 @@ T = TypeVar("T")
 
 # Names come from the wire, so the memory for answers is bounded; a school day shows some 20,000 different names.
 _REMEMBERED_NAMES = 65_536
+
+# RFC 1035 section 2.3.4.
+LONGEST_LABEL: Final = 63
+LONGEST_NAME: Final = 253
+
+
+def a_labels(name: str) -> str | None:
+    """Return *name* in lower case as it stands on the wire, each label with other letters as its A-label.
+
+    A plain name comes back in lower case and is not looked at any further. None: there is no such name, because a
+    label or the whole would be too long. What a registry lets nobody register is not told apart.
+
+    Source: RFC 5891 section 4.4 (conversion), RFC 3492 (Punycode), RFC 5895 (capitals, width, the ideographic stop).
+    The codec `idna` of Python is of 2003 and makes another name of some letters.
+    """
+    if name.isascii():
+        return name.lower()
+    # Twice: a capital of another width is one only then, and what is in lower case may be composed otherwise.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower()).replace("\u3002", ".")
+    try:
+        folded.encode()  # half of a surrogate pair is no letter, though Punycode has octets for it
+        labels = [each if each.isascii() else f"xn--{each.encode('punycode').decode()}" for each in folded.split(".")]
+    except UnicodeError:
+        return None
+    whole = ".".join(labels)
+    return None if len(whole) > LONGEST_NAME or max(map(len, labels)) > LONGEST_LABEL else whole
 
 
 def normal_name(match: str) -> str:

@@ -2,35 +2,111 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from collector.fields import Record
-from collector.problems import Fault
+from collector.problems import Fault, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class NameLogs(Record):
+    """Where the DNS answers come from that give flows of NetFlow their names."""
+
+    zeek: str | None = None
+    """Folder of Zeek's logs; `dns.log` in it is read."""
+    suricata: str | None = None
+    """EVE log of Suricata with `dns` events."""
+    interface: str | None = None
+    """Network interface that carries a copy of the look-ups."""
+
+    def faults(self) -> Iterator[Fault]:
+        """Refuse none and several."""
+        if sum(each is not None for each in (self.zeek, self.suricata, self.interface)) != 1:
+            yield Fault(
+                at=(),
+                what="the answers come from one place",
+                remedy="write one of `zeek: FOLDER`, `suricata: eve.json` and `interface: eth1`",
+            )
+
+
+class Netflow(Record):
+    """Flows that routers tell (NetFlow version 9, IPFIX). They have no names of their own."""
+
+    listen: str
+    """HOST:PORT, over UDP."""
+    dns: NameLogs | None = None
+    """Where names come from. None: there are none, and little can be judged."""
+    exporters: list[str] = Field(default_factory=list)
+    """Addresses that are believed; empty: whoever reaches the port. Datagrams are easily forged."""
+
+    def faults(self) -> Iterator[Fault]:
+        """Refuse a place that is none, and an exporter that is no address."""
+        if listen_address(self.listen) is None:
+            what = f"{shown(self.listen)} is no HOST:PORT"
+            yield Fault(at=("listen",), what=what, remedy="write an address and a port, such as 127.0.0.1:2055")
+        for place, exporter in enumerate(self.exporters):
+            if not _is_address(exporter):
+                what = f"{shown(exporter)} is no address"
+                yield Fault(at=("exporters", place), what=what, remedy="write one such as 192.0.2.1")
+
+
+def listen_address(text: str) -> tuple[str, int] | None:
+    """Return the address and the port of HOST:PORT or [HOST]:PORT; None: it is none."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not _is_address(host) or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) <= 65_535:
+        return None
+    return host, int(port)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 class Source(Record):
-    """Where frames come from: an interface, or captures."""
+    """What is looked through: an interface, captures, or what another sensor tells."""
 
     interface: str | list[str] | None = None
     """Network interface, or several, that carries a copy of the traffic."""
     capture: list[str] | None = None
-    """Capture files, read in this order."""
+    """Files, read in this order: captures, flow events, or finished logs of Zeek and Suricata, or a folder of them."""
+    zeek: str | None = None
+    """Folder in which Zeek writes `conn.log` and the others; they are followed as they grow."""
+    suricata: str | list[str] | None = None
+    """EVE log of Suricata, or several that it writes side by side; followed as they grow."""
+    netflow: Netflow | None = None
+    """A port to which routers send what they counted."""
     speed: Annotated[float, Field(ge=0, le=10_000)] = 0.0
-    """0: as fast as possible; 1: as recorded; 2: twice as fast."""
+    """0: as fast as possible; 1: as recorded; 2: twice as fast. For captures alone."""
+    link_octets: Annotated[int, Field(ge=0, le=64)] = 14
+    """Octets before the IP header, which Suricata counts: 14 on Ethernet, 0 where it gets IP packets alone (NFQ)."""
+    places: str = "places.json"
+    """File that keeps how far the logs of another sensor are read."""
 
     def faults(self) -> Iterator[Fault]:
-        """Refuse a source that names both an interface and captures, or neither."""
-        if (self.interface is None) == (self.capture is None):
+        """Refuse a source that names several things to look through, or none."""
+        named = (self.interface, self.capture, self.zeek, self.suricata, self.netflow)
+        if sum(each is not None for each in named) != 1:
             yield Fault(
                 at=(),
-                what="a source is either an interface or a list of captures",
-                remedy="write `interface: eth1` or `capture: [day.pcap]`, not both",
+                what="a source is either an interface or a list of captures, or one other sensor",
+                remedy="write one of `interface: eth1`, `capture: [day.pcap]`, `zeek: FOLDER`, `suricata: eve.json` and "
+                "`netflow: {listen: 127.0.0.1:2055}`",
             )
+
+    @property
+    def is_sensor(self) -> bool:
+        """Another sensor is followed."""
+        return self.zeek is not None or self.suricata is not None or self.netflow is not None
 
 
 class Spool(Record):

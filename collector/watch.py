@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collector.segments import Network
 
 UTC_ZONE = ZoneInfo("UTC")
+# A flow belongs to the day on which it began; an hour after that day its last parts have come.
+KEY_GRACE_NS = 3_600 * 1_000_000_000
+"""For so long after its period has ended a key is kept."""
 PORTION = 1_024
 """Events given out at one time when everything ends: all at once they would take more memory than all else."""
 

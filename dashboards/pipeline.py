@@ -266,6 +266,7 @@ def _shortfalls(made: Dashboard) -> Dashboard:
             Series(expr=f"sum({_rate('schoolgate_collector_gaps_total')})", legend="gaps told by collectors"),
             Series(expr=f"sum({_rate('schoolgate_lost_findings_total')})", legend="findings without room"),
             Series(expr=f"sum({_rate('schoolgate_unremembered_events_total')})", legend="events not remembered"),
+            Series(expr=f"sum({_rate('schoolgate_unweighed_contacts_total')})", legend="contacts without room"),
             Series(expr=f"sum({_rate('schoolgate_refused_agreement_records_total')})", legend="agreements not used"),
         )
     )

@@ -15,7 +15,7 @@ A recording from a lab can stand in for one test, and one that shows the contrar
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erfc, fsum, sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -51,8 +51,8 @@ FALSE_DISCOVERIES: Final = 0.01
 LEAST_DEVICE_DAYS: Final = 5
 LEAST_DEVICES_ONE_DAY: Final = 3
 LEAST_CLASS_HOURS: Final = 3
-LEAST_CONTACTS_ONE_DAY: Final = 8
-LEAST_RATE_ONE_DAY: Final = 0.2
+OFTEN_ON_ONE_DAY: Final = ((8, 0.2), (6, 0.5))
+"""So many contacts and such a share of visits make up for further days."""
 LEAST_MOMENTS_ONE_DAY: Final = 6
 MOMENT_MS: Final = 60_000
 """Contacts of one group within a minute count once for significance: a class opens a page when it is told to."""
@@ -84,6 +84,7 @@ class _Tested(NamedTuple):
     statistic: float
     credited: list[Credited]
     moments: int
+    open_for: int
 
 
 def attribute(counts: Counts, *, district: District) -> tuple[Edge, ...]:
@@ -102,7 +103,14 @@ def attribute(counts: Counts, *, district: District) -> tuple[Edge, ...]:
         pairs += tried
     passed = _discoveries([_chance(test.statistic) for test in tests], pairs=pairs)
     edges = (
-        _edge(test, significant=significant, counts=counts, pages=pages, district=district)
+        # An edge asks for rows of its own party alone; to look for them among all would take the square of the days.
+        _edge(
+            test,
+            significant=significant,
+            counts=replace(counts, rows=rows[test.party]),
+            pages=pages,
+            district=district,
+        )
         for test, significant in zip(tests, passed, strict=True)
     )
     return tuple(sorted((e for e in edges if e is not None), key=lambda edge: (edge.agreement, edge.party)))
@@ -139,7 +147,7 @@ def _tests_of(
         moments = _slots(credited, step_ms=MOMENT_MS)
         # A class that opens a page together gives many contacts and one observation.
         statistic = raw * moments / len(credited) if credited else 0.0
-        tests.append(_Tested(party, product, whole, statistic, credited, moments))
+        tests.append(_Tested(party, product, whole, statistic, credited, moments, met[product]))
     return tests, len(met)
 
 
@@ -222,7 +230,6 @@ def _edge(
     if standing is None:
         return None
     met = max(counts.met[test.party], 1)
-    open_for = sum(1 for row in counts.rows if row.party == test.party and _stood_open(row, test.product))
     return Edge(
         agreement=agreement,
         party=test.party,
@@ -237,16 +244,12 @@ def _edge(
         visits=counts.visits[test.product],
         class_hours=_slots(test.credited, step_ms=HOUR_MS),
         near_share=len(credited) / met,
-        elsewhere_share=1.0 - open_for / met,
+        elsewhere_share=1.0 - test.open_for / met,
         lab=lab,
         candidates=_candidates(test, pages=pages),
         exposures=exposures,
         windows=windows_of(test.credited),
     )
-
-
-def _stood_open(row: Row, product: str) -> bool:
-    return any(site == product for site, _fresh in row.active)
 
 
 def _is_replicated(test: _Tested, *, exposures: Sequence[Exposure]) -> bool:
@@ -258,8 +261,10 @@ def _is_replicated(test: _Tested, *, exposures: Sequence[Exposure]) -> bool:
         return False
     if len(devices) > 1:
         return _slots(test.credited, step_ms=HOUR_MS) >= LEAST_CLASS_HOURS
-    often = len(test.credited) >= LEAST_CONTACTS_ONE_DAY and test.moments >= LEAST_MOMENTS_ONE_DAY
-    return often and test.fitted.rates[test.product] >= LEAST_RATE_ONE_DAY
+    if test.moments < LEAST_MOMENTS_ONE_DAY:
+        return False
+    contacts, rate = len(test.credited), test.fitted.rates[test.product]
+    return any(contacts >= enough and rate >= often for enough, often in OFTEN_ON_ONE_DAY)
 
 
 def _standing(

@@ -16,6 +16,7 @@ from collector.hosts import covers
 from rules.agreements.model import waivers
 from rules.attributed import Grounds, grounds_of
 from rules.basis import Basis, basis_of_case
+from rules.case_order import place_of
 from rules.checks.base import Evidence, device_days
 from rules.editions import Editions
 from rules.evidence import evidence_of, party_in, sections_in
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from rules.agreements.model import Agreement
     from rules.checks.base import Check, Conclusion
     from rules.edges import Edge
-    from rules.findings import Finding, Severity
+    from rules.findings import Finding
     from rules.parties import Party
-
-WORST_FIRST: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 
 CASE_ID_BYTES = 12
 
@@ -233,7 +232,7 @@ def _waived(promise: Promise, conclusion: Conclusion) -> WaivedCase:
 
 
 def _order(case: Case) -> tuple[int, str, str, str, str]:
-    return (WORST_FIRST[case.severity], case.agreement or NO_AGREEMENT, case.rule, case.subject, case.clause)
+    return place_of(case.severity, agreement=case.agreement, rule=case.rule, subject=case.subject, clause=case.clause)
 
 
 def _stamp(when: datetime) -> str:

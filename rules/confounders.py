@@ -28,6 +28,12 @@ HABIT_SHARE: Final = 0.1
 HABIT_TIMES: Final = 10.0
 """A party that also follows so many of the other sites on the devices that speak for an edge, and ten times as many as
 it follows everywhere, is a habit of those devices: an extension of one class, an agent of one school."""
+HABIT_LEAST_VISITS: Final = 10
+HABIT_LEAST_EXPECTED: Final = 5.0
+HABIT_ELSEWHERE: Final = 0.25
+"""Where the party follows nothing else that day, the product must bring it a quarter as often as where it does."""
+HABIT_SHARE_UNTOLD: Final = 0.1
+"""Where no day is without the party elsewhere, nothing can be compared: a smaller share is enough to abstain."""
 
 HUB_VISITS: Final = 0.1
 HUB_LEADS: Final = 0.5
@@ -80,9 +86,15 @@ def is_habit(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
     """
     devices = {(row.day, row.device): (row.others, row.answered) for row in rows}
     others = sum(each[0] for each in devices.values())
-    if others < HABIT_LEAST_SITES:
-        return False
-    share = sum(each[1] for each in devices.values()) / others
+    share = sum(each[1] for each in devices.values()) / others if others >= HABIT_LEAST_SITES else 0.0
+    busy = counts.busy[rows[0].party][product] if rows[0].party in counts.busy else 0
+    clear = counts.visits[product] - busy
+    if clear < HABIT_LEAST_VISITS:
+        return share >= HABIT_SHARE_UNTOLD
+    beside = sum(1 for row in rows if row.answered)
+    expected = clear * beside / busy if busy else 0.0
+    if expected >= HABIT_LEAST_EXPECTED and len(rows) - beside < HABIT_ELSEWHERE * expected:
+        return True
     elsewhere = counts.answered.get(rows[0].party, Counter[str]())
     everywhere = sum(counts.visits.values()) - counts.visits[product]
     usual = (sum(elsewhere.values()) - elsewhere[product]) / max(everywhere, 1)

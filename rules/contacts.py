@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, datetime
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -35,7 +35,8 @@ _MOST_OCTETS: Final = 2**32 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Contact(NamedTuple):
+# Structs that hold no container cost a tenth of a named tuple to make, and the garbage collector passes them over.
+class Contact(msgspec.Struct, frozen=True, order=True, gc=False):
     """One flow that a device began. Sorts by time."""
 
     at_ms: int
@@ -54,7 +55,7 @@ class Contact(NamedTuple):
     """Group of the device's segment."""
 
 
-class Met(NamedTuple):
+class Met(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A contact and whose it was."""
 
     day: date
@@ -135,9 +136,24 @@ class ContactLog:
             yield device, sorted(_unpacked(held[device], names=self._names))
 
     def forget(self, day: date) -> None:
-        """Drop a day."""
+        """Drop a day, and the names that only it knew."""
         for rows in self._days.pop(day, {}).values():
             self._count -= len(rows) // _ROW.size
+        kept = {each: self.piece(each) for each in self._days}
+        fresh, latest = self.fresh, self.latest_ms
+        self.fresh, self._days, self._names, self._places, self._count = None, {}, [], {}, 0
+        for each, octets in kept.items():
+            self.restore(each, octets)
+        self.fresh, self.latest_ms = fresh, latest
+
+    def piece(self, day: date) -> bytes:
+        """Return all contacts of *day*, as `restore` takes them."""
+        held = self._days.get(day, {})
+        names, rows = [*self._names, *held], list(held.values())
+        devices = [
+            place for place, of in enumerate(rows, start=len(self._names)) for _ in range(len(of) // _ROW.size)
+        ]  # fmt: skip
+        return msgspec.msgpack.encode(Piece(names=names, devices=devices, rows=b"".join(rows)))
 
     def restore(self, day: date, octets: bytes) -> None:
         """Add what `pieces` wrote down.
@@ -162,6 +178,15 @@ class ContactLog:
             return self._places[contact.site], self._places[contact.school], self._places[contact.group]
 
 
+def size_of(octets: bytes) -> int:
+    """Return how many contacts a piece holds.
+
+    Raises:
+        msgspec.DecodeError: that is no piece.
+    """
+    return len(_pieces.decode(octets).devices)
+
+
 def pieces(met: Iterable[Met]) -> dict[date, bytes]:
     """Return contacts by day, ready for `ContactLog.restore`."""
     by_day: defaultdict[date, list[Met]] = defaultdict(list)
@@ -172,15 +197,13 @@ def pieces(met: Iterable[Met]) -> dict[date, bytes]:
 
 def _piece(met: list[Met]) -> bytes:
     places: dict[str, int] = {}
-
-    def place(name: str) -> int:
-        return places.setdefault(name, len(places))
-
-    rows = b"".join(
-        _packed(c, places=(place(c.site), place(c.school), place(c.group))) for c in (each.contact for each in met)
-    )
-    devices = [place(each.device) for each in met]
-    return msgspec.msgpack.encode(Piece(names=list(places), devices=devices, rows=rows))
+    place, devices, rows = places.setdefault, [], []
+    for each in met:
+        contact = each.contact
+        devices.append(place(each.device, len(places)))
+        of = place(contact.site, len(places)), place(contact.school, len(places)), place(contact.group, len(places))
+        rows.append(_packed(contact, places=of))
+    return msgspec.msgpack.encode(Piece(names=list(places), devices=devices, rows=b"".join(rows)))
 
 
 _pieces = msgspec.msgpack.Decoder(Piece)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from datetime import date  # noqa: TC003 -- msgspec resolves the annotations
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
@@ -20,31 +20,39 @@ MAX_OCTETS: Final = 64 << 20
 """Octets of one hour's counts, unpacked: some 400,000 contacts. What claims to be more is refused."""
 
 
+# What does not hold this is refused where it is read, and cannot trip up the estimator.
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+_Moment = Annotated[int, msgspec.Meta(ge=0, lt=250_000_000_000_000)]
+_Lasted = Annotated[int, msgspec.Meta(ge=0, lt=1 << 34)]
+
+
 class _Row(msgspec.Struct, frozen=True, array_like=True):
-    party: int
-    active: int
+    party: _Number
+    active: _Number
     day: date
-    device: int
-    school: int
-    group: int
-    at_ms: int
-    lasted_ms: int
-    flows: int
-    bytes_up: int
-    bytes_down: int
-    others: int
-    answered: int
+    device: _Number
+    school: _Number
+    group: _Number
+    at_ms: _Moment
+    lasted_ms: _Lasted
+    flows: _Number
+    bytes_up: _Number
+    bytes_down: _Number
+    others: _Number
+    answered: _Number
 
 
 class _Counted(msgspec.Struct, frozen=True, array_like=True):
     names: list[str]
-    actives: list[list[int]]
-    visits: list[tuple[int, int, int, int]]
-    bag: list[tuple[int, int, int]]
-    answered: list[tuple[int, int, int]]
-    met: list[tuple[int, int, int, int]]
-    others: list[tuple[int, int, int]]
+    actives: list[list[_Number]]
+    visits: list[tuple[_Number, _Number, _Number, _Number]]
+    bag: list[tuple[_Number, _Number, _Number]]
+    answered: list[tuple[_Number, _Number, _Number]]
+    met: list[tuple[_Number, _Number, _Number, _Number]]
+    others: list[tuple[_Number, _Number, _Number]]
     rows: list[_Row]
+    used: list[tuple[_Number, _Number, _Number, _Number]]
+    busy: list[tuple[_Number, _Number, _Number]]
 
 
 _decoder = msgspec.msgpack.Decoder(_Counted)
@@ -60,7 +68,11 @@ def packed(counts: Counts) -> bytes:
         return actives.setdefault(key, len(actives))
 
     counted = _Counted(
-        visits=[(names.of(site), n, counts.quiet[site], counts.led[site]) for site, n in sorted(counts.visits.items())],
+        # A visit of the hour before may be led away from in this one.
+        visits=[
+            (names.of(site), counts.visits[site], counts.quiet[site], counts.led[site])
+            for site in sorted({*counts.visits, *counts.led})
+        ],
         bag=list(_pairs(counts.bag, names=names)),
         answered=list(_pairs(counts.answered, names=names)),
         met=[(names.of(d), n, counts.alone[d], counts.unprompted[d]) for d, n in sorted(counts.met.items())],
@@ -70,6 +82,11 @@ def packed(counts: Counts) -> bytes:
             for causes, n in sorted(met.items())
         ],
         rows=[_row(row, names=names, active=active(row.active)) for row in sorted(counts.rows)],
+        used=[
+            (names.of(product), names.of(school), names.of(group), n)
+            for (product, school, group), n in sorted(counts.used.items())
+        ],
+        busy=list(_pairs(counts.busy, names=names)),
         names=names.names,
         actives=[list(key) for key in actives],
     )
@@ -137,9 +154,15 @@ def _counts(counted: _Counted) -> Counts:
         counts.visits[names[site]] += visits
         counts.led[names[site]] += led
         counts.quiet[names[site]] += quiet
-    for sums, rows in ((counts.bag, counted.bag), (counts.answered, counted.answered)):
+    for sums, rows in (
+        (counts.bag, counted.bag),
+        (counts.answered, counted.answered),
+        (counts.busy, counted.busy),
+    ):
         for party, site, n in rows:
             sums[names[party]][names[site]] += n
+    for product, school, group, n in counted.used:
+        counts.used[names[product], names[school], names[group]] += n
     for domain, met, alone, unprompted in counted.met:
         counts.met[names[domain]] += met
         counts.alone[names[domain]] += alone

@@ -51,6 +51,11 @@ class Tally:
     bytes: int = 0
     """IP octets, both directions."""
 
+    def count(self, flows: int, octets: int) -> None:
+        """Add one event: *flows* is 0 for the later parts of a long one."""
+        self.flows += flows
+        self.bytes += octets
+
     def add(self, other: Tally) -> None:
         """Add what *other* counted."""
         self.flows += other.flows
@@ -95,23 +100,18 @@ class Coverage:
         if verdict == "dns":
             return
         octets = event.bytes_up + event.bytes_down
-        for tally in self._counted_in(event, in_segment=in_segment):
-            tally.flows += flows
-            tally.bytes += octets
-
-    def _counted_in(self, event: FlowEvent, *, in_segment: bool) -> list[Tally]:
-        tallies = [self.total, self.by_name_source[event.name_source]]
+        self.total.count(flows, octets)
+        self.by_name_source[event.name_source].count(flows, octets)
         if event.name_source == "none":
-            tallies.append(self.blind["no_name"])
+            self.blind["no_name"].count(flows, octets)
         if event.app in {"doh", "dot"}:
-            tallies.append(self.blind["doh"])
+            self.blind["doh"].count(flows, octets)
         if event.ech:
-            tallies.append(self.ech_offered)
+            self.ech_offered.count(flows, octets)
             if event.server_name is None or is_public_front(event.server_name):
-                tallies.append(self.blind["ech"])
+                self.blind["ech"].count(flows, octets)
         if not in_segment:
-            tallies.append(self.outside_segments)
-        return tallies
+            self.outside_segments.count(flows, octets)
 
     def add(self, other: Coverage) -> None:
         """Add what *other* counted."""

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from rules.contacts import PRODUCT_MARK
+from rules.edges import Audience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
     from collector.segments import GroupFacts
-
-Audience = Literal["under_13", "older", "staff"]
-"""Who is on a network segment, as far as its group tells."""
+    from rules.edges import Edge
 
 AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 
@@ -51,6 +53,41 @@ def audience_of(facts: GroupFacts) -> Audience | None:
     if facts.under_13:
         return "under_13"
     return "older" if facts.role == "students" else None
+
+
+def by_audience(
+    edges: Iterable[Edge],
+    *,
+    used: Mapping[tuple[str, str, str], int],
+    groups: Mapping[tuple[str, str], GroupFacts],
+) -> list[dict[str, Any]]:
+    """Return `differential` of what attribution says.
+
+    Args:
+        edges: what brings which party about; suspected edges and pages that people open by itself are left out.
+        used: product (with `PRODUCT_MARK`), school and group -> device-days of use (`rules.windows.Counts.used`).
+        groups: school and group -> what the network file says; devices of any other group are of nobody known.
+    """
+    audiences = {home: audience_of(facts) for home, facts in groups.items()}
+    # Two names of one party share the larger count: their devices were counted and cannot be told apart any more.
+    met: defaultdict[tuple[str, str, date, str, str], int] = defaultdict(int)
+    for edge in edges:
+        if edge.standing != "confirmed" or edge.role != "party":
+            continue
+        for each in edge.exposures:
+            place = (edge.agreement, edge.subject, each.day, each.school, each.group)
+            met[place] = max(met[place], each.devices)
+    meetings = [
+        Meeting(agreement=agreement, party=party, audience=audience, device_days=devices)
+        for (agreement, party, _day, *home), devices in met.items()
+        if (audience := audiences.get((home[0], home[1]))) is not None
+    ]
+    use: defaultdict[tuple[str, Audience], int] = defaultdict(int)
+    for (product, *home), device_days in used.items():
+        audience = audiences.get((home[0], home[1]))
+        if audience is not None:
+            use[product.removeprefix(PRODUCT_MARK), audience] += device_days
+    return differential(meetings, use=use)
 
 
 def differential(meetings: Iterable[Meeting], *, use: Mapping[tuple[str, Audience], int]) -> list[dict[str, Any]]:

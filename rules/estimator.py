@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rules.attribution import District, attribute
 from rules.contacts import PRODUCT_MARK
+from rules.differential import by_audience
 from rules.windows import Counts, Kinds, count_device_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import date
 
     from rules.contacts import ContactLog
@@ -56,6 +57,7 @@ class Estimator:
             is_noise=lambda domain: kind(domain) == "operating_system",
             is_service=lambda domain: kind(domain) in SERVICES,
         )
+        self._groups = groups
         self._district = District(audience=audience, is_service=self.kinds.is_service, lab=says)
 
     def hours(self, log: ContactLog, *, day: date, key: bytes) -> dict[int, Counts]:
@@ -74,6 +76,10 @@ class Estimator:
     def edges(self, counts: Counts) -> tuple[Edge, ...]:
         """Return what the counts say."""
         return attribute(counts, district=self._district)
+
+    def differential(self, edges: Iterable[Edge], *, counts: Counts) -> list[dict[str, Any]]:
+        """Return which audiences of each product meet its third parties, as *edges* of these *counts* say."""
+        return by_audience(edges, used=counts.used, groups=self._groups)
 
 
 def _tokens(device: str, *, key: bytes) -> Callable[[str], int]:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from rules.checks.base import device_days
 from rules.small_numbers import OFFICER_K, STEP_S, band, quarter
 
 if TYPE_CHECKING:
@@ -36,30 +37,35 @@ the party."""
 def evidence_of(findings: Iterable[Finding]) -> dict[str, Any]:
     """Return days and windows of *findings*, ready for JSON: the same findings in any order give the same."""
     days: defaultdict[str, list[Finding]] = defaultdict(list)
-    windows: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    windows: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in findings:
         days[finding.day.isoformat()].append(finding)
-        windows[quarter(finding.first_seen.isoformat()), quarter(finding.last_seen.isoformat())].add(finding.device)
-    ranked = sorted(windows, key=lambda window: (-len(windows[window]), window))[:MOST_WINDOWS]
+        windows[quarter(finding.first_seen.isoformat()), quarter(finding.last_seen.isoformat())].append(finding)
+    devices = {window: device_days(found) for window, found in windows.items()}
+    ranked = sorted(windows, key=lambda window: (-devices[window], window))[:MOST_WINDOWS]
     return {
         "v": 1,
         "days": [_day(day, days[day]) for day in sorted(days)[-MOST_DAYS:]],
         "days_left_out": max(0, len(days) - MOST_DAYS),
         "windows": [
-            {"from": start, "to": end, "step_minutes": STEP_S // 60, "devices": len(windows[start, end])}
+            {"from": start, "to": end, "step_minutes": STEP_S // 60, "devices": devices[start, end]}
             for start, end in sorted(ranked)
         ],
     }
 
 
 def party_in(party: Party | None) -> dict[str, Any] | None:
-    """Return who owns the subject of a case and which list decided so, ready for JSON; None: it is in no list."""
+    """Return who owns the subject of a case and which list decided so, ready for JSON; None: it is in no list.
+
+    `kind` is None where the lists know no more than the owner.
+    """
     if party is None:
         return None
     # Of a file the name alone: its folder is another on another host.
     day = None if party.list_date is None else party.list_date.isoformat()
     named = PurePath(party.list_name).name
-    return {"name": party.name, "owner": party.owner, "kind": party.kind, "list": named, "date": day}
+    kind = party.kind if party.business_known else None
+    return {"name": party.name, "owner": party.owner, "kind": kind, "list": named, "date": day}
 
 
 def sections_in(agreement: Agreement | None, *, fields: Iterable[str]) -> list[dict[str, Any]]:
@@ -96,7 +102,7 @@ def shown(evidence: Mapping[str, Any]) -> dict[str, Any]:
 def _attribution(found: Mapping[str, Any]) -> dict[str, Any]:
     counted = {name: int(found[name]) for name in COUNTED if isinstance(found.get(name), int)}
     # A share of fewer than k things tells how many they are.
-    enough = min(counted.values(), default=0) >= OFFICER_K
+    enough = counted.get("device_days", 0) >= OFFICER_K
     windows = found.get("windows")
     return {
         "method": str(found.get("method") or ""),
@@ -135,7 +141,7 @@ def _day(day: str, findings: list[Finding]) -> dict[str, Any]:
         sums.update(flows=finding.flows, bytes_up=finding.bytes_up, bytes_down=finding.bytes_down)
     return {
         "day": day,
-        "devices": len({finding.device for finding in findings}),
+        "devices": device_days(findings),
         "flows": sums["flows"],
         "bytes_up": sums["bytes_up"],
         "bytes_down": sums["bytes_down"],

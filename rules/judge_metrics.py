@@ -71,6 +71,10 @@ class JudgeMetrics:
             "schoolgate_unremembered_events", "Events that were judged, and would not be known if they came again.",
             registry=registry,
         )  # fmt: skip
+        self._unweighed = Counter(
+            "schoolgate_unweighed_contacts", "Contacts that found no room; attribution is incomplete.",
+            registry=registry,
+        )  # fmt: skip
         self._gaps = Counter(
             "schoolgate_collector_gaps", "Times that a collector told that it had to drop events.", registry=registry
         )
@@ -147,6 +151,7 @@ class JudgeMetrics:
         self._gaps.inc(portion.gaps)
         self._lost.labels(source="devices").inc(portion.lost)
         self._unremembered.inc(portion.unremembered)
+        self._unweighed.inc(portion.unweighed)
         for reason in portion.refused:
             self._dead.labels(reason=reason).inc()
 

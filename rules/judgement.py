@@ -54,6 +54,7 @@ class Judgement:
         self._today = today
         self.rulebook = rulebook
         self._estimator = Estimator(rulebook)
+        self._differential: list[dict[str, Any]] = []
         self.contacts = ContactLog() if contacts is None else contacts
         self.closed = Counts() if closed is None else closed
         checks = all_checks(
@@ -102,7 +103,9 @@ class Judgement:
         for day in self.contacts.days():
             for part in self._hours(day).values():
                 counts.add(part)
-        self.cases.attributed(self._estimator.edges(counts))
+        edges = self._estimator.edges(counts)
+        self.cases.attributed(edges)
+        self._differential = self._estimator.differential(edges, counts=counts)
 
     def close(self, day: date) -> dict[int, Counts]:
         """Keep the counts of *day* alone, and return them by hour since 1970 UTC: nobody can be told apart any more."""
@@ -118,13 +121,16 @@ class Judgement:
     def report(self, *, errors: Iterable[str] = ()) -> dict[str, Any]:
         """Return the report of everything so far, with what `attribute` found last (contract, section 5)."""
         self.conclude()
+        lost = self.contacts.lost
+        unweighed = (f"{lost:,} contacts found no room; attribution is incomplete",) if lost else ()
         return build_report(
             cases=self.cases,
             coverage=self.engine.coverage,
             agreements=self.rulebook.agreements,
             on=self.on,
             duplicates=self.engine.duplicates,
-            errors=(*errors, *map(str, self.rulebook.parties.warnings), *troubles(self.rulebook.rules)),
+            differential=self._differential,
+            errors=(*errors, *unweighed, *map(str, self.rulebook.warnings), *troubles(self.rulebook.rules)),
         )
 
     def under(self, rulebook: Rulebook) -> Judgement:

@@ -103,6 +103,7 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(MAX_OPENINGS)
         self._closing: set[asyncio.Task[None]] = set()
+        self._aside: asyncio.Task[None] | None = None
         self._rulebook: Rulebook | None = None
         self._newest: Rulebook | None = None
         self._renewed = float("-inf")
@@ -161,6 +162,7 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
                 await self._change_rulebook()
                 await asyncio.gather(*(self._process(where.partition, m) for where, m in batches.items()))
                 await self._renew()
+                self._work_aside()
                 await self._tell()
                 self.behind = await self._waiting()
 
@@ -266,6 +268,22 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
             task.passed(datetime.now(UTC))
             await self._process(partition, ())
 
+    def _work_aside(self) -> None:
+        """Begin what one of the tasks has to do that takes long; only one at a time, so that judging goes on.
+
+        A task that is dropped meanwhile has no use for what comes out. What fails in there is a fault of ours.
+        """
+        if self._aside is not None:
+            if not self._aside.done():
+                return
+            self._aside.result()
+            self._aside = None
+        for task in self._tasks.values():
+            work = task.work()
+            if work is not None:
+                self._aside = asyncio.create_task(task.do(work))
+                return
+
     async def _tell(self) -> None:
         """Let the tasks tell what they held back, where no record comes."""
         for partition in tuple(partition for partition, task in self._tasks.items() if task.waits):
@@ -320,6 +338,8 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
     async def _leave(self) -> None:
         """Let go of everything, within seconds whatever the broker does. A static member stays in its group."""
         self._abandon_openings()
+        if self._aside is not None:
+            self._aside.cancel()
         for partition in tuple(self._tasks):
             self._drop(partition)
         # Cancelled openings hand over what they hold at their next step.

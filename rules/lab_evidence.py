@@ -17,14 +17,13 @@ from pydantic import Field, StringConstraints
 from collector.documents import Document, DocumentError, folder_files, parse_document, read
 from collector.fields import Day, Host, Listed, Maybe, Record
 from collector.hosts import normal_name, registrable_domain
-from collector.problems import Fault, shown
+from collector.problems import Fault, Problem, shown
 from rules.agreements.model import AgreementId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
-    from collector.problems import Problem
 
 EVIDENCE: Final = "evidence"
 """Name of the folder of lab evidence inside a folder of agreements."""
@@ -167,15 +166,30 @@ def evidence_in(text: str, *, path: str) -> LabEvidence:
     return _evidence(text, path=path)[1]
 
 
-def strays(lab: Mapping[str, LabEvidence], *, agreements: Iterable[str]) -> tuple[str, ...]:
+def strays(lab: Mapping[str, LabEvidence], *, agreements: Iterable[str]) -> tuple[Problem, ...]:
     """Return a warning for each evidence file that speaks of none of *agreements* (their ids)."""
     known = set(agreements)
     return tuple(
-        f"{evidence.path}:1: evidence about {shown(evidence.agreement)}, which no agreement file has as its id; "
-        "correct `agreement`, or remove the file"
+        Problem(
+            path=evidence.path,
+            line=1,
+            what=f"evidence about {shown(evidence.agreement)}, which no agreement file has as its id",
+            remedy="correct `agreement`, or remove the file",
+        )
         for name, evidence in sorted(lab.items())
         if name not in known
     )
+
+
+def told_once(problems: Iterable[Problem], *, agreements: Path) -> list[Problem]:
+    """Return *problems* without that of the folder of evidence where the folder *agreements* around it has one.
+
+    A folder that cannot be entered is one fault, whatever was to be read in it.
+    """
+    problems = list(problems)
+    if all(problem.path != str(agreements) for problem in problems):
+        return problems
+    return [problem for problem in problems if problem.path != str(agreements / EVIDENCE)]
 
 
 def _evidence(text: str, *, path: str) -> tuple[Document[EvidenceFile], LabEvidence]:

@@ -63,6 +63,13 @@ class Core(Protocol):
         """Return whether a portion without records would bring something that was held back."""
         ...
 
+    def work(self, at: float) -> Callable[[], Any] | None:
+        """Return what is due, takes long, and may be done by another thread while records go on being taken."""
+        ...
+
+    def worked(self, result: Any) -> None:
+        """Take what `work` came to."""
+
     @property
     def watermark(self) -> datetime | None:
         """Event time that every collector at work has passed, None: none is at work."""
@@ -172,6 +179,16 @@ class PartitionTask:
     def waits(self) -> bool:
         """Whether a portion without records would bring something that was held back."""
         return self._core is not None and self._core.waits(asyncio.get_running_loop().time())
+
+    def work(self) -> Callable[[], Any] | None:
+        """Return what is due, takes long, and may be done beside the judging; None: nothing is."""
+        return None if self._core is None else self._core.work(asyncio.get_running_loop().time())
+
+    async def do(self, work: Callable[[], Any]) -> None:
+        """Do what `work` named, in a thread, and keep what it comes to for the next portion."""
+        result = await asyncio.to_thread(work)
+        if self._core is not None:
+            self._core.worked(result)
 
     @property
     def watermark(self) -> datetime | None:

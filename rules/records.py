@@ -30,6 +30,10 @@ SEQUENCE: Final = "seq"
 WATERMARK: Final = b"watermark"
 GAP: Final = b"gap"
 COVERAGE: Final = b"coverage"
+CONTACTS: Final = b"contacts"
+EDGES: Final = b"edges"
+PIECE: Final = "piece"
+"""Header of a record that holds a part of something too large for one: its number, in decimal."""
 
 # As much of a bad record as a person needs to see what it is (contract of the dead-letters topic).
 KEPT_OCTETS = 65_536

@@ -8,11 +8,12 @@ Bounded, and kept in small pieces, so that a batch rewrites only the last of the
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # 8 octets of hash: among 4,096 two agree by chance once in 10^12 windows.
 HASH_BYTES = 8
@@ -22,6 +23,8 @@ PIECE = 256
 
 # Together 4,096 records of one collector in one partition: more than a collector has on the way at once.
 PIECES = 16
+
+REPEAT_KEYS: Final = b"repeats/"
 
 
 def mark(*, sequence: bytes, event_id: str) -> int:
@@ -86,3 +89,23 @@ class LastRecords:
             records._known.update(words[1:])
             records._last = max(records._last, words[0])
         return records
+
+
+def last_records(state: Mapping[bytes, bytes]) -> dict[str, LastRecords]:
+    """Return the last records of each collector, as *state* holds them."""
+    pieces: dict[str, list[bytes]] = defaultdict(list)
+    for key, octets in state.items():
+        if key.startswith(REPEAT_KEYS):
+            pieces[slot_and_name(key)[1]].append(octets)
+    return {name: LastRecords.from_pieces(each) for name, each in pieces.items()}
+
+
+def key_of_slot(slot: int, *, name: str) -> bytes:
+    """Return the state key of one slot of collector *name*."""
+    return b"%s%d/%s" % (REPEAT_KEYS, slot, name.encode())
+
+
+def slot_and_name(key: bytes) -> tuple[int, str]:
+    """Return slot and collector of a state key."""
+    slot, _, name = key.removeprefix(REPEAT_KEYS).partition(b"/")
+    return int(slot), name.decode()

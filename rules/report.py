@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rules.agreements.gaps import clause_states
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from rules.agreements.model import Agreement
@@ -26,6 +26,7 @@ def build_report(
     on: date,
     duplicates: int = 0,
     shared_devices: int | None = None,
+    differential: Iterable[Mapping[str, Any]] = (),
     errors: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the report, ready to be written as JSON: the same state gives the same report, field by field.
@@ -37,6 +38,7 @@ def build_report(
         on: local date for which the clause states hold, normally the last one in the input; told as `last_day`.
         duplicates: events dropped because their id was judged before.
         shared_devices: addresses behind which several devices stand (contract, section 2); None: cannot be told.
+        differential: which audiences of each product meet its third parties (`rules.differential`).
         errors: what went wrong without ending the run.
     """
     return {
@@ -49,6 +51,7 @@ def build_report(
             for agreement in sorted(agreements, key=lambda agreement: agreement.id)
         ],
         "waived": [asdict(waived) for waived in cases.waived()],
+        "differential": list(differential),
         "duplicates": duplicates,
         "errors": list(errors),
     }

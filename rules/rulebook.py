@@ -12,7 +12,7 @@ from rules.agreements.load import load_agreements
 from rules.basis import Basis, basis_of
 from rules.district.load import load_district_rules
 from rules.findings import RULES
-from rules.lab_evidence import EVIDENCE, LabEvidence, load_lab_evidence
+from rules.lab_evidence import EVIDENCE, LabEvidence, load_lab_evidence, strays, told_once
 from rules.lists.catalogue import lists_in
 from rules.locations import LocationError, Locations, open_locations
 from rules.matching import Register
@@ -92,6 +92,12 @@ class Rulebook:
         """Ids of all rules, the district's own last."""
         return (*RULES, *(rule.id for rule in self.rules))
 
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What a person should know: lab evidence that speaks of no agreement of any time, lists that are not used."""
+        known = (each.id for each in self.agreements) if self.editions is None else self.editions.everything()
+        return (*strays(self.lab, agreements=known), *self.parties.warnings)
+
     def under(self, editions: Editions) -> Rulebook:
         """Return the same parties, network and locations with other agreements."""
         newest = editions.register(len(editions.starts) - 1)
@@ -137,7 +143,7 @@ def load_rulebook(files: RulebookFiles) -> Rulebook:
     known = _known_words(network, agreements=None if folder is None else agreements)
     rules = attempt(lambda: load_district_rules(files.rules, known=known)) if files.rules else ()
     if problems or agreements is None or network is None or parties is None or lab is None or rules is None:
-        raise DocumentError(problems)
+        raise DocumentError(problems if folder is None else told_once(problems, agreements=folder))
     return Rulebook(
         agreements=agreements,
         register=Register(agreements),

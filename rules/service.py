@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rules.agreements.gaps import clause_states
+from rules.case_order import place_of
 from rules.contact_book import ContactBook
 from rules.coverage import Coverage
-from rules.findings import Finding
+from rules.findings import NO_AGREEMENT, Finding, Promise
 from rules.judgement import Judgement
 from rules.store import CaseRow
 from rules.versions import FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN
@@ -203,16 +204,25 @@ def stored_report(store: Store) -> dict[str, Any]:
     report = _frame(store, parts=parts)
     if parts:
         waived = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
-        waived.sort(key=lambda each: (each["agreement"] or "", each["rule"], each["clause"], each["subject"]))
+        waived.sort(key=_promise)
         report["waived"] = waived
     cases = [_case.decode(body) for body in store.open_cases()]
-    order = {"critical": 0, "warning": 1, "info": 2}
-    cases.sort(
-        key=lambda case: (
-            order[case["severity"]], case["agreement"] or "", case["rule"], case["subject"], case["clause"],
-        )
-    )  # fmt: skip
+    cases.sort(key=_order)
     return {**report, "cases": cases}
+
+
+def _order(case: Mapping[str, Any]) -> tuple[int, str, str, str, str]:
+    return place_of(
+        case["severity"],
+        agreement=case["agreement"],
+        rule=case["rule"],
+        subject=case["subject"],
+        clause=case["clause"],
+    )
+
+
+def _promise(waived: Mapping[str, Any]) -> Promise:
+    return Promise(waived["agreement"] or NO_AGREEMENT, waived["rule"], waived["clause"], waived["subject"])
 
 
 def stored_frame(store: Store) -> dict[str, Any]:
@@ -229,4 +239,5 @@ def _frame(store: Store, *, parts: Mapping[str, str]) -> dict[str, Any]:
 
 def empty_report() -> dict[str, Any]:
     """Return the report of a store into which nothing was ever judged."""
-    return {"v": 1, "cases": [], "coverage": Coverage().as_report(), "agreements": [], "waived": [], "errors": []}
+    nothing: dict[str, Any] = {name: [] for name in ("cases", "agreements", "waived", "differential", "errors")}
+    return {"v": 1, **nothing, "coverage": Coverage().as_report()}

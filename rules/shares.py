@@ -30,6 +30,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     """Events dropped because their id was judged before; what a collector only sent again is not among them."""
     lost: int = 0
     """Sums that found no room, and are missing in the cases."""
+    unweighed: int = 0
+    """Contacts that found no room, and are missing in attribution."""
     watermark: datetime | None = None
     """Time that every collector at work has passed, None: none is at work. It goes back when another begins."""
     at_work: int = 0
@@ -110,5 +112,5 @@ class Telling:
         return at is None or self._at is None or at - self._at >= TELL_EVERY_S
 
 
-def _news(share: Share) -> tuple[int, int, int]:
-    return share.at_work, share.ended, share.lost
+def _news(share: Share) -> tuple[int, int, int, int]:
+    return share.at_work, share.ended, share.lost, share.unweighed

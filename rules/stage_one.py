@@ -20,10 +20,12 @@ from rules.coverage import Coverage
 from rules.days import Days, FreshDays
 from rules.edition_engines import EditionEngines, added
 from rules.engine import Engine
+from rules.estimator import Estimator
 from rules.kept_sums import FINDING_KEYS
+from rules.partition_contacts import FreshContacts, PartitionContacts
 from rules.records import COLLECTOR, COVERAGE, GAP, KIND, SEQUENCE, Output, Portion, dead_letter
 from rules.renewal import Renewal
-from rules.repeats import LastRecords, mark
+from rules.repeats import LastRecords, key_of_slot, last_records, mark, slot_and_name
 from rules.screening import RefusedError, event_in, watermark_in
 from rules.shares import Share, Telling, read_share, to_the_minute
 from rules.watermarks import Standing, advanced, slowest
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from collector.events import FlowEvent
+    from rules.partition_contacts import Counted
     from rules.records import Reason, Record
     from rules.rulebook import Rulebook
     from rules.watermarks import Watermark
@@ -46,7 +49,6 @@ MAX_COLLECTORS = 50_000
 
 COVERAGE_KEY = b"coverage"
 WATERMARK_KEYS = b"watermark/"
-REPEAT_KEYS = b"repeats/"
 
 _standings = msgspec.json.Decoder(Standing)
 
@@ -69,6 +71,8 @@ class JudgedPortion(Portion):
     """Sums that found no room."""
     unremembered: int
     """Events that were judged but found no room in the memory for repeats."""
+    unweighed: int
+    """Contacts that found no room, and are missing in attribution."""
     watermark: datetime | None
     """Time that every collector at work has passed after this portion."""
     held: _Held
@@ -93,11 +97,13 @@ class _Held:
     share: Share
     changed: bool = False
     told: bool = False
+    offset: int
     at: datetime | None
     standings: dict[str, Standing]
     sent: dict[str, dict[int, None]] = field(default_factory=lambda: defaultdict(dict))
     days: FreshDays = field(default_factory=FreshDays)
     over: tuple[date, ...] = ()
+    contacts: FreshContacts = field(default_factory=FreshContacts)
     renewed: tuple[bytes, ...] | None = None
     counts: _Counts = field(default_factory=_Counts)
 
@@ -127,16 +133,17 @@ class StageOne:
         self._days = Days(state, make_key=make_key)
         # As they lie in the state topic: a million sums that nobody touches any more need not be decoded.
         self._findings = dict(kept_sums.live(state, days=self._days))
-        self._standings = {
-            found.mark.collector: found for found in map(_standings.decode, _under(WATERMARK_KEYS, state))
-        }
-        self._sent = _last_records(state)
+        marks = (_standings.decode(body) for key, body in state.items() if key.startswith(WATERMARK_KEYS))
+        self._standings = {found.mark.collector: found for found in marks}
+        self._sent = last_records(state)
         self._share = read_share(state[COVERAGE_KEY]) if COVERAGE_KEY in state else None
         self._telling = Telling(untold=self._share is not None)
         self._renewal = Renewal(state)
         self._at: datetime | None = None
         self._clock: datetime | None = None
         self._ran: float | None = None
+        estimator = Estimator(rulebook)
+        self._contacts = PartitionContacts(state, partition=partition, days=self._days, estimator=estimator)
         self._engine = self._engines(rulebook)
         self._zone = rulebook.network.time_zone
         self._next_offset = 0
@@ -155,6 +162,7 @@ class StageOne:
         """Judge later events by another rulebook."""
         self._engine = self._engines(rulebook)
         self._zone = rulebook.network.time_zone
+        self._contacts.use(Estimator(rulebook))
 
     def passed(self, at: datetime) -> None:
         """Learn the machine's time; only the daily renewal goes by it, for a partition in which nothing comes."""
@@ -166,7 +174,15 @@ class StageOne:
 
     def waits(self, at: float) -> bool:
         """Return whether a portion without records would tell something that was held back."""
-        return self._telling.waits(at)
+        return self._telling.waits(at) or self._contacts.waits
+
+    def work(self, at: float) -> Callable[[], Counted] | None:
+        """Return the counting of contacts that is due, to be done beside the judging; None: none is."""
+        return self._contacts.work(lambda: self.watermark, at=at)
+
+    def worked(self, counted: Counted) -> None:
+        """Take what `work` came to; the next portion tells it."""
+        self._contacts.worked(counted)
 
     def take(self, records: Iterable[Record]) -> JudgedPortion:
         """Judge *records*, in their order. Nothing changes here before `committed`."""
@@ -174,11 +190,13 @@ class StageOne:
         fresh = [record for record in records if record.offset >= self._next_offset]
         held = _Held(
             share=self._share or Share(coverage=Coverage().as_state(), since=fresh[0].offset if fresh else 0),
+            offset=fresh[0].offset if fresh else 0,
             at=max((record.at for record in fresh), default=self._at),
             standings=dict(self._standings),
         )
         # Whatever a portion that was never committed left behind.
         self._engine.take()
+        self._contacts.begin()
         self._engine.last_day = held.share.last_day
         for record in fresh:
             try:
@@ -201,6 +219,7 @@ class StageOne:
         if held.changed:
             self._share = held.share
         self._telling.committed(told=held.told, changed=held.changed, at=self._ran)
+        self._contacts.committed(held.contacts, at=self._ran)
         self._renewal.committed(held.renewed)
         for collector, fresh in held.sent.items():
             self._sent.setdefault(collector, LastRecords()).add(fresh)
@@ -222,6 +241,7 @@ class StageOne:
                 district=rulebook.rules,
             ),
             token_key=self._days.key_of,
+            meet=self._contacts.meet,
         )
 
     def _take(self, record: Record, *, held: _Held) -> None:
@@ -282,11 +302,14 @@ class StageOne:
             held.agreements[part.id] = part.agreement.encode()
             if part.day not in held.over:
                 held.kept.append(part.id)
+        held.contacts = self._contacts.portion(offset=held.offset, over=held.over)
         self._tell_share(held, coverage=coverage)
-        held.renewed = self._renewal.due(_latest(held.at, self._clock), keys=self._lasting_keys)
+        now = max(filter(None, (held.at, self._clock)), default=None)
+        held.renewed = self._renewal.due(now, keys=self._lasting_keys)
         return JudgedPortion(
             outputs=(
                 *self._outputs(held),
+                *self._contacts.outputs(held.contacts),
                 *(dead_letter(record, reason, topic=self._topic) for record, reason in refused),
             ),
             state=self._state(held),
@@ -299,6 +322,7 @@ class StageOne:
             gaps=counts.gaps,
             lost=counts.lost,
             unremembered=counts.unremembered,
+            unweighed=held.contacts.lost,
             watermark=held.share.watermark,
             held=held,
         )
@@ -314,6 +338,7 @@ class StageOne:
             last_day=self._engine.last_day,
             duplicates=before.duplicates + held.counts.duplicates,
             lost=before.lost + held.counts.lost,
+            unweighed=before.unweighed + held.contacts.lost,
             watermark=slowest(held.standings.values(), at=held.at),
             at_work=sum(each.at_work(held.at) for each in held.standings.values()),
             ended=sum(each.mark.end for each in held.standings.values()),
@@ -337,6 +362,7 @@ class StageOne:
         state |= self._renewal.state(held.renewed)
         # The keys of days stand before what is made with them: retention takes the front of a topic first.
         state |= self._days.state(held.days, over=held.over)
+        state |= self._contacts.state(held.contacts)
         for key in held.kept:
             state[FINDING_KEYS + key.encode()] = held.findings[key]
         for name, standing in held.standings.items():
@@ -345,7 +371,7 @@ class StageOne:
         empty = LastRecords()
         for name, fresh in held.sent.items():
             for slot, octets in self._sent.get(name, empty).pieces_with(tuple(fresh)).items():
-                state[_repeat_key(name, slot=slot)] = octets
+                state[key_of_slot(slot, name=name)] = octets
         if held.changed:
             state[COVERAGE_KEY] = msgspec.json.encode(held.share)
         return state
@@ -354,7 +380,7 @@ class StageOne:
         """Return the state keys that must outlive the retention; none of them has to do with a device."""
         keys = [] if self._share is None else [COVERAGE_KEY]
         keys += [WATERMARK_KEYS + name.encode() for name in self._standings]
-        keys += [_repeat_key(name, slot=slot) for name, sent in self._sent.items() for slot in sent.slots()]
+        keys += [key_of_slot(slot, name=name) for name, sent in self._sent.items() for slot in sent.slots()]
         return keys
 
     def _lasting(self, key: bytes) -> bytes:
@@ -362,35 +388,10 @@ class StageOne:
             return msgspec.json.encode(self._share)
         if key.startswith(WATERMARK_KEYS):
             return msgspec.json.encode(self._standings[key.removeprefix(WATERMARK_KEYS).decode()])
-        slot, name = _slot_and_name(key)
+        slot, name = slot_and_name(key)
         return self._sent[name].piece(slot)
-
-
-def _last_records(state: Mapping[bytes, bytes]) -> dict[str, LastRecords]:
-    pieces: dict[str, list[bytes]] = defaultdict(list)
-    for key, octets in state.items():
-        if key.startswith(REPEAT_KEYS):
-            pieces[_slot_and_name(key)[1]].append(octets)
-    return {name: LastRecords.from_pieces(each) for name, each in pieces.items()}
-
-
-def _under(prefix: bytes, state: Mapping[bytes, bytes]) -> Iterable[bytes]:
-    return (body for key, body in state.items() if key.startswith(prefix))
-
-
-def _repeat_key(name: str, *, slot: int) -> bytes:
-    return b"%s%d/%s" % (REPEAT_KEYS, slot, name.encode())
-
-
-def _slot_and_name(key: bytes) -> tuple[int, str]:
-    slot, _, name = key.removeprefix(REPEAT_KEYS).partition(b"/")
-    return int(slot), name.decode()
 
 
 def _collector(record: Record, *, event: FlowEvent) -> str:
     named = record.headers.get(COLLECTOR)
     return event.sensor if named is None else named.decode(errors="replace")
-
-
-def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((each for each in (one, other) if each is not None), default=None)

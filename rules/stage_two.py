@@ -7,24 +7,28 @@ nothing; what counts as written down, and the versions of cases, change only whe
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rules.cases import Cases
 from rules.checks.registry import all_checks
+from rules.counted_contacts import CountedContacts, FreshEdges
 from rules.coverage import Coverage
+from rules.edge_records import KeptEdges
+from rules.estimator import Estimator
 from rules.findings import Finding
-from rules.records import COVERAGE, KIND, Output, Portion, dead_letter
+from rules.records import CONTACTS, COVERAGE, EDGES, KIND, Output, Portion, dead_letter
 from rules.report import build_report
 from rules.shares import read_share
 from rules.versions import FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN, CaseVersion, ReportPart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime
 
+    from rules.counted_contacts import Estimated
     from rules.findings import Case
     from rules.records import Reason, Record
     from rules.rulebook import Rulebook
@@ -39,6 +43,9 @@ MAX_FINDINGS = 2_000_000
 PART_KEYS = b"part/"
 COVERAGE_KEYS = b"coverage/"
 LOST_KEY = b"lost"
+
+COUNTING_PARTITION = 0
+"""Where coverage and the counts of contacts of all input partitions meet."""
 
 _findings = msgspec.json.Decoder(Finding)
 _rows = msgspec.json.Decoder(CaseVersion)
@@ -57,6 +64,8 @@ class CasePortion(Portion):
     """Cases that were not open before."""
     lost: int = 0
     """Findings that found no room."""
+    edges: FreshEdges = field(default_factory=FreshEdges)
+    """What attribution says anew."""
 
 
 class StageTwo:
@@ -83,10 +92,15 @@ class StageTwo:
         self._shares: dict[tuple[str, int], Share] = {
             _partition_and_offset(key): read_share(body) for key, body in state.items() if key.startswith(COVERAGE_KEYS)
         }
-        self._dirty: dict[bytes, bytes] = {}
+        self._dirty: dict[bytes, bytes | None] = {}
         self._next_offset = 0
         self._lost = int(state.get(LOST_KEY, b"0"))
         self._held = {key for key in state if key.startswith(FINDING_KEYS)}
+        self._counted: CountedContacts | None = None
+        if partition == COUNTING_PARTITION:
+            self._counted = CountedContacts(state, estimator=Estimator(rulebook))
+        self._edges = KeptEdges(state)
+        self._edges_changed = False
         self._cases = self._new_cases(map(_findings.decode, _under(FINDING_KEYS, state)))
 
     @property
@@ -102,16 +116,29 @@ class StageTwo:
         """Learn the machine's time. The state of this stage is kept for ever: nothing is to be renewed."""
 
     def ran(self, seconds: float) -> None:
-        """Learn the time on a clock that is never set."""
+        """Learn the time on a clock that is never set; only when edges are estimated goes by it."""
+        if self._counted is not None:
+            self._counted.ran(seconds)
 
     def waits(self, at: float) -> bool:  # noqa: ARG002 -- the interface
-        """Return whether something is held back: nothing is."""
-        return False
+        """Return whether edges were estimated that are not told yet."""
+        return self._counted is not None and self._counted.waits
+
+    def work(self, at: float) -> Callable[[], Estimated] | None:
+        """Return the estimating of edges that is due, to be done beside the judging; None: none is."""
+        return None if self._counted is None else self._counted.work(at)
+
+    def worked(self, estimated: Estimated) -> None:
+        """Take what `work` came to; the next portion tells it."""
+        if self._counted is not None:
+            self._counted.worked(estimated)
 
     def use(self, rulebook: Rulebook) -> None:
         """Conclude by another rulebook; the next portion holds what that changes."""
         self._rulebook = rulebook
         self._cases = self._new_cases(self._cases.findings())
+        if self._counted is not None:
+            self._counted.use(Estimator(rulebook))
 
     def take(self, records: Iterable[Record]) -> CasePortion:
         """Take findings in, in their order, and conclude."""
@@ -123,14 +150,20 @@ class StageTwo:
             next_offset = record.offset + 1
             if not self._note(record):
                 refused.append((record, "not_a_finding"))
+        if self._edges_changed:
+            self._edges_changed = False
+            self._cases.attributed(self._edges.all())
         rows, opened = self._compare(self._cases.report())
         parts = self._changed_parts()
+        fresh = FreshEdges() if self._counted is None else self._counted.portion()
         outputs = [Output(topic="cases", key=row.id.encode(), value=msgspec.json.encode(row)) for row in rows]
+        outputs += fresh.outputs()
         outputs += [dead_letter(record, reason, topic=self._topic) for record, reason in refused]
         return CasePortion(
             outputs=tuple(outputs),
             state={
                 **self._dirty,
+                **fresh.state(),
                 **{CASE_KEYS + row.id.encode(): msgspec.json.encode(row) for row in rows},
                 **{PART_KEYS + part.name.encode(): msgspec.json.encode(part) for part in parts},
             },
@@ -140,13 +173,16 @@ class StageTwo:
             parts=tuple(parts),
             opened=tuple(opened),
             lost=self._lost - lost_before,
+            edges=fresh,
         )
 
     def committed(self, portion: CasePortion) -> None:
         """Take *portion* for written down: its transaction has been committed."""
         self._rows |= {row.id: row for row in portion.rows}
         self._parts |= {part.name: part for part in portion.parts}
-        self._dirty = {key: body for key, body in self._dirty.items() if portion.state.get(key) != body}
+        self._dirty = {key: body for key, body in self._dirty.items() if portion.state.get(key, b"") != body}
+        if self._counted is not None:
+            self._counted.committed(portion.edges)
         if portion.next_offset is not None:
             self._next_offset = portion.next_offset
 
@@ -168,6 +204,7 @@ class StageTwo:
             basis=book.basis,
         )  # fmt: skip
         cases.apply(findings)
+        cases.attributed(self._edges.all())
         return cases
 
     def _note(self, record: Record) -> bool:
@@ -177,25 +214,43 @@ class StageTwo:
         kind = record.headers.get(KIND)
         try:
             if kind == COVERAGE:
-                share, name = read_share(record.value), (record.key or b"").decode()
-                self._shares[name, share.since] = share
-                self._dirty[b"%s%s/%d" % (COVERAGE_KEYS, name.encode(), share.since)] = record.value
-                return True
-            finding = _findings.decode(record.value)
+                self._note_share(record)
+            elif kind == CONTACTS and self._counted is not None:
+                self._dirty |= self._counted.note(record)
+            elif kind == EDGES:
+                self._dirty |= self._edges.note(record)
+                self._edges_changed = True
+            elif kind is None:
+                self._note_finding(record)
+            else:
+                return False
         except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError):
             return False
-        if kind is not None or record.key != finding.agreement.encode():
-            return False
+        return True
+
+    def _note_share(self, record: Record) -> None:
+        share, name = read_share(record.value or b""), (record.key or b"").decode()
+        self._shares[name, share.since] = share
+        self._dirty[b"%s%s/%d" % (COVERAGE_KEYS, name.encode(), share.since)] = record.value
+
+    def _note_finding(self, record: Record) -> None:
+        """Take one finding in.
+
+        Raises:
+            ValueError: it is none, or lies under the key of another agreement.
+        """
+        finding = _findings.decode(record.value or b"")
+        if record.key != finding.agreement.encode():
+            raise ValueError("the key is that of another agreement")
         key = FINDING_KEYS + finding.id.encode()
         if key not in self._held and len(self._held) >= MAX_FINDINGS:
             self._lost += 1
             self._dirty[LOST_KEY] = b"%d" % self._lost
-            return True
+            return
         self._held.add(key)
         self._cases.apply([finding])
         # A finding is only ever replaced by a later one: its partition has one writer, and the rest is fenced off.
         self._dirty[key] = record.value
-        return True
 
     def _compare(self, cases: list[Case]) -> tuple[list[CaseVersion], list[Case]]:
         rows, opened = [], []
@@ -235,13 +290,18 @@ class StageTwo:
         agreements = self._rulebook.agreements_on(on)
         lost = self._lost + sum(share.lost for share in shares)
         errors = [f"{lost:,} findings found no room; the cases are incomplete"] if lost else []
+        if unweighed := sum(share.unweighed for share in shares):
+            errors.append(f"{unweighed:,} contacts found no room; attribution is incomplete")
+        if self._counted is not None and self._counted.lost:
+            errors.append(f"{self._counted.lost:,} hours of contacts found no room; attribution is incomplete")
         whole = build_report(
             cases=self._cases,
             coverage=coverage,
             agreements=agreements,
             on=on,
             duplicates=sum(share.duplicates for share in shares),
-            errors=[*errors, *map(str, self._rulebook.parties.warnings)],
+            differential=[] if self._counted is None else self._counted.differential,
+            errors=[*errors, *map(str, self._rulebook.warnings)],
         )
         return {**whole, "cases": [], "waived": []}
 

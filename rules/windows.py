@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rules.contacts import PRODUCT_MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import date
 
     from rules.contacts import Contact
@@ -89,8 +89,12 @@ class Counts:
     """Visits out of a quiet device."""
     led: Counter[str] = field(default_factory=Counter)
     """Visits that another site followed while this one stood open: most of them for a hub."""
+    used: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Product, school and group -> device-days of use, counted in the hour of the first flow."""
     bag: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Party -> site -> visits out of a quiet device in whose window the party came."""
+    busy: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Party -> product -> its visits on device-days on which the party followed another site as well."""
     answered: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Party -> site -> visits that the party followed before anything else was opened."""
     met: Counter[str] = field(default_factory=Counter)
@@ -109,10 +113,11 @@ class Counts:
         self.visits.update(other.visits)
         self.quiet.update(other.quiet)
         self.led.update(other.led)
+        self.used.update(other.used)
         self.met.update(other.met)
         self.alone.update(other.alone)
         self.unprompted.update(other.unprompted)
-        for mine, theirs in ((self.bag, other.bag), (self.answered, other.answered)):
+        for mine, theirs in ((self.bag, other.bag), (self.answered, other.answered), (self.busy, other.busy)):
             for party, sites in theirs.items():
                 mine[party].update(sites)
         for party, active in other.others.items():
@@ -170,27 +175,32 @@ class _Day:
         self._once: dict[tuple[str, tuple[tuple[str, int], ...]], _Pending] = {}
 
     def walk(self, contacts: Sequence[Contact]) -> None:
+        is_noise, is_service = self._kinds.is_noise, self._kinds.is_service
         for contact in contacts:
-            if self._kinds.is_noise(contact.site):
+            site, now = contact.site, contact.at_ms
+            if is_noise(site):
                 continue
-            quiet = contact.at_ms - self._last_any > QUIET_MS
-            if not contact.site.startswith(PRODUCT_MARK):
+            quiet = now - self._last_any > QUIET_MS
+            is_product = site.startswith(PRODUCT_MARK)
+            if not is_product:
                 self._meet(contact, unprompted=quiet)
-            if contact.site.startswith(PRODUCT_MARK) or not self._kinds.is_service(contact.site):
+            if is_product or not is_service(site):
                 self._visit(contact, quiet=quiet)
             window = self._window
-            if window is not None and window[0] != contact.site and contact.at_ms - window[2] <= OPEN_MS:
-                self.bag.add((contact.site, window[0], window[1], window[2]))
-            self._last_any = contact.at_ms
+            if window is not None and window[0] != site and now - window[2] <= OPEN_MS:
+                self.bag.add((site, *window))
+            self._last_any = now
 
     def _meet(self, contact: Contact, *, unprompted: bool) -> None:
         now = contact.at_ms
-        standing = [
-            (site, now - held.at <= FRESH_MS, held.visit)
-            for site, held in self._open.items()
-            if site != contact.site and now - held.at <= OPEN_MS
-        ]
-        standing = sorted(standing[-MAX_OPEN:])
+        standing: list[tuple[str, bool, int]] = []
+        # The latest stand last: behind the first one that is closed none is open, however many a day has seen.
+        for site, held in reversed(self._open.items()):
+            if now - held.at > OPEN_MS or len(standing) == MAX_OPEN:
+                break
+            if site != contact.site:
+                standing.append((site, now - held.at <= FRESH_MS, held.visit))
+        standing.sort()
         visits = tuple((site, visit) for site, _fresh, visit in standing)
         latest = self._latest
         if latest is not None and latest[0] != contact.site and now - self._open[latest[0]].at <= FRESH_MS:
@@ -267,26 +277,72 @@ def count_device_day(
     walk.walk(contacts)
     agents = walk.agents()
     for site, at, quiet in walk.visits:
-        counts = into.setdefault(at // HOUR_MS, Counts())
+        counts = _hour_of(at, into)
         counts.visits[site] += 1
         counts.quiet[site] += quiet
     for site, at in walk.led:
-        into.setdefault(at // HOUR_MS, Counts()).led[site] += 1
+        _hour_of(at, into).led[site] += 1
     for party, site, _visit, at in walk.bag:
         if party not in agents:
-            into.setdefault(at // HOUR_MS, Counts()).bag[party][site] += 1
+            _hour_of(at, into).bag[party][site] += 1
     for party, site, at in _first_answers(walk.answers):
-        into.setdefault(at // HOUR_MS, Counts()).answered[party][site] += 1
+        _hour_of(at, into).answered[party][site] += 1
+    for use, at in _uses(contacts):
+        _hour_of(at, into).used[use] += 1
     visited, answered = walk.visited(), walk.answered()
+    _count_busy(walk.visits, answered=answered, into=into)
     for pending in walk.contacts:
-        counts = into.setdefault(pending.contact.at_ms // HOUR_MS, Counts())
+        counts = _hour_of(pending.contact.at_ms, into)
         counts.met[pending.party] += 1
         counts.alone[pending.party] += not pending.active
         counts.unprompted[pending.party] += pending.unprompted
         if pending.active and pending.party not in agents:
             open_sites = {pending.party, *(site for site, _fresh in pending.active)}
-            habit = len(visited - open_sites), len(answered.get(pending.party, set()) - open_sites)
+            habit = _left(visited, without=open_sites), _left(answered.get(pending.party, ()), without=open_sites)
             _count_contact(pending, day=day, token=token, habit=habit, counts=counts)
+
+
+def _hour_of(at: int, into: dict[int, Counts]) -> Counts:
+    """Return the counts of the hour of *at*, new ones where there are none: a dozen counters, not made in vain."""
+    hour = at // HOUR_MS
+    counts = into.get(hour)
+    if counts is None:
+        counts = into[hour] = Counts()
+    return counts
+
+
+def _left(sites: Collection[str], *, without: set[str]) -> int:
+    """Return how many of *sites* are left."""
+    return len(sites) - sum(site in sites for site in without)
+
+
+def _uses(contacts: Sequence[Contact]) -> list[tuple[tuple[str, str, str], int]]:
+    """Return each product of the day once, with school and group of the device, and the time of the first flow."""
+    first: dict[str, int] = {}
+    homes: dict[str, tuple[str, str]] = {}
+    for contact in contacts:
+        site = contact.site
+        if site.startswith(PRODUCT_MARK):
+            home = (contact.school, contact.group)
+            # A device that changed its segment stands in one group all the same, as in `rules.exposures`.
+            homes[site] = min(homes.get(site, home), home)
+            first.setdefault(site, contact.at_ms)
+    return [((site, *homes[site]), at) for site, at in first.items()]
+
+
+def _count_busy(
+    visits: Sequence[tuple[str, int, bool]], *, answered: Mapping[str, set[str]], into: dict[int, Counts]
+) -> None:
+    """Count the visits of each product beside a party that followed another site on the same day."""
+    products = Counter(site for site, _at, _quiet in visits if site.startswith(PRODUCT_MARK))
+    if not products:
+        return
+    # Visits lie in several hours; what counts is their sum over the day, so any hour of it serves.
+    busy = _hour_of(min(at for _site, at, _quiet in visits), into).busy
+    for party, sites in answered.items():
+        for product, number in products.items():
+            if sites - {product}:
+                busy[party][product] += number
 
 
 def _first_answers(answers: set[tuple[str, str, int, int]]) -> list[tuple[str, str, int]]:

@@ -10,11 +10,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from collector.topics import GROUP_PREFIXES, REPLICAS, TOPICS, TRANSACTION_PREFIXES, USERS
-from schoolgate.topic_messages import JSON, channels, schemas
+from schoolgate.messages import JSON
+from schoolgate.topic_messages import channels, schemas
 
 if TYPE_CHECKING:
     from collector.topics import Role, Topic
-    from schoolgate.topic_messages import Channel, Message
+    from schoolgate.messages import Channel, Message
 
 # Source: https://www.asyncapi.com/docs/reference/specification/v3.0.0; the Kafka bindings have a version of their own.
 ASYNCAPI: Final = "3.0.0"

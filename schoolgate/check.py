@@ -1,4 +1,4 @@
-"""Captures and event files against agreements: what `schoolgate check` does."""
+"""Captures, event files and logs of other sensors against agreements: what `schoolgate check` does."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from collector.capture import CaptureEvents
 from collector.lab import without_addresses
 from collector.problems import DocumentError
 from collector.progress import ReadingBar
-from collector.sources.event_file import EventFile, looks_like_events
-from collector.sources.octets import OctetSource
+from collector.sensor_events import SensorEvents
+from collector.sources.event_file import EventFile
+from collector.sources.input_file import InputFile, input_files
 from collector.watch import new_pseudonyms
 from rules.agreements.load import load_agreements
 from rules.comparison import compare
@@ -26,7 +27,6 @@ from rules.day_keys import DayKeys
 from rules.district.rule import untold
 from rules.intake import read_events
 from rules.judgement import Judgement
-from rules.lab_evidence import strays
 from rules.rulebook import load_rulebook
 from rules.span import Within, span_of
 from schoolgate.shell import Exit, new_key, tell_warning, today
@@ -59,7 +59,7 @@ def check(
     """Judge *inputs*, print the report, and return how the verb ends.
 
     Args:
-        inputs: captures or files of events, in any order.
+        inputs: captures, files of events, logs of other sensors or folders of them, in any order.
         files: what they are compared with.
         since: only flows that began on this date, or at this time, or later; as the user wrote it.
         until: only flows that began on this date, or before this time, or earlier; as the user wrote it.
@@ -77,11 +77,9 @@ def check(
     # One key for both: the same device-day is the same one under either set.
     token_key = DayKeys(new_key).of
     judgements = [Judgement(each, token_key=token_key, today=today(network)) for each in rulebooks]
-    warnings = list(strays(rulebooks[0].lab, agreements=(each.id for each in rulebooks[0].agreements)))
-    for stray in warnings:
-        tell_warning(stray)
-    for unused in rulebooks[0].parties.warnings:
-        tell_warning(str(unused))
+    warnings: list[str] = []
+    for warning in rulebooks[0].warnings:
+        tell_warning(str(warning))
     with ReadingBar() as bar:
         events = _merged(inputs, network=network, bar=bar, warnings=warnings)
         _judge(events if within is None else within.of(events), judgements=judgements)
@@ -139,16 +137,30 @@ def _judge(events: Iterable[FlowEvent], *, judgements: Sequence[Judgement]) -> N
 def _merged(inputs: Sequence[str], *, network: Network, bar: ReadingBar, warnings: list[str]) -> Iterable[FlowEvent]:
     """Return the events of all *inputs* by time. Raises at once when one is no input."""
     pseudonyms, _ring = new_pseudonyms(network, make_key=new_key)
-    streams = [events_of(path, network=network, pseudonyms=pseudonyms, bar=bar, warnings=warnings) for path in inputs]
+    files = input_files(inputs)
+    logs = [file for file in files if file.is_sensor_log]
+    # Logs of other sensors complete each other, so they are one input.
+    sets = [[file] for file in files if not file.is_sensor_log] + ([logs] if logs else [])
+    streams = [_events_in(each, network=network, pseudonyms=pseudonyms, bar=bar, warnings=warnings) for each in sets]
     return merge(*streams, key=attrgetter("ended_at")) if len(streams) > 1 else streams[0]
 
 
 def events_of(
     path: str, *, network: Network, pseudonyms: Pseudonyms, bar: ReadingBar, warnings: list[str]
 ) -> Iterator[FlowEvent]:
-    """Return the events of one input, a capture or a file of events. Raises at once when it is neither."""
-    octets = OctetSource(path)
-    if looks_like_events(octets):
+    """Return the events of one input: a capture, a file or a folder. Raises at once when it is none."""
+    return _events_in(input_files([path]), network=network, pseudonyms=pseudonyms, bar=bar, warnings=warnings)
+
+
+def _events_in(
+    files: Sequence[InputFile], *, network: Network, pseudonyms: Pseudonyms, bar: ReadingBar, warnings: list[str]
+) -> Iterator[FlowEvent]:
+    """Return the events of one input: a capture, a file of events, or the logs of other sensors."""
+    if files[0].is_sensor_log:
+        told = SensorEvents(files, sensor="capture", network=network, pseudonyms=pseudonyms)
+        return _events_in_logs(told, bar=bar, warnings=warnings)
+    octets = files[0].open()
+    if files[0].form == "events":
         return _events_in_file(EventFile(octets), network=network, pseudonyms=pseudonyms, bar=bar, warnings=warnings)
     capture = CaptureEvents(octets, sensor="capture", network=network, pseudonyms=pseudonyms)
     return _events_in_capture(capture, bar=bar, warnings=warnings)
@@ -161,6 +173,16 @@ def _events_in_capture(capture: CaptureEvents, *, bar: ReadingBar, warnings: lis
     if capture.warning:
         tell_warning(capture.warning)
         warnings.append(capture.warning)
+
+
+def _events_in_logs(told: SensorEvents, *, bar: ReadingBar, warnings: list[str]) -> Iterator[FlowEvent]:
+    for batch in told.batches():
+        if told.reading is not None:
+            bar.show(told.reading)
+        yield from batch
+    for warning in told.warnings:
+        tell_warning(warning)
+    warnings += told.warnings
 
 
 def _events_in_file(

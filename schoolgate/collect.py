@@ -23,10 +23,10 @@ from collector.pace import Pace
 from collector.progress import ReadingBar
 from collector.sources.tap import open_tap
 from collector.spool import Spool, SpoolError
-from collector.watch import new_pseudonyms
+from collector.watch import KEY_GRACE_NS, new_pseudonyms
 from schoolgate.configuration import configuration_at
-from schoolgate.embedded import KEY_GRACE_NS, serve_metrics
 from schoolgate.inputs import open_input
+from schoolgate.metrics_server import serve_metrics
 from schoolgate.rights import give_up_rights
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning
 

@@ -18,8 +18,9 @@ from rules.notify.metrics import NotifyMetrics
 from rules.notify.service import Notifier
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
-from schoolgate.embedded import configured_channels, desk_server, rulebook_files, serve_metrics
-from schoolgate.shell import VERSION, say
+from schoolgate.configured import configured_channels, desk_server, rulebook_files
+from schoolgate.metrics_server import serve_metrics
+from schoolgate.shell import VERSION, say, tell_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +63,8 @@ def serve(config: Path, *, listen: str | None) -> None:
             notifier = Notifier(store, channels=channels, metrics=metrics, say=say)
             notifier.start()
             ending.callback(notifier.stop)
+        for warning in desk.warnings:
+            tell_warning(str(warning))
         say(desk.welcome)
         say(f"serving http://{listen}/metrics until Ctrl-C")
         # The kernel may give a signal to any thread; Python acts on it in this one, when this one next runs.

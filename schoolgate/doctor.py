@@ -26,7 +26,7 @@ from rules.health.mail import mail
 from rules.health.rulebook import rulebook
 from rules.health.store import store
 from schoolgate.configuration import configuration_at, store_address
-from schoolgate.embedded import rulebook_files
+from schoolgate.configured import rulebook_files
 from schoolgate.parts import Part
 from schoolgate.rounds import LIMIT_S, Check, Seen, make_rounds, problems
 from schoolgate.shell import Exit, today

@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import tempfile
 import threading
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
+from prometheus_client import CollectorRegistry, disable_created_metrics
 from rich.console import Console
 
 from collector.documents import DocumentError, Problem
@@ -21,34 +20,32 @@ from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
-from collector.segments import load_network
 from collector.sources.tap import open_tap
-from collector.watch import new_pseudonyms
+from collector.watch import KEY_GRACE_NS, new_pseudonyms
 from rules.case_metrics import CaseMetrics
 from rules.console import show_report
 from rules.day_keys import DayKeys
 from rules.desk.address import address_faults
-from rules.desk.server import DeskServer, load_desk
+from rules.desk.server import load_desk
 from rules.metrics import RulesMetrics
-from rules.notify.channels import open_channels
 from rules.notify.metrics import NotifyMetrics
 from rules.notify.service import Notifier
-from rules.notify.wording import Place
 from rules.replay import Hooks, Replay
 from rules.rule_metrics import RuleMetrics
-from rules.rulebook import RulebookFiles, RulebookWatch, load_rulebook
+from rules.rulebook import RulebookWatch, load_rulebook
 from rules.service import EmbeddedService, stored_report
 from rules.settings import Desk
 from rules.store import Store, load_driver
 from schoolgate.configuration import Configuration, configuration_at, store_address
+from schoolgate.configured import configured_channels, desk_server, rulebook_files
 from schoolgate.inputs import open_input
+from schoolgate.metrics_server import serve_metrics
 from schoolgate.rights import give_up_rights
-from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning, today
+from schoolgate.shell import VERSION, new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FrameType
-    from wsgiref.simple_server import WSGIServer
 
     from collector.sources.tap import Tap
     from rules.notify.channels import Channels
@@ -56,7 +53,6 @@ if TYPE_CHECKING:
     from schoolgate.inputs import Input
 
 
-KEY_GRACE_NS = 3_600 * 1_000_000_000
 # A notifier that died a moment ago holds its lease for a while, and a mail server may take its time.
 TELL_LIMIT_S = 30.0
 DAY_KEYS = "token/"
@@ -88,8 +84,8 @@ class Embedded:
         where = rulebook_files(settings, folder=folder)
         self._watch = RulebookWatch(where)
         rulebook = load_rulebook(where)
-        for unused in rulebook.parties.warnings:
-            tell_warning(str(unused))
+        for warning in rulebook.warnings:
+            tell_warning(str(warning))
         self.network = rulebook.network
         self._keys_at = folder / settings.privacy.key_file
         keys = load_keys(self._keys_at)
@@ -235,8 +231,8 @@ class Embedded:
         return closed
 
     def _take_rulebook(self, rulebook: Rulebook) -> None:
-        for unused in rulebook.parties.warnings:
-            tell_warning(str(unused))
+        for warning in rulebook.warnings:
+            tell_warning(str(warning))
         self.network = rulebook.network
         if self._current is not None:
             self._current.use_network(rulebook.network)
@@ -256,26 +252,6 @@ def _token_keys(keys: Mapping[str, bytes]) -> dict[date, bytes]:
         return {date.fromisoformat(day): key for day, key in tokens.items()}
     except ValueError as error:
         raise KeyFileError(f"the key file holds a key of no day ({error}); remove it to start new keys") from error
-
-
-def serve_metrics(listen: str, *, registry: CollectorRegistry) -> WSGIServer:
-    """Serve /metrics on HOST:PORT.
-
-    Raises:
-        EnvironmentFailedError: the port is taken or not ours.
-    """
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit():
-        raise DocumentError(
-            [Problem(path="--metrics", line=1, what=f"`{listen}` is no HOST:PORT", remedy="write 127.0.0.1:9464")]
-        )
-    try:
-        server, _thread = start_http_server(int(port), addr=host, registry=registry)
-    except (OSError, OverflowError) as error:
-        raise EnvironmentFailedError(
-            f"cannot serve metrics on {listen} ({error}); choose another with --metrics"
-        ) from error
-    return server
 
 
 def run_configured(config: Path, *, listen: str | None, stay: bool) -> None:
@@ -327,44 +303,6 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
             say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
             service.follow(tap)
     say("stopped as asked; what was judged is kept")
-
-
-def configured_channels(settings: Configuration, *, folder: Path) -> Channels | None:
-    """Return who is told of cases, with secrets and templates read, None: nobody is.
-
-    Raises:
-        DocumentError: a file that `notify` names cannot be used.
-    """
-    named = settings.notify
-    if not (named.alertmanager or named.mail or named.webhook):
-        return None
-    network = load_network(folder / settings.network)
-    place = Place(
-        district=network.district, zone=network.time_zone, desk=settings.desk.address, runbooks=named.runbooks_url
-    )
-    return open_channels(named, folder=folder, place=place)
-
-
-def rulebook_files(settings: Configuration, *, folder: Path) -> RulebookFiles:
-    """Return where agreements, network, parties and locations lie."""
-    return RulebookFiles(
-        agreements=folder / settings.agreements,
-        network=folder / settings.network,
-        parties=tuple(folder / path for path in settings.parties),
-        rules=tuple(folder / path for path in settings.rules),
-        location=folder / settings.location if settings.location else None,
-    )
-
-
-def desk_server(store: Store, *, settings: Configuration, folder: Path, desk: Desk) -> DeskServer:
-    """Return the case desk of a configuration, not started.
-
-    Raises:
-        DocumentError: a file is wrong, or the desk must not listen where it should.
-    """
-    # Where servers stand is the judge's business.
-    files = replace(rulebook_files(settings, folder=folder), location=None)
-    return DeskServer(store, settings=desk, files=files, folder=folder, version=VERSION, say=say)
 
 
 def run_sample(*, listen: str | None, desk: str) -> None:

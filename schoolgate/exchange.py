@@ -17,7 +17,7 @@ from rules.exchange.drafts import Ready, finish
 from rules.exchange.pod_import import pod_drafts
 from rules.exchange.pod_terms import not_expressed
 from rules.exchange.statements import statements
-from schoolgate.new_files import refuse_existing, write_files
+from rules.whole_files import refuse_existing, write_files
 from schoolgate.shell import say
 from schoolgate.shell import today as local_today
 

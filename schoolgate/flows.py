@@ -1,4 +1,7 @@
-"""Captures to flow events: what `schoolgate flows` does. Loads nothing that a tap host would not have."""
+"""Captures and logs of other sensors to flow events: what `schoolgate flows` does.
+
+Loads nothing that a tap host would not have.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from typing import TYPE_CHECKING
 from collector.capture import CaptureEvents
 from collector.encoding import encode_lines
 from collector.progress import ReadingBar
-from collector.sources.octets import OctetSource
+from collector.sensor_events import SensorEvents
+from collector.sources.input_file import input_files
+from collector.sources.octets import CaptureError
 from collector.watch import new_pseudonyms
 from schoolgate.shell import new_key, say, tell_warning
 
@@ -20,24 +25,44 @@ if TYPE_CHECKING:
 
 
 def flows(captures: Sequence[str], *, network: Path | None, sensor: str, addresses: bool) -> None:
-    """Write the events of *captures* to standard output.
+    """Write the events of *captures* to standard output; logs of other sensors among them are read together.
 
     Raises:
-        DocumentError: the network file is wrong.
-        CaptureError: an input is no capture.
+        DocumentError: the network file is wrong, or nothing of a log can be read.
+        CaptureError: an input is neither a capture nor such a log.
     """
     known = None if network is None else network_at(network)
     if known is None:
         say("note: without --network no school or group is known, so no case can come of these events")
     pseudonyms = None if addresses else new_pseudonyms(known, make_key=new_key)[0]
+    files = input_files(captures)
+    for file in files:
+        if file.form == "events":
+            raise CaptureError(f"{file.path}: holds flow events already, or JSON of another kind; give it to `check`")
+    logs = [file for file in files if file.is_sensor_log]
     with ReadingBar() as bar:
-        for path in captures:
-            source = CaptureEvents(OctetSource(path), sensor=sensor, network=known, pseudonyms=pseudonyms)
-            for batch in source.batches():
-                sys.stdout.buffer.write(encode_lines(batch))
-                bar.show(source.file)
-            tell_warning(source.warning)
+        for file in files:
+            if not file.is_sensor_log:
+                _write_capture(CaptureEvents(file.open(), sensor=sensor, network=known, pseudonyms=pseudonyms), bar=bar)
+        if logs:
+            _write_logs(SensorEvents(logs, sensor=sensor, network=known, pseudonyms=pseudonyms), bar=bar)
     sys.stdout.flush()
+
+
+def _write_capture(capture: CaptureEvents, *, bar: ReadingBar) -> None:
+    for batch in capture.batches():
+        sys.stdout.buffer.write(encode_lines(batch))
+        bar.show(capture.file)
+    tell_warning(capture.warning)
+
+
+def _write_logs(logs: SensorEvents, *, bar: ReadingBar) -> None:
+    for batch in logs.batches():
+        sys.stdout.buffer.write(encode_lines(batch))
+        if logs.reading is not None:
+            bar.show(logs.reading)
+    for warning in logs.warnings:
+        tell_warning(warning)
 
 
 def network_at(path: Path) -> Network:

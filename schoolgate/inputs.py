@@ -1,4 +1,4 @@
-"""What `source.capture` may name: a capture, or a file of flow events."""
+"""What `source.capture` may name: a capture, a file of flow events, or finished logs of another sensor."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from collector.capture import CaptureInput
 from collector.lab import without_addresses
-from collector.sources.event_file import EventFile, looks_like_events
-from collector.sources.octets import OctetSource
+from collector.sensor_events import SensorEvents
+from collector.sources.event_file import EventFile
+from collector.sources.input_file import InputFile, input_files
+from collector.sources.octets import CaptureError, OctetSource
 from rules.intake import read_events
 
 if TYPE_CHECKING:
@@ -136,6 +138,91 @@ class EventInput:
         return {}
 
 
+class LogInput:
+    """The finished logs of another sensor, one file or a folder of them, as one input.
+
+    Args:
+        path: the file or the folder.
+        files: the logs.
+        sensor: name of this collector.
+        network: the network file.
+        pseudonyms: names devices.
+        pace: holds the replay back; None: as fast as possible.
+        show: told after each batch how far they are read.
+
+    Raises:
+        CaptureError: they cannot be read, or tell of no flows.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        files: Sequence[InputFile],
+        sensor: str,
+        network: Network,
+        pseudonyms: Pseudonyms,
+        pace: Pace | None,
+        show: Callable[[Readable], None],
+    ) -> None:
+        self.name = path
+        self.sha256 = _hash_of(files)
+        self._events = SensorEvents(files, sensor=sensor, network=network, pseudonyms=pseudonyms)
+        self._pace = pace
+        self._show = show
+
+    def batches(self) -> Iterator[Sequence[FlowEvent]]:
+        """Yield the events, the logs being read side by side.
+
+        Raises:
+            CaptureError: a log cannot be read further.
+            DocumentError: nothing at all could be read.
+        """
+        for batch in self._events.batches():
+            if self._pace is None:
+                yield batch
+            else:
+                for event in batch:
+                    self._pace.wait_until(int(datetime.fromisoformat(event.ended_at).timestamp() * 1_000_000) * 1_000)
+                    yield [event]
+            if self._events.reading is not None:
+                self._show(self._events.reading)
+
+    def use_network(self, network: Network) -> None:
+        """Place later flows by this network file."""
+        self._events.records.meter.network = network
+
+    def close(self) -> None:
+        """Let the files go; who skips them never reads them to their end."""
+        self._events.close()
+
+    @property
+    def warning(self) -> str:
+        """What was not read and why; empty: nothing."""
+        return "\n".join(self._events.warnings)
+
+    @property
+    def packets(self) -> int:
+        """Packets that the sensor counted."""
+        return self._events.records.packets
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Packets that no flow counts, by reason."""
+        return {"neither TCP nor UDP": self._events.packets_of_others}
+
+
+def _hash_of(files: Sequence[InputFile]) -> str:
+    """Return the hash by which a set of logs is known again: of their octets, in the order of their names."""
+    digest = hashlib.sha256()
+    for file in files:
+        if file.path == "-":
+            raise CaptureError("standard input: cannot be known again after a restart; name files or a folder")
+        with Path(file.path).open("rb") as octets:
+            digest.update(hashlib.file_digest(octets, "sha256").digest())
+    return digest.hexdigest()
+
+
 def open_input(
     path: str,
     *,
@@ -145,14 +232,14 @@ def open_input(
     pace: Pace | None,
     show: Callable[[Readable], None],
 ) -> Input:
-    """Return the file at *path*, a capture or flow events; the arguments are those of CaptureInput.
+    """Return what lies at *path*: a capture, flow events, or logs; the arguments are those of CaptureInput.
 
     Raises:
-        CaptureError: it is neither, or cannot be read.
+        CaptureError: it is none of them, or cannot be read.
     """
-    octets = OctetSource(path)
-    events = looks_like_events(octets)
-    octets.close()
-    if events:
+    files = input_files([path])
+    if files[0].is_sensor_log:
+        return LogInput(path, files=files, sensor=sensor, network=network, pseudonyms=pseudonyms, pace=pace, show=show)
+    if files[0].form == "events":
         return EventInput(path, network=network, pseudonyms=pseudonyms, pace=pace, show=show)
     return CaptureInput(path, sensor=sensor, network=network, pseudonyms=pseudonyms, pace=pace, show=show)

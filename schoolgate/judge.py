@@ -29,7 +29,8 @@ from rules.stage_one import StageOne
 from rules.stage_two import CasePortion, StageTwo
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
-from schoolgate.embedded import rulebook_files, serve_metrics
+from schoolgate.configured import rulebook_files
+from schoolgate.metrics_server import serve_metrics
 from schoolgate.rulebook_source import RulebookSource
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, today
 

@@ -15,7 +15,7 @@ from rules.exchange.lab_report import as_data, as_evidence, as_text, party_rows
 from rules.exchange.page_loads import count
 from rules.lab_evidence import EVIDENCE, evidence_in
 from rules.parties import load_parties
-from schoolgate.new_files import write_files
+from rules.whole_files import write_files
 from schoolgate.shell import say
 
 if TYPE_CHECKING:

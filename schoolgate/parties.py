@@ -150,9 +150,9 @@ def pack(
     The file holds domain, owner and categories, and is under the licence of the list. Enter it with
     `schoolgate parties add FILE --format tracker-radar`.
     """
-    from rules.lists.entering import replace_file
     from rules.lists.reading import examine
     from rules.lists.tracker_radar import packed
+    from rules.whole_files import replace_file
 
     with _watched() as progress:
         _digest, tally = examine(folder, form="tracker-radar", show=progress)

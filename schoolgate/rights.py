@@ -22,6 +22,7 @@ LOADED_LATE: Final = (
     "encodings.cp1252",
     "encodings.idna",
     "encodings.latin_1",
+    "encodings.punycode",
     "linecache",
     "traceback",
 )

@@ -43,7 +43,7 @@ class RulebookSource:
         self._fault: DocumentError | None = None
         self._watch = RulebookWatch(files)
         self._local = self._load()
-        self._tell_unused_lists()
+        self._told: frozenset[str] = frozenset()
         self.rulebook = self._local
         """What counts now."""
 
@@ -72,6 +72,7 @@ class RulebookSource:
             self._say(f"no agreements are published; judging by those in {self._files.agreements}")
         else:
             self._tell_editions("judging by")
+        self._tell_warnings()
 
     async def look(self, log: AgreementLog, *, wait_s: float) -> Rulebook | None:
         """Return a new rulebook when topic or files changed, None: they did not within *wait_s* seconds.
@@ -83,6 +84,7 @@ class RulebookSource:
         records = await log.news(wait_s=wait_s)
         if records and await self._take(records):
             self._tell_editions("agreements published:")
+            self._tell_warnings()
         try:
             # Long lists take seconds to read; the heartbeats of the consumer groups go on meanwhile.
             local = await asyncio.to_thread(self._watch.look)
@@ -93,10 +95,10 @@ class RulebookSource:
             local = None
         if local is not None:
             self._local = local
-            self._tell_unused_lists()
             self._compose()
             self._say("agreements, parties and network read again" if self.rulebook.editions is None else
                       "parties and network read again")  # fmt: skip
+            self._tell_warnings()
         return None if self.rulebook is before else self.rulebook
 
     async def _take(self, records: list[TopicRecord]) -> bool:
@@ -134,9 +136,13 @@ class RulebookSource:
         """Return where everything lies but the agreements; lab evidence stays with the folder of the configuration."""
         return replace(self._files, agreements=None, evidence=self._files.lab_folder)
 
-    def _tell_unused_lists(self) -> None:
-        for unused in self._local.parties.warnings:
-            self._say(f"warning: {unused}")
+    def _tell_warnings(self) -> None:
+        """Say what was not said before; of what was, once is enough until it goes and comes again."""
+        warnings = list(map(str, self.rulebook.warnings))
+        for warning in warnings:
+            if warning not in self._told:
+                self._say(f"warning: {warning}")
+        self._told = frozenset(warnings)
 
     def _tell_editions(self, what: str) -> None:
         editions = self.rulebook.editions

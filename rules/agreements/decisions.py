@@ -5,12 +5,11 @@ None means that the key is absent, so the agreement does not say; an empty list 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from collector.fields import HOST_PATTERN, Day, Listed, Maybe, Record
+from collector.fields import Day, Listed, Maybe, Record, host_remedy, is_host
 from collector.problems import Fault, shown
 from rules.agreements.vocabulary import CLAUSES, ExpectedHours, GateStatus, ReviewCovers, ReviewStatus
 
@@ -122,9 +121,9 @@ class Waiver(Record):
         if self.clause not in CLAUSES:
             what = f"`clause` is {shown(self.clause)}, which is no clause"
             yield Fault(at=("clause",), what=what, remedy=f"write one of {', '.join(CLAUSES)}")
-        if self.domain is not None and re.fullmatch(HOST_PATTERN.rstrip("$"), self.domain) is None:
+        if self.domain is not None and not is_host(self.domain):
             what = f"`domain` is {shown(self.domain)}, which is not a host name"
-            yield Fault(at=("domain",), what=what, remedy="write a name such as adco.example, in lower case")
+            yield Fault(at=("domain",), what=what, remedy=host_remedy(self.domain, example="adco.example"))
         for key, text in (("reason", self.reason), ("by", self.by)):
             if not text.strip():
                 yield Fault(at=(key,), what=f"`{key}` of the waiver is blank", remedy="write it; a waiver is on record")

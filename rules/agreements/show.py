@@ -14,7 +14,7 @@ from rules.agreements.explain import explain
 from rules.agreements.gaps import gap_rows
 from rules.agreements.load import load_agreement, load_agreements
 from rules.agreements.schema import json_schema
-from rules.lab_evidence import EVIDENCE, LabEvidence, load_lab_evidence, strays
+from rules.lab_evidence import EVIDENCE, LabEvidence, load_lab_evidence, strays, told_once
 from rules.parties import load_parties
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def validate(where: Path, *, network: Path | None, parties: Iterable[Path]) -> s
     for path in parties:
         attempt(lambda path=path: problems.extend(load_parties([path]).warnings))  # type: ignore[misc]  # the default binds the loop's path
     if problems:
-        raise DocumentError(problems)
+        raise DocumentError(told_once(problems, agreements=where))
     warnings = [f"warning: {stray}" for stray in strays(lab, agreements=(agreement.id for agreement in found))]
     return "\n".join([*warnings, f"{len(found)} {'agreement' if len(found) == 1 else 'agreements'}: no problem found"])
 

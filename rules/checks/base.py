@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date, datetime
@@ -27,12 +29,16 @@ USED_DEVICE_DAYS = 3
 Maturity = Literal["stable", "trial"]
 """`trial`: opens cases, and the wording says that the rule is new."""
 
+Scope = Literal["own", "all", "edges"]
+"""Flows that a rule looks at: those to a product's own hosts, all with a device in a segment, or none, only edges."""
+
 Need = Literal["party_list", "location_database", "calendar", "under_13_group"]
 """What a district supplies beside agreements and flows, and without which a rule says less or nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+# A struct: one is made of nearly every event, and a frozen dataclass sets its fields by a call each. It is part of no
+# circle, so the garbage collector need not look at it.
+class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One flow of a device in a known segment, with everything about it that a check may ask."""
 
     event: FlowEvent
@@ -147,6 +153,11 @@ class Check(Protocol):
     @property
     def maturity(self) -> Maturity:
         """How long it has proved itself."""
+        ...
+
+    @property
+    def scope(self) -> Scope:
+        """Flows that `observe` is asked about; the engine spares itself the question about others."""
         ...
 
     @property

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.findings import RuleId
     from rules.parties import Party
 
@@ -42,6 +42,7 @@ class NoAgreement:
     id: RuleId = "no-agreement"
     clauses = (R6,)
     maturity: Maturity = "stable"
+    scope: Scope = "all"
     signal = (
         "A server name in the TLS or QUIC hello, in clear-text HTTP or in the device's own DNS answer, which the party "
         "lists call an education product."
@@ -124,6 +125,7 @@ class NotInForce:
     id: RuleId = "agreement-not-in-force"
     clauses = (R6,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "Flows to a host of the product, by server name, and their local date."
     fields = ("agreement.status", "agreement.effective", "agreement.expires", "agreement.terminated_on")
     needs: tuple[Need, ...] = ()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.findings import RuleId, Verdict
 
 SIX_F = "6f"
@@ -49,6 +49,7 @@ class Under13NotCovered:
     id: RuleId = "under-13-not-covered"
     clauses = (SIX_F,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "Flows to a host of the product, by server name, from a network segment whose group is marked under 13."
     fields = (
         "products.under_13",

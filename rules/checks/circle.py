@@ -58,13 +58,23 @@ class Circle:
         group = [relation for relation in relationships if relation.kind in GROUP]
         group_domains = [normal_name(domain) for relation in group for domain in relation.domains or ()]
         self._group_domains = {registrable_domain(name) for name in group_domains}
-        vendor = agreement.vendor
-        self._vendor_names = {company(vendor.legal_name), *(company(party.name) for party in own_parties)}
+        vendor, legal_name = agreement.vendor, company(agreement.vendor.legal_name)
+        self._vendor_names = {
+            legal_name,
+            *(name for party in own_parties for name in _service_names(party)),
+            # A list may spell the vendor's name otherwise than the agreement, and its other domains so only.
+            *(owner for owners in map(owners_of, own_parties) if legal_name in owners for owner in owners),
+        }
         self._group_names = {
             *self._vendor_names,
-            *(company(party.owner) for party in own_parties),
+            *(owner for owners in map(owners_of, own_parties) for owner in owners),
             *(company(name) for name in [vendor.parent_company, *(relation.name for relation in group)] if name),
-            *(company(party.owner) for party in self._parties(group_domains) if party.kind not in DELIVERY),
+            *(
+                owner
+                for party in self._parties(group_domains)
+                if party.kind not in DELIVERY
+                for owner in owners_of(party)
+            ),
         }
         named = [normal_name(domain) for row in listed_third_parties(agreement) for domain in row.domains or ()]
         # What such data are used for, and where they go: the agreement tells of these recipients as well. A disclosed
@@ -80,13 +90,13 @@ class Circle:
             return True
         if same_vendor_key(self._agreement) in self._claimed.find(host)[:1]:
             return True
-        return party is not None and not _names(party).isdisjoint(self._vendor_names)
+        return party is not None and not names_of(party).isdisjoint(self._vendor_names)
 
     def is_group(self, host: str, *, party: Party | None) -> bool:
         """Return whether *host* belongs to the vendor, to its owner, or to another company of that owner."""
         if self.is_vendor(host, party=party) or registrable_domain(host) in self._group_domains:
             return True
-        return party is not None and not _names(party).isdisjoint(self._group_names)
+        return party is not None and not names_of(party).isdisjoint(self._group_names)
 
     def is_named(self, host: str, *, party: Party | None) -> bool:
         """Return whether the agreement names *host* as a recipient, or another domain of the same company."""
@@ -107,11 +117,11 @@ class Circle:
                 or (party is not None and any(same_company(each, party=party) for each in self._parties(names)))
             )
         )
-        return by_domain + (rows_naming(self._agreement, (party.name, party.owner)) if party is not None else ())
+        return by_domain + (rows_naming(self._agreement, party.names) if party is not None else ())
 
     def verdict(self, *, party: Party | None) -> Verdict:
         """Return what the agreement says of a third party that it does not name by a domain (contract, section 6)."""
-        if party is not None and rows_naming(self._agreement, (party.name, party.owner)):
+        if party is not None and rows_naming(self._agreement, party.names):
             return "declared_vaguely"
         terms = self._agreement.third_parties
         return "contradicted" if terms.list_is == "complete" and terms.unlisted == "forbidden" else "undeclared"
@@ -170,15 +180,29 @@ class Circles:
 def same_company(named: Party, *, party: Party) -> bool:
     """Return whether naming a domain of *named* declares *party* as well: same owner, and a business of its kind.
 
-    Two lines of business stay apart: who declares a company's servers has not declared its advertising.
+    Two lines of business stay apart: who declares a company's servers has not declared its advertising. A domain of
+    which the lists know nothing but the owner is in no line of business that could stand apart.
     """
-    if company(named.owner) != company(party.owner):
+    if owners_of(named).isdisjoint(owners_of(party)):
         return False
-    return named.kind == party.kind or (named.kind not in DELIVERY and party.kind not in TRACKING)
+    if named.kind == party.kind or not party.business_known:
+        return True
+    return named.kind not in DELIVERY and party.kind not in TRACKING
 
 
-def _names(party: Party) -> set[str]:
-    return {company(party.owner), company(party.name)}
+def names_of(party: Party) -> set[str]:
+    """Return what all lists call the service and its owner, as companies are compared."""
+    return set(map(company, party.names))
+
+
+def owners_of(party: Party) -> set[str]:
+    """Return what all lists call the owner, as companies are compared."""
+    return set(map(company, party.owners))
+
+
+def _service_names(party: Party) -> set[str]:
+    # A list that knows only owners calls the service by the owner's name, and the owner need not be the vendor.
+    return {company(party.name), *(set(map(company, party.other_names)) - owners_of(party))}
 
 
 def _table(names: Iterable[str]) -> SuffixTable[None]:

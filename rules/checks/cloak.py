@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from collector.hosts import registrable_domain
 from rules.checks.base import Conclusion, Example, Observation
+from rules.checks.circle import owners_of
 from rules.checks.wording import extent, listed_as, product_of, says, says_of_list
 from rules.parties import DELIVERY
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.checks.circle import Circles
     from rules.findings import RuleId
     from rules.parties import Party
@@ -52,6 +53,7 @@ class CnameCloakedThirdParty:
     id: RuleId = "cname-cloaked-third-party"
     clauses = (SIX_D,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "The CNAME chain in the DNS answer that a device was given for a host of the product."
     fields = (
         "domains.match",
@@ -167,4 +169,4 @@ def _same_owner(own: Party | None, party: Party | None) -> bool:
     """Return whether both are one company's; whoever merely rents out the server of *own* is not its vendor."""
     if own is None or party is None or own.kind in DELIVERY:
         return False
-    return not set(own.owners).isdisjoint(party.owners)
+    return not owners_of(own).isdisjoint(owners_of(party))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.findings import RuleId
 
 R0 = "R0"
@@ -27,6 +27,7 @@ class UsePaused:
     id: RuleId = "use-paused"
     clauses = (R0,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "Flows to a host of the product, by server name, and their local date."
     fields = ("use_gate.status", "use_gate.from", "use_gate.until")
     needs: tuple[Need, ...] = ()
@@ -108,6 +109,7 @@ class PilotOutsideGroup:
     id: RuleId = "pilot-outside-group"
     clauses = (R0,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "Flows to a host of the product, by server name, and the group of the network segment they come from."
     fields = ("use_gate.status", "use_gate.allowed_groups")
     needs: tuple[Need, ...] = ()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.findings import Finding, RuleId
 
 SIX_C = "6c"
@@ -83,6 +83,7 @@ class OutsideHours:
     id: RuleId = "outside-hours"
     clauses = (SIX_C,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = (
         "Small flows to a host of the product that several devices repeat as by a timer, more than an hour before or "
         "after school, or on a day without school."

@@ -8,7 +8,7 @@ from collector.hosts import normal_name, registrable_domain
 from rules.agreements.plain import REVENUES
 from rules.checks.base import Example, Observation
 from rules.checks.cause import called, conclusion, weigh_up
-from rules.checks.circle import TRACKING
+from rules.checks.circle import TRACKING, names_of, owners_of
 from rules.checks.example import ABSENT, among_others, lessons
 from rules.checks.wording import extent, listed, product_of, says
 from rules.company_names import company
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rules.agreements.model import Agreement, Interests
-    from rules.checks.base import Conclusion, Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Conclusion, Evidence, Maturity, Need, Scope, Sighting
     from rules.checks.circle import Circles
     from rules.edges import Edge
     from rules.findings import RuleId, Verdict
@@ -36,6 +36,7 @@ class UndisclosedInterest:
     id: RuleId = "undisclosed-interest"
     clauses = (SIX_A,)
     maturity: Maturity = "stable"
+    scope: Scope = "edges"
     signal = (
         "Connections to a company whose business is advertising or trading in data, beginning when the product is "
         "opened and not otherwise; its owner by the party lists."
@@ -101,13 +102,14 @@ class UndisclosedInterest:
         names = {company(relation.name) for relation in relationships}
         if agreement.vendor.parent_company:
             names.add(company(agreement.vendor.parent_company))
-        owner = company(party.owner)
-        if not names.isdisjoint({owner, company(party.name)}):
+        if not names.isdisjoint(names_of(party)):
             return True
         domains = [normal_name(domain) for relation in relationships for domain in relation.domains or ()]
         if registrable_domain(edge.party) in map(registrable_domain, domains):
             return True
-        if any(company(named.owner) == owner for named in _parties(domains, party_of=self._circles.party_of)):
+        owners = owners_of(party)
+        disclosed = _parties(domains, party_of=self._circles.party_of)
+        if any(not owners.isdisjoint(owners_of(named)) for named in disclosed):
             return True
         return self._circles.of(agreement).is_vendor(edge.party, party=party)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Conclusion, Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Conclusion, Evidence, Maturity, Need, Scope, Sighting
     from rules.checks.circle import Circles
     from rules.edges import Edge
     from rules.findings import RuleId
@@ -32,6 +32,7 @@ class UndeclaredReferral:
     id: RuleId = "undeclared-referral"
     clauses = (SIX_E,)
     maturity: Maturity = "stable"
+    scope: Scope = "edges"
     signal = (
         "A site that people open by itself as well, and that comes right after the product more often than chance, on "
         "several devices and in several lessons."

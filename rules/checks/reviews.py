@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from rules.agreements.model import Agreement, Review
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.findings import RuleId
 
 REVIEWS: Final[Mapping[str, Literal["curriculum", "pedagogy", "assessment", "algorithms"]]] = {
@@ -60,6 +60,7 @@ class ReviewMissing:
     id: RuleId = "review-missing"
     clauses = tuple(REVIEWS)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "Flows to a host of the product, by server name: only that it is in use."
     fields = (
         "purposes.code",

@@ -12,7 +12,7 @@ from rules.checks.wording import extent, listed, product_of, says
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.findings import RuleId
 
 SIX_F = "6f"
@@ -28,6 +28,7 @@ class StorageCountry:
     id: RuleId = "storage-country"
     clauses = (SIX_F,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "The server's address, and its country in a location database."
     fields = ("data.stored_in",)
     needs: tuple[Need, ...] = ("location_database",)

@@ -8,6 +8,7 @@ from collector.hosts import covers, normal_name, registrable_domain
 from rules.agreements.plain import ACTIVITIES
 from rules.checks.base import Example, Observation
 from rules.checks.cause import called, conclusion, weigh_up
+from rules.checks.circle import owners_of
 from rules.checks.example import among_others, lessons
 from rules.checks.wording import extent, listed, product_of, says
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from rules.agreements.model import Agreement, Improvement
     from rules.agreements.vocabulary import Activity
-    from rules.checks.base import Conclusion, Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Conclusion, Evidence, Maturity, Need, Scope, Sighting
     from rules.checks.circle import Circles
     from rules.edges import Edge
     from rules.findings import RuleId, Verdict
@@ -43,6 +44,7 @@ class UnexplainedTelemetry:
     id: RuleId = "unexplained-telemetry"
     clauses = (SIX_G,)
     maturity: Maturity = "stable"
+    scope: Scope = "edges"
     signal = (
         "Connections to a company that a party list calls analytics, crash reporting or session replay, beginning when "
         "the product is opened and not otherwise."
@@ -125,7 +127,10 @@ def _covers(row: Improvement, host: str, *, party: Party, party_of: Callable[[st
         return True
     # Another service of the same owner is another use of data.
     found = (party_of(name) for name in names)
-    return any(named is not None and (named.owner, named.kind) == (party.owner, party.kind) for named in found)
+    owners = owners_of(party)
+    return any(
+        named is not None and named.kind == party.kind and not owners.isdisjoint(owners_of(named)) for named in found
+    )
 
 
 def _verdict(agreement: Agreement) -> Verdict:

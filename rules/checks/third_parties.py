@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.checks.circle import Circles
     from rules.edges import Edge
     from rules.findings import RuleId
@@ -44,6 +44,7 @@ class UndeclaredThirdParty:
     id: RuleId = "undeclared-third-party"
     clauses = (SIX_D,)
     maturity: Maturity = "stable"
+    scope: Scope = "edges"
     signal = (
         "Connections to a company that begin when the product is opened and not otherwise, on several devices and in "
         "several lessons."

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Conclusion, Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Conclusion, Evidence, Maturity, Need, Scope, Sighting
     from rules.checks.circle import Circles
     from rules.edges import Edge
     from rules.findings import RuleId
@@ -34,6 +34,7 @@ class ProhibitedTracking:
     id: RuleId = "prohibited-tracking"
     clauses = (SIX_C,)
     maturity: Maturity = "stable"
+    scope: Scope = "edges"
     signal = (
         "Connections to a company that a party list calls advertising or a data broker, beginning when the product is "
         "opened and not otherwise."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from collector.events import FlowEvent
     from rules.agreements.model import Agreement
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.findings import RuleId, Verdict
 
 SIX_F = "6f"
@@ -47,6 +47,7 @@ class PlaintextTransport:
     id: RuleId = "plaintext-transport"
     clauses = (SIX_F,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "Clear-text HTTP that carries client data, and the TLS version that the server agreed to."
     fields = ("data.encrypted_in_transit",)
     needs: tuple[Need, ...] = ()

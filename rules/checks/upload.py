@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    from rules.checks.base import Evidence, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Maturity, Need, Scope, Sighting
     from rules.findings import RuleId
 
 SIX_C = "6c"
@@ -29,6 +29,7 @@ class UploadAboveDeclared:
     id: RuleId = "upload-above-declared"
     clauses = (SIX_C,)
     maturity: Maturity = "stable"
+    scope: Scope = "own"
     signal = "Octets that one device sends to all hosts of the product in one local day."
     fields = ("expected.upload_mb_per_device_day",)
     needs: tuple[Need, ...] = ()

@@ -59,7 +59,10 @@ def says(agreement: Agreement, section: str, *, text: str) -> str:
 
 
 def listed_as(party: Party) -> str:
-    """Return as what a list has *party*, for example `listed as advertising in companiesdb of 2026-07-01`."""
+    """Return as what a list has *party*, for example `listed as advertising in companiesdb of 2026-07-01`.
+
+    Where lists know no more than the owner: `of unknown business, listed in Tracker Radar of 2026-07-01`.
+    """
     if party.list_name == BUNDLED_LIST:
         where = "the list that comes with Schoolgate"
     elif party.list_date is None:
@@ -67,6 +70,8 @@ def listed_as(party: Party) -> str:
         where = "the district's own list"
     else:
         where = f"{party.list_name} of {party.list_date.isoformat()}"
+    if not party.business_known:
+        return f"of unknown business, listed in {where}"
     return f"listed as {party.kind.replace('_', ' ')} in {where}"
 
 

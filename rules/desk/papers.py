@@ -53,6 +53,11 @@ class Papers:
         return {agreement.id: agreement for agreement in self._now().agreements}
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What in the files is right and yet not used. Untrusted: escape before showing."""
+        return tuple(map(str, self._now().warnings))
+
+    @property
     def vendors(self) -> dict[str, str]:
         """Agreement id -> products and vendor as one would say them. Untrusted: escape before showing."""
         return {

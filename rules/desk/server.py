@@ -115,6 +115,11 @@ class DeskServer:
         return self._invitation is not None and bool(self._invitation.word)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What in the district's files is right and yet not used."""
+        return self._papers.warnings
+
+    @property
     def welcome(self) -> str:
         """One line that says where it is."""
         how = "this address signs in once" if self.invites else "sign in with your name and password"

@@ -13,7 +13,7 @@ from rules.findings import NO_AGREEMENT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rules.checks.base import Evidence, Example, Maturity, Need, Sighting
+    from rules.checks.base import Evidence, Example, Maturity, Need, Scope, Sighting
     from rules.district.rule import DistrictRule
     from rules.district.variables import Value
     from rules.findings import RuleId
@@ -71,6 +71,7 @@ class DistrictCheck:
     """
 
     maturity: Maturity = "stable"
+    scope: Scope = "all"
     needs: tuple[Need, ...] = ()
     # Its examples are flows of its own file, and were tried when it was read.
     examples: tuple[Example, ...] = ()

@@ -16,7 +16,8 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from collector.fields import HOST_PATTERN
+from collector.fields import is_host
+from collector.hosts import a_labels
 from collector.problems import DocumentError, Problem
 
 # Recordings with bodies have some 100 MB an hour; without them, 5.
@@ -219,9 +220,9 @@ def _request(entry: _Entry) -> Request | None:
 def _host(url: str) -> str | None:
     """Return the name of the host in *url*; None: the address names none (an IP address, `data:`, an extension)."""
     parts = urlsplit(url)
-    name = (parts.hostname or "").rstrip(".").lower() if parts.scheme.lower() in _NET else ""
+    name = (a_labels((parts.hostname or "").rstrip(".")) or "") if parts.scheme.lower() in _NET else ""
     # A last label of digits is an address; the pattern of names would let 192.0.2.1 through.
-    if not re.fullmatch(HOST_PATTERN.removesuffix("$"), name) or name.rsplit(".", 1)[-1].isdigit():
+    if not is_host(name) or name.rsplit(".", 1)[-1].isdigit():
         return None
     return None if name.startswith("*.") else name
 

@@ -40,7 +40,7 @@ class PartyRow:
     owner: str | None
     """Company that owns it; None: in no party list."""
     kind: str | None
-    """In what business it is; None: in no party list."""
+    """In what business it is; None: no party list says."""
     declared: Declared
     """What the agreement says about it."""
     contacts: Contacts
@@ -56,7 +56,7 @@ def party_rows(counts: LabCounts, *, agreement: Agreement, parties: PartyTable) 
             PartyRow(
                 domain=domain,
                 owner=party.owner if party else None,
-                kind=party.kind if party else None,
+                kind=party.kind if party and party.business_known else None,
                 declared=_declared(agreement, hosts=contacts.hosts, party=party),
                 contacts=contacts,
             )
@@ -70,7 +70,7 @@ def as_text(counts: LabCounts, rows: Sequence[PartyRow], *, agreement: Agreement
     lines = [f"{agreement.id}: {counts.pages} page loads of {product}, {counts.other_pages} of other sites"]
     for row in rows:
         seen = row.contacts
-        who = f"{row.owner}, {row.kind}" if row.owner else "owner unknown"
+        who = f"{row.owner}, {row.kind or 'business unknown'}" if row.owner else "owner unknown"
         lines.append(
             f"  {row.domain} ({who}): {seen.pages} of {counts.pages} page loads, "
             f"first after {seen.first_after_ms} ms; {_kinds(seen)}; {_WORDS[row.declared]}"
@@ -151,7 +151,7 @@ def _declared(agreement: Agreement, *, hosts: set[str], party: Party | None) -> 
         return "declared"
     if any(listed):
         return "declared_in_part"
-    named = party is not None and rows_naming(agreement, (party.name, party.owner))
+    named = party is not None and rows_naming(agreement, party.names)
     return "declared_vaguely" if named else "not_declared"
 
 

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ATTRIBUTION_WORDS: Final = {
-    "near_share": "Contacts of the party that are credited to the product",
-    "elsewhere_share": "Contacts while the product was not open, which speak against it",
-    "bag": "Visits of the product out of quiet with the party in them",
+    "near_share": "Of all contacts with the party: caused by the product",
+    "elsewhere_share": "Of all contacts with the party: while the product was not open",
+    "bag": "Of the visits on a quiet device: the party came",
     "visits": "Visits of the product",
-    "quiet_windows": "Visits out of quiet",
-    "windows": "Windows of use that were looked at",
-    "device_days": "Device-days",
-    "class_hours": "Class hours",
+    "windows": "Visits of the product",
+    "quiet_windows": "Of these on a device that was quiet before",
+    "device_days": "Device-days with a contact",
+    "class_hours": "Hours of a group with a contact",
 }
 CANDIDATE_WORDS: Final = {
     "posterior": "How likely",
@@ -47,7 +47,12 @@ def case_proof(evidence: Mapping[str, Any]) -> list[str]:
         parts.append(_attribution(evidence["attribution"]))
     if evidence.get("party"):
         party = evidence["party"]
-        rows = [("Service", party["name"]), ("Owner", party["owner"]), ("Kind", party["kind"]), ("List", party["list"])]
+        rows = [
+            ("Service", party["name"]),
+            ("Owner", party["owner"]),
+            ("Kind", party["kind"] or "not known"),
+            ("List", party["list"]),
+        ]
         rows += [("Date of the list", party["date"])] if party["date"] else []
         parts.append(pages.section("The party", pages.facts(rows, caption="By the list that decided")))
     if evidence.get("agreement_sections"):
@@ -83,10 +88,9 @@ def basis_rows(basis: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def attribution_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return how the cause was found as names and values."""
-    rows = [("Method", str(found["method"]))] if found["method"] else []
-    rows += [(words, str(found[name])) for name, words in ATTRIBUTION_WORDS.items() if name in found]
+    rows = [(words, str(found[name])) for name, words in ATTRIBUTION_WORDS.items() if name in found]
     lab = found.get("lab")
-    return [*rows, ("Lab", LAB_WORDS.get(str(lab), "was looked at") if lab else "was not looked at")]
+    return [*rows, ("Recording in a lab", LAB_WORDS.get(str(lab), "was looked at") if lab else "none")]
 
 
 def candidate_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -97,7 +101,8 @@ def candidate_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]
 
 
 def _attribution(found: Mapping[str, Any]) -> str:
-    parts = [pages.facts(attribution_rows(found), caption="What speaks for the cause, and what against it")]
+    parts = [pages.paragraphs([found["method"]])] if found["method"] else []
+    parts.append(pages.facts(attribution_rows(found), caption="What speaks for the cause, and what against it"))
     if found["candidates"]:
         heads, rows = candidate_table(found)
         parts.append(pages.table(heads, rows, caption=CANDIDATES))

@@ -37,7 +37,7 @@ def rulebook(files: RulebookFiles, *, today: Callable[[Network], date]) -> Itera
         for problem in error.problems:
             yield misconfigured(f"{problem.path}:{problem.line}: {problem.what}", remedy=problem.remedy)
         return
-    for unused in found.parties.warnings:
+    for unused in found.warnings:
         yield warning(f"{unused.path}:{unused.line}: {unused.what}", remedy=unused.remedy)
     day = today(found.network)
     standing = {agreement.id: status_on(agreement, day) for agreement in found.agreements}

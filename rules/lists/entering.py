@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from ruamel.yaml import YAML
 from collector.documents import read
 from collector.problems import DocumentError, Problem
 from rules.lists.catalogue import SCHEMA, is_catalogue, named_lists
+from rules.whole_files import replace_file
 
 if TYPE_CHECKING:
     from rules.lists.catalogue import ListEntry
@@ -68,24 +68,3 @@ def _present(catalogue: Path) -> str:
         raise DocumentError([Problem(path=str(catalogue), line=1, what=what, remedy=remedy)])
     named_lists(text, path=str(catalogue))
     return text
-
-
-def replace_file(place: Path, octets: bytes) -> None:
-    """Write a file whole or not at all; whoever reads it meanwhile sees the old one.
-
-    Raises:
-        OSError: it cannot be written; it stays as it was.
-    """
-    target = place.resolve()
-    descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 -- of a descriptor
-            file.write(octets)
-            file.flush()
-            os.fsync(descriptor)
-        # As any new file of this user, or as the one before: a service of another user must go on reading it.
-        Path(draft).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
-        Path(draft).replace(target)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from collector.hosts import is_registry_suffix
+from collector.hosts import LONGEST_NAME, a_labels, is_registry_suffix
 from collector.problems import DocumentError, Problem, shown
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 MOST_DOMAINS: Final = 500_000
 # The first few show what is wrong; the count says how much.
 PROBLEMS_TOLD: Final = 3
-# RFC 1035 section 2.3.4.
-LONGEST_NAME: Final = 253
 # Longer words of a list are no names, and a case must stay readable.
 LONGEST_WORDS: Final = 120
 # RFC 1123 section 2.1, with the underscores that occur in the wild, and A-labels (`xn--`, RFC 5890).
@@ -185,13 +183,8 @@ def host_name(text: str) -> str | None:
     """Return *text* as a host name in lower case, A-labels, without `*.` and final dot; None: it is none."""
     if len(text) > LONGEST_NAME:
         return None
-    name = text.strip().removeprefix("*.").strip(".").lower()
-    if not name.isascii():
-        try:
-            name = name.encode("idna").decode("ascii")
-        except UnicodeError:
-            return None
-    return name if _HOST.fullmatch(name) and not _is_address(name) else None
+    name = a_labels(text.strip().removeprefix("*.").strip("."))
+    return name if name is not None and _HOST.fullmatch(name) and not _is_address(name) else None
 
 
 def words(text: object) -> str:

@@ -33,7 +33,8 @@ from tests.system.product import command, free_port
 RECOVERY_LIMIT_S: Final = 180.0
 START_LIMIT_S: Final = 90.0
 STOP_LIMIT_S: Final = 45.0
-STORE_LIMIT_S: Final = 20.0
+# What judges weigh together they weigh again once nothing came for half a minute.
+STORE_LIMIT_S: Final = 90.0
 VERB_LIMIT_S: Final = 120
 LOOK_S: Final = 0.5
 # A judge that was told something holds back for a second what it says of its share.

@@ -306,3 +306,37 @@ def test_no_text_raises_anything_but_a_document_error(text: str) -> None:
     for problem in _problems(text):
         assert len(str(problem).splitlines()) == 1
         assert 1 <= problem.line <= text.count("\n") + 2
+
+
+ANY_NAME = "write a name such as mathtrek.example in lower case, without https://, path, port or final dot"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "xn--bcher-kva.example", "*.xn--bcher-kva.example", "app.xn--bcher-kva.example", "shop.xn--p1ai",
+        "r3---sn-4g5e6nez.edge.example", "_dmarc.a-b.example",
+    ],
+)  # fmt: skip
+def test_a_host_name_may_have_hyphens_side_by_side_as_a_labels_do(name: str) -> None:
+    assert parse(GOOD.replace("mathtrek.example", f'"{name}"'), path="p", model=Paper).rows[0].match == name
+
+
+@pytest.mark.parametrize(
+    "name", ["-xn.example", "xn-.example", "xn--.example", "a..example", "XN--BCHER-KVA.example", "xn--bcher-kva"]
+)
+def test_hyphens_at_the_ends_of_a_label_capitals_and_single_labels_are_no_host_name(name: str) -> None:
+    told = complaints(GOOD.replace("mathtrek.example", name))
+    assert told == [f"paper.yaml:4: `{name}` is not a host name; {ANY_NAME}"]
+
+
+@pytest.mark.parametrize("name", ["b\u00fccher.example", "B\u00dcCHER.Example"])
+def test_a_name_with_other_letters_is_told_as_it_stands_on_the_wire(name: str) -> None:
+    remedy = "write xn--bcher-kva.example, the same name as it stands on the wire"
+    told = complaints(GOOD.replace("mathtrek.example", name))
+    assert told == [f"paper.yaml:4: `{name}` is not a host name; {remedy}"]
+
+
+def test_other_letters_in_what_is_no_name_at_all_get_the_general_remedy() -> None:
+    (told,) = complaints(GOOD.replace("mathtrek.example", "https://b\u00fccher.example/"))
+    assert told.endswith(f" is not a host name; {ANY_NAME}")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from collector.hosts import (
     SuffixTable,
+    a_labels,
     covers,
     is_public_suffix,
     is_registry_suffix,
@@ -94,3 +95,29 @@ def test_a_name_from_the_wire_may_be_anything(name: str) -> None:
     assert isinstance(registrable_domain(name), str)
     assert isinstance(is_public_suffix(name), bool)
     assert normal_name(normal_name("mathtrek.example")) == "mathtrek.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "wire"),
+    [
+        ("App.MathTrek.Example", "app.mathtrek.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("b\u00fccher.example", "xn--bcher-kva.example"),
+        ("*.BU\u0308CHER.Example", "*.xn--bcher-kva.example"),
+        # The sharp s is a letter of its own since RFC 5891; before, it became `ss`, which is somebody else's name.
+        ("stra\u00dfe.example", "xn--strae-oqa.example"),
+        ("\u4f8b\u3048\u3002\u30c6\u30b9\u30c8", "xn--r8jz45g.xn--zckzah"),
+        ("\ufb01x.example", "fix.example"),
+        ("\u00fc" * 60 + ".example", None),
+        ("\u00fc." * 130, None),
+        ("\ud800.example", None),
+    ],
+)
+def test_a_name_with_other_letters_has_one_form_on_the_wire(name: str, wire: str | None) -> None:
+    assert a_labels(name) == wire
+
+
+@given(st.text(max_size=80))
+def test_no_text_raises_and_what_comes_back_is_plain(name: str) -> None:
+    wire = a_labels(name)
+    assert wire is None or (wire.isascii() and a_labels(wire) == wire)

@@ -13,7 +13,7 @@ from collector.control_records import GapRecord
 from collector.encoding import encode
 from collector.topics import AGREEMENTS, CASE_STATE, CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS, TOPICS
 from rules.agreement_topic import AgreementTopic, TopicRecord
-from rules.checks.example import agreement_document, each, event
+from rules.checks.example import agreement_document, among_others, each, event, lessons
 from rules.publication import plan
 from rules.records import Output, Portion, Record
 from rules.rehearsal import world
@@ -24,6 +24,7 @@ from schoolgate.asyncapi import text
 from tests.contracts.topic_document import COMMITTED, TopicDocument
 from tests.parts import asyncapi_schema
 from tests.parts.cache import PartMissingError
+from tests.rules.stages_for_tests import Stages, events
 
 NOON = datetime(2026, 10, 14, 18, 0, tzinfo=UTC)
 PAUSED = world({"use_gate": {"status": "paused"}})
@@ -155,7 +156,7 @@ def test_findings_coverage_dead_letters_and_state_of_stage_one_are_as_the_docume
     portion = stage_one().take([*flow_records(), WATERMARK, BROKEN])
     assert {check(document, output) for output in portion.outputs} == {"Finding", "CoverageTold", "DeadLetter"}
     state = checked_state(document, portion, topic=ENGINE_STATE)
-    kept = {"KeptFinding", "KeptWatermark", "KeptCoverage", "KeptRepeats"}
+    kept = {"KeptFinding", "KeptWatermark", "KeptCoverage", "KeptRepeats", "KeptContacts"}
     assert state == kept | {"OpenDay", "SeenIds", "Renewed"}
 
 
@@ -172,6 +173,19 @@ def test_cases_and_state_of_stage_two_are_as_the_document_says(document: TopicDo
         document.check_case(row.body)
     state = checked_state(document, portion, topic=CASE_STATE)
     assert state == {"TakenFinding", "KeptCase", "KeptPart", "TakenCoverage"}
+
+
+def test_contacts_and_edges_are_as_the_document_says(document: TopicDocument) -> None:
+    stages = Stages(world({}))
+    stages.send(events(among_others(lessons("app.mathlab.example", brings=("t.adco.example",)))))
+    stages.settle()
+    assert {check(document, output) for output in stages.told} >= {"ContactsTold", "EdgesTold"}
+    for tasks, topic, expected in (
+        (stages.by_device, ENGINE_STATE, {"KeptContacts", "ToldContacts"}),
+        (stages.by_agreement, CASE_STATE, {"TakenContacts", "TakenEdges", "ToldEdges"}),
+    ):
+        rows = [row for task in tasks for row in task.state.items()]
+        assert {document.check(value, topic=topic, key=key, headers={}) for key, value in rows} >= expected
 
 
 def test_a_published_agreement_and_its_withdrawal_are_as_the_document_says(document: TopicDocument) -> None:

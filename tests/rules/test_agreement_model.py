@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import ValidationError
 
 from collector.documents import DocumentError
+from collector.fields import is_host
 from collector.yaml_nodes import read_nodes
+from rules.agreements.decisions import Waiver
 from rules.agreements.load import parse_agreement
 from rules.agreements.model import Agreement, Origin
 from rules.agreements.schema import json_schema
@@ -242,6 +246,26 @@ def test_the_models_refuse_what_the_contract_refuses() -> None:
         kinds = _complaints_about(document)
         # What the schema takes we refuse only where fields contradict each other.
         assert "faults" in kinds if wanted and kinds else wanted != bool(kinds), document
+
+
+def test_every_name_that_the_contract_takes_we_take_and_a_labels_besides() -> None:
+    if not SHARED.is_dir():
+        pytest.skip("/shared beside the checkout is absent: no contract schema to compare with")
+    contract = json.loads((SHARED / "contracts" / "agreement.schema.json").read_text())
+    narrow = re.compile(contract["$defs"]["host"]["pattern"])
+    letters = ("a", "7", "_", "-", ".", "*.", "xn--")
+    names = ["".join(parts) for length in range(1, 7) for parts in product(letters, repeat=length)]
+    taken = [name for name in names if narrow.match(name)]
+    assert len(taken) > 1000
+    assert all(is_host(name) for name in taken)
+    assert [name for name in ("xn--a-7a.xn--aa", "*.xn--7a.aa") if is_host(name)] == ["xn--a-7a.xn--aa", "*.xn--7a.aa"]
+
+
+def test_a_waiver_may_name_a_domain_with_other_letters_as_the_wire_has_it() -> None:
+    waiver = {"clause": "6d", "reason": "Removal promised.", "until": "2026-12-31", "by": "privacy office"}
+    assert Waiver.model_validate({**waiver, "domain": "xn--bcher-kva.example"}).domain == "xn--bcher-kva.example"
+    with pytest.raises(ValidationError, match=r"write xn--bcher-kva\.example, the same name as it stands on the wire"):
+        Waiver.model_validate({**waiver, "domain": "b\u00fccher.example"})
 
 
 def _complaints_about(document: object) -> set[str]:

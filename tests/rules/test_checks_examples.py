@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from rules.checks.base import Maturity
+from rules.checks.example import event
 from rules.findings import RULES
 from rules.rehearsal import world
+from rules.sightings import Sightings
 
 if TYPE_CHECKING:
     from rules.checks.base import Check, Example
@@ -58,3 +60,21 @@ def test_each_rule_of_the_contract_is_judged_by_at_most_one_check() -> None:
 def test_the_example_agreement_alone_opens_no_case_for_ordinary_use() -> None:
     use = [{"device": f"d{n}", "group": group} for n in range(9) for group in ("k-5", "6-8", "staff")]
     assert world().play(use).report() == []
+
+
+def test_no_check_says_anything_of_flows_outside_its_scope() -> None:
+    silent = 0
+    for example in (example for check in CHECKS for example in check.examples):
+        there = world(example.agreement)
+        sightings = Sightings(register=there.register, parties=there.parties, network=there.network)
+        for number, changes in enumerate(example.events):
+            flow = event(changes, number=number)
+            started = sightings.started(flow)
+            sighting = sightings.sighting(flow, started=started, place=sightings.place(flow, day=started.date()))
+            if sighting is None:
+                continue
+            for check in there.checks:
+                if check.scope == "edges" or (check.scope == "own" and sighting.product is None):
+                    assert list(check.observe(sighting)) == []
+                    silent += 1
+    assert silent

@@ -19,6 +19,7 @@ def counts() -> Counts:
     made = Counts()
     made.visits.update({"@mathlab": 3, "news.example": 1})
     made.quiet.update({"@mathlab": 2})
+    made.used.update({("@mathlab", "north", "k-5"): 2, ("@mathlab", "north", "staff"): 1})
     made.bag["adco.example"].update({"@mathlab": 2})
     made.answered["adco.example"].update({"@mathlab": 2})
     made.met.update({"adco.example": 4})
@@ -57,7 +58,7 @@ def test_counts_that_unpack_to_too_much_are_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_place_beyond_the_names_is_refused() -> None:
-    bomb = counted._Counted([], [], [(3, 1, 1, 0)], [], [], [], [], [])
+    bomb = counted._Counted([], [], [(3, 1, 1, 0)], [], [], [], [], [], [], [])
     with pytest.raises(ValueError, match="index"):
         unpacked(zlib.compress(msgspec.msgpack.encode(bomb)))
 

@@ -15,12 +15,12 @@ from rules.differential import (
     AUDIENCES,
     CHANCE_ALLOWED,
     FEWEST_MEETINGS,
-    Audience,
     Meeting,
     _by_chance,
     audience_of,
     differential,
 )
+from rules.edges import Audience
 
 PRODUCT, PARTY = "mathlab", "adco.example"
 

@@ -236,6 +236,17 @@ def test_addresses_data_and_extensions_are_left_out_and_counted() -> None:
     assert (found.pages, found.skipped, found.parties) == (1, 7, {})
 
 
+def test_a_name_with_other_letters_is_the_one_that_the_network_shows() -> None:
+    found = counted(
+        har(
+            html("https://app.mathtrek.example/", after_ms=0),
+            entry("https://b\u00fccher.example/b", after_ms=300),
+            entry("https://XN--BCHER-KVA.example/c", after_ms=400),
+        )
+    )
+    assert set(found.parties) == {"xn--bcher-kva.example"}
+
+
 def test_recordings_add_up() -> None:
     one = har(html("https://app.mathtrek.example/", after_ms=0), entry("https://px.adco.example/b", after_ms=700))
     two = har(html("https://app.mathtrek.example/", after_ms=0), entry("https://px.adco.example/b", after_ms=30))

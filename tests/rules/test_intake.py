@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from collector.documents import DocumentError
+from collector.documents import DocumentError, Problem
 from collector.events import FlowEvent
+from collector.lab import without_addresses
+from collector.watch import new_pseudonyms
 from rules.checks.example import event
 from rules.intake import MAX_LINE_BYTES, MAX_PROBLEMS, EventError, read_event, read_events, read_record
+from rules.rehearsal import world
 
 
 def line(*without: str, **changes: Any) -> bytes:
@@ -59,6 +62,11 @@ def test_a_wrong_line_is_refused_in_plain_words(octets: bytes, what: str) -> Non
         read_event(octets)
     assert refusal.value.what.startswith(what)
     assert refusal.value.remedy
+    # A file is read quickly, and refused in the same words.
+    with pytest.raises(DocumentError) as error:
+        list(read_events([octets], path="day.jsonl"))
+    told = Problem(path="day.jsonl", line=1, what=refusal.value.what, remedy=refusal.value.remedy)
+    assert list(error.value.problems) == [told]
 
 
 def test_every_wrong_line_of_a_file_is_named_after_the_good_ones_came_through() -> None:
@@ -138,3 +146,27 @@ def test_the_quick_reader_takes_no_event_that_the_strict_one_refuses_and_reads_t
 def test_what_is_no_event_is_refused_by_the_quick_reader_too(octets: bytes) -> None:
     with pytest.raises(EventError):
         read_record(octets)
+
+
+@given(name=st.sampled_from(FIELDS), value=MUTATIONS)
+def test_a_file_gives_the_events_that_the_strict_reader_gives_and_no_others(name: str, value: object) -> None:
+    octets = line(**{name: value})
+    try:
+        expected = asdict(read_event(octets))
+    except EventError:
+        with pytest.raises(DocumentError):
+            list(read_events([octets], path="day.jsonl"))
+    else:
+        (came,) = read_events([octets], path="day.jsonl")
+        assert {field: getattr(came, field) for field in FIELDS} == expected
+
+
+def test_a_lab_event_of_a_file_loses_its_addresses_like_any_other() -> None:
+    network = world().network
+    pseudonyms, _ring = new_pseudonyms(network, make_key=lambda: b"k" * 32)
+    octets = line(src_ip="192.0.2.7", src_port=50_000, school=None, group=None, device=None)
+    (came,) = read_events([octets], path="lab.jsonl")
+    quick = without_addresses(came, network=network, pseudonyms=pseudonyms)
+    assert quick == without_addresses(read_event(octets), network=network, pseudonyms=pseudonyms)
+    assert (quick.src_ip, quick.src_port) == (None, None)
+    assert quick.device is not None

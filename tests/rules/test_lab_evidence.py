@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from collector.documents import DocumentError
 from rules.agreements.load import load_agreements
 from rules.agreements.show import validate
+from rules.health.rulebook import rulebook
+from rules.judgement import Judgement
 from rules.lab_evidence import EVIDENCE, LabEvidence, evidence_in, load_lab_evidence, strays
 from rules.rulebook import RulebookFiles, RulebookWatch, load_rulebook
 
@@ -119,9 +122,26 @@ def test_evidence_about_an_unknown_agreement_is_a_warning_and_no_error(tmp_path:
     (there / EVIDENCE / "gone.yaml").write_text(text(agreement="gone"))
     warnings = strays(load_lab_evidence(there / EVIDENCE), agreements=["mathtrek"])
     assert len(warnings) == 1
-    assert "evidence about `gone`, which no agreement file has as its id" in warnings[0]
+    assert "evidence about `gone`, which no agreement file has as its id" in str(warnings[0])
     shown = validate(there, network=None, parties=())
     assert shown.splitlines() == [f"warning: {warnings[0]}", "1 agreement: no problem found"]
+
+
+def test_evidence_about_nobody_is_told_by_the_rulebook_the_report_and_the_doctor(tmp_path: Path) -> None:
+    there, network = folder(tmp_path), tmp_path / "network.txt"
+    network.write_text(NETWORK)
+    files = RulebookFiles(agreements=there, network=network)
+    assert load_rulebook(files).warnings == ()
+    (there / EVIDENCE / "gone.yaml").write_text(text(agreement="gone"))
+    book = load_rulebook(files)
+    (stray,) = book.warnings
+    assert stray.path == str(there / EVIDENCE / "gone.yaml")
+    judged = Judgement(book, token_key=lambda _day: b"k" * 32, today=date(2026, 9, 1))
+    assert judged.report()["errors"] == [str(stray)]
+    first = next(iter(rulebook(files, today=lambda _network: date(2026, 9, 1))))
+    assert (first.state, first.remedy) == ("warning", "correct `agreement`, or remove the file")
+    with_other = book.with_agreements(tuple(each.model_copy(update={"id": "gone"}) for each in book.agreements))
+    assert [each.path for each in with_other.warnings] == [str(there / EVIDENCE / "mathtrek.yaml")]
 
 
 def test_a_rulebook_holds_the_evidence_and_notices_when_it_changes(tmp_path: Path) -> None:
@@ -137,6 +157,29 @@ def test_a_rulebook_holds_the_evidence_and_notices_when_it_changes(tmp_path: Pat
     assert changed is not None
     assert changed.lab["mathtrek"].says("adco.example") == "refutes"
     assert changed.lab["mathtrek"].version != evidence_in(text(), path="x").version
+
+
+@pytest.mark.parametrize("spoil", ["a file stands there", "absent"])
+def test_a_folder_of_agreements_that_cannot_be_entered_is_one_problem(tmp_path: Path, spoil: str) -> None:
+    network, there = tmp_path / "network.txt", tmp_path / "agreements"
+    network.write_text(NETWORK)
+    if spoil != "absent":
+        there.write_text("")
+    with pytest.raises(DocumentError) as caught:
+        load_rulebook(RulebookFiles(agreements=there, network=network))
+    assert [problem.path for problem in caught.value.problems] == [str(there)]
+
+
+def test_a_fault_of_the_evidence_is_told_beside_those_of_agreements(tmp_path: Path) -> None:
+    network, there = tmp_path / "network.txt", folder(tmp_path)
+    network.write_text(NETWORK)
+    shutil.rmtree(there / EVIDENCE)
+    (there / EVIDENCE).write_text("")
+    agreement = next(there.glob("*.yaml"))
+    agreement.write_text("schema: schoolgate/agreement/2\n")
+    with pytest.raises(DocumentError) as caught:
+        load_rulebook(RulebookFiles(agreements=there, network=network))
+    assert {problem.path for problem in caught.value.problems} == {str(agreement), str(there / EVIDENCE)}
 
 
 def test_evidence_stays_when_agreements_come_from_elsewhere_and_bad_evidence_is_told(tmp_path: Path) -> None:

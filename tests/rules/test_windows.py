@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rules.contacts import Contact
 from rules.counted import packed
-from rules.windows import Counts, Kinds, count_device_day
+from rules.windows import HOUR_MS, Counts, Kinds, count_device_day
 
 DAY = date(2026, 10, 14)
 KINDS = Kinds(
@@ -141,3 +141,16 @@ def test_no_contact_is_lost_or_counted_twice(flows: list[tuple[float, str]]) -> 
     counts = day(*flows)
     met = sum(counts.met.values())
     assert met == sum(counts.alone.values()) + len(counts.rows) + sum(sum(n.values()) for n in counts.others.values())
+
+
+def test_a_product_is_used_once_a_device_day_and_in_the_hour_of_its_first_flow() -> None:
+    counts = day((0, "@mathlab"), (200, "@mathlab"), (5_000, "@mathlab"), (6_000, "@hub"), (6_001, "news.example"))
+    assert counts.used == {("@mathlab", "north", "k-5"): 1, ("@hub", "north", "k-5"): 1}
+    hours: dict[int, Counts] = {}
+    contacts = [
+        Contact(START_MS + HOUR_MS * number, "@mathlab", START_MS + HOUR_MS * number, 1, 1, "north", group)
+        for number, group in enumerate(("staff", "k-5"))
+    ]
+    count_device_day(contacts, day=DAY, kinds=KINDS, token=len, into=hours)
+    # A device that changes its segment stands in one group a day, whichever it came to first.
+    assert [hours[hour].used for hour in sorted(hours)] == [{("@mathlab", "north", "k-5"): 1}, {}]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 IMAGES = ROOT / "docs" / "images"
 LARGEST = 150_000
-SHOWN = "use-paused"
+SHOWN = "prohibited-tracking"
 TERMINAL_COLUMNS = 100
 TERMINAL_CASES = 3
 # Rich's own picture of a terminal fetches a font from elsewhere; a picture in a repository fetches nothing.
@@ -84,7 +84,9 @@ def terminal(store: Store, *, zone: ZoneInfo) -> None:
 
 def pages(store: Store, *, folder: Path) -> None:
     """Photograph the desk and a mail."""
-    files = RulebookFiles(agreements=folder / "agreements", network=folder / "network.yaml")
+    files = RulebookFiles(
+        agreements=folder / "agreements", network=folder / "network.yaml", parties=(folder / "parties.yaml",)
+    )
     server = DeskServer(
         store, settings=Desk(listen="127.0.0.1:0"), files=files, folder=folder, version=VERSION, say=say
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from rules.lab_evidence import EVIDENCE
 from rules.service import stored_report as report_of
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
@@ -72,6 +73,21 @@ def folder_for_all() -> Iterator[Path]:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder
+
+
+def stray_evidence(folder: Path) -> str:
+    """Lay lab evidence about nobody into the district in *folder*, and return what is to be told of it."""
+    path = folder / "agreements" / EVIDENCE / "gone.yaml"
+    path.parent.mkdir()
+    path.write_text(
+        "schema: schoolgate/evidence/1\nagreement: gone\nrecorded: 2026-09-01\nhar: []\npages: 3\nparties: []\n"
+        "referrals: []\n",
+        encoding="utf-8",
+    )
+    return (
+        f"{path}:1: evidence about `gone`, which no agreement file has as its id; correct `agreement`, or remove the "
+        "file"
+    )
 
 
 def check_report(folder: Path, *, name: str = "day.pcap.gz") -> dict[str, Any]:

@@ -19,7 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from collector.topics import AGREEMENTS, FLOWS, JUDGE_GROUPS, PLACES, TOPICS
 from tests.parts.broker import KafkaBroker
 from tests.parts.topics import make_topics
-from tests.system.product import command, copy_district, free_port, report_now, schoolgate, scrape
+from tests.system.product import command, copy_district, free_port, report_now, schoolgate, scrape, stray_evidence
 
 pytestmark = pytest.mark.kafka
 
@@ -258,6 +258,7 @@ def test_each_event_is_judged_by_what_held_at_its_time_and_a_replay_says_the_sam
     before = checked(district, day)
     assert cases_of(before, "countwell") == []
     published(district)
+    stray = stray_evidence(district)
     one = judge(district)
     wait_for_word(one, "judging until")
     assert "judging by 13 agreements of schoolgate.agreements, 1 editions" in one.said()
@@ -278,6 +279,8 @@ def test_each_event_is_judged_by_what_held_at_its_time_and_a_replay_says_the_sam
     assert [case for case in report["cases"] if case["agreement"] != "countwell"] == before["cases"]
     assert report["coverage"] == before["coverage"]
     assert report["agreements"] == after["agreements"]
+    assert report["errors"] == [stray]
+    assert one.said().count(f"warning: {stray}\n") == 1
 
     assert one.end() == 0, one.said()
     again = district.with_name("again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import io
 import json
 import re
@@ -26,7 +27,7 @@ from rules.service import stored_frame
 from rules.settings import Desk
 from rules.versions import ReportPart
 from tests.system.desk_visitor import CASES, HOSTILE, PASSWORD, PROOF, Desked, Visitor, case, desk, field_of, signed_in
-from tests.system.product import SAMPLE
+from tests.system.product import SAMPLE, stray_evidence
 
 PAGES = (
     "/cases", "/cases?state=all&q=quiz&sort=seen", "/cases/print", "/cases/aaaa0001", "/cases/aaaa0001/letter",
@@ -570,6 +571,17 @@ def test_the_case_log_is_checked_on_demand(own: Desked) -> None:
     ivo = signed_in(own, "ivo")
     page = ivo.send("/system", csrf=ivo.token("/system")).text
     assert f"all {len(CASES)} entries are as they were written" in page
+
+
+def test_evidence_about_nobody_is_told_under_system(own: Desked) -> None:
+    ivo = signed_in(own, "ivo")
+    assert "Not used" not in ivo.ask("/system").text
+    stray = stray_evidence(own.folder)
+    own.server.read_again()
+    page = html.unescape(ivo.ask("/system").text)
+    assert "Not used, though it is there" in page
+    assert "gone.yaml:1: evidence about" in page
+    assert own.server.warnings == (stray,)
 
 
 def test_a_taken_port_is_said_with_a_remedy(served: Desked, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import json
 import signal
 import subprocess
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from collector.topics import DEAD_LETTERS, FINDINGS, FLOWS
+from rules.edge_records import KeptEdges
+from rules.edges import Edge
+from rules.estimator import Estimator
+from rules.intake import read_event
+from rules.judgement import Judgement
+from rules.records import Record
+from rules.rulebook import RulebookFiles, load_rulebook
+from rules.windows import Counts
 from tests.parts.broker import Broker, KafkaBroker
 from tests.parts.program import Program
 from tests.parts.topics import make_topics
@@ -187,6 +197,52 @@ def test_two_judges_share_the_work_and_one_that_stops_in_order_is_followed_at_on
     wait_for_report(config, expected, *both)
 
 
+def edges_in_one_process(folder: Path, events: list[bytes]) -> list[Edge]:
+    """What attribution says of the events where one process sees them all."""
+    files = RulebookFiles(
+        agreements=folder / "agreements", network=folder / "network.yaml", parties=(folder / "parties.yaml",)
+    )
+    rulebook, counts = load_rulebook(files), Counts()
+    judgement = Judgement(rulebook, token_key=lambda _day: b"a key", today=date(2026, 10, 14))
+    judgement.judge(read_event(line) for line in events)
+    estimator = Estimator(rulebook)
+    for on in judgement.contacts.days():
+        for part in estimator.hours(judgement.contacts, day=on, key=b"a key").values():
+            counts.add(part)
+    return sorted(estimator.edges(counts), key=lambda edge: (edge.agreement, edge.party))
+
+
+async def edges_told(broker: Broker) -> list[Edge]:
+    """The edges that partition 0 told last, put together as a task does it."""
+    kept = KeptEdges({})
+    async for message in read_all(broker, FINDINGS):
+        headers = dict(message.headers)
+        if headers.get("kind") == b"edges":
+            kept.note(
+                Record(
+                    key=message.key, value=message.value, headers=headers, partition=0, offset=0, at=datetime.now(UTC)
+                )
+            )
+    return sorted(kept.all(), key=lambda edge: (edge.agreement, edge.party))
+
+
+def test_the_edges_of_two_judges_of_which_one_is_killed_are_those_of_one_process(
+    district: Path, day: list[bytes], mortal_broker: KafkaBroker, judge: Callable[..., Judging]
+) -> None:
+    expected = edges_in_one_process(district, day)
+    assert expected
+    both = [judge(district / "config.yaml"), judge(district / "config.yaml")]
+    until(lambda: all("schoolgate.flows: partitions [" in one.said() for one in both), what="both to join")
+    half = len(day) // 2
+    asyncio.run(send(mortal_broker, day[:half]))
+    until(lambda: asyncio.run(edges_told(mortal_broker)) != [], what="the first edges")
+    assert asyncio.run(edges_told(mortal_broker)) != expected
+    both[0].program.kill()
+    asyncio.run(send(mortal_broker, day[half:], first=half))
+    until(lambda: asyncio.run(edges_told(mortal_broker)) == expected, what="the edges of one process")
+    assert both[1].end() == 0, both[1].said()
+
+
 def test_a_judge_that_was_stopped_for_longer_than_its_session_wakes_and_does_no_harm(
     district: Path, day: list[bytes], mortal_broker: KafkaBroker, judge: Callable[..., Judging]
 ) -> None:
@@ -265,7 +321,13 @@ def test_poison_becomes_dead_letters_and_the_partitions_move_on(
 
 
 async def finding_texts(broker: Broker) -> str:
-    return "\n".join([message.value.decode() async for message in read_all(broker, FINDINGS)])
+    return "\n".join([plain(message).decode("latin-1") async for message in read_all(broker, FINDINGS)])
+
+
+def plain(message: Any) -> bytes:
+    """The octets of a record, unpacked where they are counts of contacts."""
+    value: bytes = message.value
+    return zlib.decompress(value) if dict(message.headers).get("kind") == b"contacts" else value
 
 
 def test_no_finding_names_a_device(
@@ -273,9 +335,10 @@ def test_no_finding_names_a_device(
 ) -> None:
     asyncio.run(send(mortal_broker, day))
     judge(district / "config.yaml")
-    until(lambda: flows_judged(district / "config.yaml") > 0, what="the first cases")
+    until(lambda: asyncio.run(edges_told(mortal_broker)) != [], what="the first edges")
     text = asyncio.run(finding_texts(mortal_broker))
     assert '"rule"' in text
+    assert '"exposures"' in text
     assert not [device for device in {json.loads(line)["device"] for line in day} if device in text]
 
 

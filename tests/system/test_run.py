@@ -22,6 +22,7 @@ from tests.system.product import (
     schoolgate,
     scrape,
     stored_report,
+    stray_evidence,
     until,
 )
 
@@ -78,9 +79,13 @@ def staying(district: Path, start: Callable[..., Service]) -> Service:
 
 
 def test_run_and_cases_give_the_report_of_check_field_by_field(district: Path) -> None:
+    stray = stray_evidence(district)
     run = schoolgate("run", "--config", district / "config.yaml")
     assert run.returncode == 0, run.stderr
-    assert stored_report(district / "config.yaml") == check_report(district)
+    assert run.stderr.count(f"warning: {stray}\n") == 1
+    report = stored_report(district / "config.yaml")
+    assert report == check_report(district)
+    assert report["errors"] == [stray]
 
 
 def test_a_capture_that_was_judged_before_is_skipped_with_a_message(district: Path) -> None:

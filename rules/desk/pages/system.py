@@ -68,6 +68,7 @@ def _system(request: Request, *, checked: Head | Break | None) -> Response:
         channels=channels(office.store),
         agreements=len(office.papers.agreements),
         problem=office.papers.problem,
+        warnings=office.papers.warnings,
         users=len(office.accounts) if office.accounts is not None else None,
         members=office.sessions.members,
         database=office.store.database.kind,

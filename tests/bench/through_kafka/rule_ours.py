@@ -67,6 +67,12 @@ class HostRule:
         """Nothing is held back."""
         return False
 
+    def work(self, at: float) -> None:
+        """Nothing takes long."""
+
+    def worked(self, result: Any) -> None:
+        """Nothing was to be done."""
+
 
 def main() -> None:
     """Apply the rule to every event. Arguments: HOST:PORT, topic, run, table, number of events, records in all."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from collector.problems import DocumentError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
-_READABLE = 0o644
+# A service of another user must be able to read what an operator writes.
+_READABLE: Final = 0o644
+_PERMISSIONS: Final = 0o777
 
 
 def refuse_existing(paths: Iterable[Path]) -> None:
@@ -28,11 +30,12 @@ def refuse_existing(paths: Iterable[Path]) -> None:
 
 
 def write_files(texts: Mapping[Path, str], *, overwrite: bool) -> None:
-    """Write each text; at every moment a file is there whole or not at all, also when the process is killed.
+    """Write each text, folders made as needed; at every moment a file is there whole or not at all.
 
     Args:
         texts: path -> text.
-        overwrite: replace a file that is there; otherwise that is refused before anything is written.
+        overwrite: replace a file that is there, as `replace_file` does; otherwise that is refused before anything is
+            written.
 
     Raises:
         DocumentError: a file is there already.
@@ -41,17 +44,32 @@ def write_files(texts: Mapping[Path, str], *, overwrite: bool) -> None:
     if not overwrite:
         refuse_existing(texts)
     for path, text in texts.items():
-        _write(path, text.encode(), overwrite=overwrite)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if overwrite:
+            replace_file(path, text.encode())
+        else:
+            _write(path, text.encode(), overwrite=False)
+
+
+def replace_file(path: Path, octets: bytes) -> None:
+    """Write a file whole or not at all; whoever reads it meanwhile, or after a kill, sees the old one or the new one.
+
+    A file that is there keeps its permissions, and its owner where this user may give files away. Behind a symbolic
+    link the file that it leads to is replaced, and the link stays.
+
+    Raises:
+        OSError: it cannot be written; it stays as it was.
+    """
+    _write(Path(os.path.realpath(path)), octets, overwrite=True)
 
 
 def _write(path: Path, octets: bytes, *, overwrite: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     # A hidden name: a folder of agreements is read again when it changes, and hidden files are left alone.
     with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", suffix=".new", delete=False) as file:
         try:
             file.write(octets)
             file.flush()
-            os.fchmod(file.fileno(), _READABLE)
+            _allow(file.fileno(), like=path if overwrite else None)
             os.fsync(file.fileno())
             if overwrite:
                 os.replace(file.name, path)  # noqa: PTH105 -- a name as the standard library gave it
@@ -63,6 +81,20 @@ def _write(path: Path, octets: bytes, *, overwrite: bool) -> None:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(file.name)  # noqa: PTH108 -- the same
+
+
+def _allow(descriptor: int, *, like: Path | None) -> None:
+    """Let read and write whoever may do so with the file *like*; where there is none, whoever may with a new one."""
+    try:
+        before = None if like is None else like.stat()
+    except FileNotFoundError:
+        before = None
+    if before is None:
+        os.fchmod(descriptor, _READABLE)
+        return
+    with suppress(PermissionError):
+        os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, before.st_mode & _PERMISSIONS)
 
 
 def _exists(path: Path) -> Problem:
