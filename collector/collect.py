@@ -156,26 +156,33 @@ class Filler:
         through = _nanoseconds(last) if last else None
         return self._append(pending, {"progress": progress, "through_ns": through, "end": True})
 
-    def follow(self, source: Live) -> None:
-        """Spool what *source* gives for as long as it gives anything; whoever stops it stops this."""
+    def follow(self, source: Live) -> bool:
+        """Spool what *source* gives for as long as it gives anything; whoever stops it stops this.
+
+        Return whether all of it was kept.
+        """
         pending: list[Pair] = []
+        kept = True
         committed_at = time.monotonic()
         for batch in _portions(source.batches()):
             pending += _pairs(batch)
             if len(pending) >= COMMIT_EVENTS or time.monotonic() - committed_at >= COMMIT_EVERY_S:
                 through = source.reached_ns - LATEST_EVENT_NS
                 if pending:
-                    self._append_live(pending, through_ns=through)
+                    kept = self._append_live(pending, through_ns=through) and kept
                 else:
                     self._spool.reach(through)
                 pending, committed_at = [], time.monotonic()
             self._look(source)
         if pending:
-            self._append_live(pending, through_ns=None)
+            kept = self._append_live(pending, through_ns=None) and kept
+        return kept
 
-    def _append_live(self, pairs: list[Pair], *, through_ns: int | None) -> None:
-        if not self._append(pairs, {"through_ns": through_ns}):
+    def _append_live(self, pairs: list[Pair], *, through_ns: int | None) -> bool:
+        kept = self._append(pairs, {"through_ns": through_ns})
+        if not kept:
             self._hooks.say(f"the spool is full and its rule is to stop: {len(pairs):,} events were not kept")
+        return kept
 
     def _append(self, pairs: list[Pair], extra: Extra) -> bool:
         """Append, waiting for room where nothing may be dropped; return False when stopped while waiting."""

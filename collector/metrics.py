@@ -36,6 +36,28 @@ DROP_REASONS = (
 `kernel`: a live interface was not read fast enough."""
 
 
+SENSOR_REASONS = (
+    "join_cut",
+    "join_forgotten",
+    "join_in_vain",
+    "log_gap",
+    "log_malformed",
+    "netflow_datagram_malformed",
+    "netflow_exporter_clock",
+    "netflow_exporter_unknown",
+    "netflow_kernel",
+    "netflow_missing",
+    "netflow_pairing_full",
+    "netflow_record_odd",
+    "netflow_sampled",
+    "netflow_template_forgotten",
+    "netflow_told_twice",
+    "netflow_uncounted",
+    "netflow_without_template",
+)
+"""The closed set of what can be wrong with the records of other sensors; docs/other-sensors.md says what each means."""
+
+
 def reason_label(words: str) -> str:
     """Return the label for what a dissector says of a frame that it does not read on."""
     label = re.sub(r"[^a-z0-9]+", "_", words.lower())
@@ -60,10 +82,19 @@ class CollectorMetrics:
             "Start of the oldest period whose pseudonym key is still held; 0: no key is held.",
             registry=registry,
         )
+        self._sensor = Counter(
+            "schoolgate_sensor_records_affected",
+            "Records of other sensors that were set aside, lost, or are less than they seem, by reason.",
+            ("reason",),
+            registry=registry,
+        )
         for reason in DROP_REASONS:
             self._dropped.labels(reason=reason)
+        for reason in SENSOR_REASONS:
+            self._sensor.labels(reason=reason)
         self._seen_packets = 0
         self._seen_dropped: Mapping[str, int] = {}
+        self._seen_sensor: Mapping[str, int] = {}
 
     def follow_keys(self, oldest_ns: Callable[[], int | None]) -> None:
         """Show how old the oldest key is.
@@ -85,6 +116,12 @@ class CollectorMetrics:
             reason = reason_label(words)
             self._dropped.labels(reason=reason).inc(max(0, total - self._seen_dropped.get(words, 0)))
         self._seen_packets, self._seen_dropped = packets, dict(dropped)
+
+    def sensor(self, affected: Mapping[str, int]) -> None:
+        """Bring the counters of other sensors' records up to these totals, by reason."""
+        for reason, total in affected.items():
+            self._sensor.labels(reason=reason).inc(max(0, total - self._seen_sensor.get(reason, 0)))
+        self._seen_sensor = dict(affected)
 
 
 class DeliveryMetrics:

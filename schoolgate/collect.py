@@ -21,6 +21,7 @@ from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics, DeliveryMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
+from collector.sensor_input import SensorInput
 from collector.sources.tap import open_tap
 from collector.spool import Spool, SpoolError
 from collector.watch import KEY_GRACE_NS, new_pseudonyms
@@ -28,6 +29,7 @@ from schoolgate.configuration import configuration_at
 from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.rights import give_up_rights
+from schoolgate.sensor_source import SensorSource, open_sensor
 from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning
 
 if TYPE_CHECKING:
@@ -62,11 +64,13 @@ def collect(config: Path, *, listen: str | None) -> None:
     network = NetworkFile(config.parent / settings.network)
     broker = connection(settings.kafka, config=config)
     with ExitStack() as held:
-        tap: Tap | None = None
+        tap: Tap | SensorSource | None = None
         if source.interface is not None:
             names = [source.interface] if isinstance(source.interface, str) else source.interface
             tap = held.enter_context(open_tap(names, say=say))
             give_up_rights(config.parent)
+        elif source.is_sensor:
+            tap = held.enter_context(open_sensor(source, folder=config.parent))
         try:
             with Collector(settings, folder=config.parent, network=network, listen=listen) as collector:
                 asyncio.run(collector.run(broker, tap=tap))
@@ -91,7 +95,7 @@ class Collector:
         self._held = ExitStack()
         self._stop = threading.Event()
         self._stop_tap: Callable[[], None] = lambda: None
-        self._current: Input | LiveInput | None = None
+        self._current: Input | LiveInput | SensorInput | None = None
         self._keys_at = folder / settings.privacy.key_file
         keys = load_keys(self._keys_at)
         # Not keys of devices: they belong to `run`, which may share the file.
@@ -122,7 +126,7 @@ class Collector:
         """Let everything go."""
         self._held.close()
 
-    async def run(self, broker: Connection, *, tap: Tap | None) -> None:
+    async def run(self, broker: Connection, *, tap: Tap | SensorSource | None) -> None:
         """Fill the spool and empty it; return when nothing comes any more and the broker has everything, or when asked.
 
         Raises:
@@ -171,7 +175,7 @@ class Collector:
     def _open_spool(self) -> Spool:
         spool, source = self._settings.spool, self._settings.source
         # A file does not run away: reading waits for the broker, and nothing of it is ever dropped.
-        waits = source is not None and source.capture is not None
+        waits = source is not None and (source.interface or source.netflow) is None
         return Spool(
             self._folder / spool.path,
             max_bytes=spool.max_bytes,
@@ -179,10 +183,12 @@ class Collector:
             origin=int(datetime.now(UTC).timestamp() * 1_000_000),
         )
 
-    def _fill(self, tap: Tap | None) -> None:
+    def _fill(self, tap: Tap | SensorSource | None) -> None:
         hooks = FillHooks(say=say, before_append=self._before_append)
         filler = Filler(self._spool, stop=self._stop, network=self._network, hooks=hooks)
-        if tap is not None:
+        if isinstance(tap, SensorSource):
+            self._follow_sensor(tap, filler=filler)
+        elif tap is not None:
             self._follow(tap, filler=filler)
         else:
             self._read(filler)
@@ -199,6 +205,16 @@ class Collector:
         say("collecting until Ctrl-C")
         if not self._stop.is_set():
             filler.follow(live)
+
+    def _follow_sensor(self, source: SensorSource, *, filler: Filler) -> None:
+        live = source.input(
+            self._settings, network=self._network.network, pseudonyms=self._pseudonyms, show=self._show_capture
+        )
+        self._current, self._stop_tap = live, live.stop
+        say(f"collecting from {source.words} until Ctrl-C")
+        # What the spool did not take is read again at the next start.
+        if not self._stop.is_set() and filler.follow(live):
+            live.settle()
 
     def _read(self, filler: Filler) -> None:
         source = self._settings.source
@@ -228,7 +244,7 @@ class Collector:
 
     def _before_append(self) -> None:
         current = self._current
-        if isinstance(current, LiveInput):
+        if isinstance(current, LiveInput | SensorInput):
             # A flow belongs to the day on which it began; an hour after that day its last parts have come.
             self._pseudonyms.forget_before(current.reached_ns - KEY_GRACE_NS)
         self._show_capture()
@@ -238,6 +254,8 @@ class Collector:
     def _show_capture(self) -> None:
         if self._current is not None:
             self._capture_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
+        if isinstance(self._current, SensorInput):
+            self._capture_metrics.sensor(self._current.losses)
 
     def _asked_to_stop(self, asked: asyncio.Event) -> None:
         asked.set()

@@ -20,6 +20,7 @@ from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
+from collector.sensor_input import SensorInput
 from collector.sources.tap import open_tap
 from collector.watch import KEY_GRACE_NS, new_pseudonyms
 from rules.case_metrics import CaseMetrics
@@ -41,6 +42,7 @@ from schoolgate.configured import configured_channels, desk_server, rulebook_fil
 from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.rights import give_up_rights
+from schoolgate.sensor_source import open_sensor
 from schoolgate.shell import VERSION, new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from rules.notify.channels import Channels
     from rules.rulebook import Rulebook
     from schoolgate.inputs import Input
+    from schoolgate.sensor_source import SensorSource
 
 
 # A notifier that died a moment ago holds its lease for a while, and a mail server may take its time.
@@ -114,8 +117,8 @@ class Embedded:
         self._notifier = (
             None if channels is None else Notifier(self.store, channels=channels, metrics=notify_metrics, say=say)
         )
-        self._current: Input | LiveInput | None = None
-        self._live: LiveInput | None = None
+        self._current: Input | LiveInput | SensorInput | None = None
+        self._live: LiveInput | SensorInput | None = None
         self._stop_tap: Callable[[], None] = lambda: None
         hooks = Hooks(say=say, before_commit=self._before_commit, rulebook=self._take_rulebook)
         self._replay = Replay(self._service, store=self.store, watch=self._watch, hooks=hooks)
@@ -181,6 +184,15 @@ class Embedded:
         if not self.stopped:
             self._replay.follow(live)
 
+    def follow_sensor(self, source: SensorSource) -> None:
+        """Judge what another sensor tells until somebody asks to stop."""
+        live = source.input(self._settings, network=self.network, pseudonyms=self._pseudonyms, show=self._show_capture)
+        self._current = self._live = live
+        self._stop_tap = live.stop
+        if not self.stopped:
+            self._replay.follow(live)
+            live.settle()
+
     def tell(self) -> None:
         """Wait until all that is due has been told, and say what could not be."""
         if self._notifier is None or self.stopped:
@@ -220,6 +232,8 @@ class Embedded:
     def _show_capture(self) -> None:
         if self._current is not None:
             self._collector_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
+        if isinstance(self._current, SensorInput):
+            self._collector_metrics.sensor(self._current.losses)
 
     def _destroy_keys_before(self, at_ns: int) -> bool:
         """Destroy keys of days that are over; return whether contacts became counts by it."""
@@ -270,6 +284,9 @@ def run_configured(config: Path, *, listen: str | None, stay: bool) -> None:
     if settings.source.interface is not None:
         follow_interfaces(settings, folder=config.parent, listen=listen)
         return
+    if settings.source.is_sensor:
+        follow_sensor(settings, folder=config.parent, listen=listen)
+        return
     channels = configured_channels(settings, folder=config.parent)
     desk = settings.desk if stay else None
     with Embedded(settings, folder=config.parent, listen=listen, channels=channels, desk=desk) as service:
@@ -302,6 +319,29 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
             say(service.desk_words)
             say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
             service.follow(tap)
+    say("stopped as asked; what was judged is kept")
+
+
+def follow_sensor(settings: Configuration, *, folder: Path, listen: str) -> None:
+    """Judge what the other sensor of the configuration tells, until somebody asks to stop.
+
+    Raises:
+        TapError: a port or an interface cannot be had.
+        EnvironmentFailedError: rights could not be given up.
+    """
+    if settings.source is None:
+        return
+    load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
+    load_driver(store_address(settings.store, folder=folder))
+    channels = configured_channels(settings, folder=folder)
+    load_desk()
+    with (
+        open_sensor(settings.source, folder=folder) as source,
+        Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service,
+    ):
+        say(service.desk_words)
+        say(f"following {source.words}; serving http://{listen}/metrics until Ctrl-C")
+        service.follow_sensor(source)
     say("stopped as asked; what was judged is kept")
 
 
