@@ -268,6 +268,10 @@ def _shortfalls(made: Dashboard) -> Dashboard:
             Series(expr=f"sum({_rate('schoolgate_unremembered_events_total')})", legend="events not remembered"),
             Series(expr=f"sum({_rate('schoolgate_unweighed_contacts_total')})", legend="contacts without room"),
             Series(expr=f"sum({_rate('schoolgate_refused_agreement_records_total')})", legend="agreements not used"),
+            Series(
+                expr=f"sum by (reason) ({_rate('schoolgate_sensor_records_affected_total')})",
+                legend="records of other sensors: {{reason}}",
+            ),
         )
     )
 

@@ -20,7 +20,7 @@ from math import erfc, fsum, sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.hosts import registrable_domain
-from rules.confounders import answers_everywhere, is_behind_hub, is_habit, pages_in, role_of
+from rules.confounders import answers_everywhere, is_behind_hub, is_habit, pages_in, role_of, works_inside
 from rules.contacts import PRODUCT_MARK
 from rules.edges import Candidate, Edge
 from rules.exposures import exposures_of, windows_of
@@ -214,7 +214,11 @@ def _edge(
     role = role_of(test.party, pages=pages, counts=counts)
     # Who hands its users on leads elsewhere; that is what a referral is.
     confounded = is_habit(credited, product=test.product, counts=counts) or (
-        role == "party" and is_behind_hub(credited, product=test.product, counts=counts)
+        role == "party"
+        and (
+            is_behind_hub(credited, product=test.product, counts=counts)
+            or works_inside(test.product, rates=test.fitted.rates, counts=counts)
+        )
     )
     explained = significant and rate >= LEAST_RATE and not confounded
     bagged = bag >= LEAST_BAG and with_party >= LEAST_BAG_WINDOWS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rules.contacts import PRODUCT_MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rules.edges import Role
     from rules.windows import Counts, Row
@@ -22,12 +22,18 @@ AGENT_LEAST_VISITS: Final = 20
 AGENT_MEDIAN: Final = 0.05
 AGENT_SHARE: Final = 0.8
 """A party that comes at once after nearly every site, about as often after each, belongs to no product."""
+AGENT_LEAST_EXPECTED: Final = 3.0
+"""A site at which such a party would be expected less often says nothing when it does not come: one in twenty has none
+by chance."""
 
 HABIT_LEAST_SITES: Final = 10
 HABIT_SHARE: Final = 0.1
 HABIT_TIMES: Final = 10.0
 """A party that also follows so many of the other sites on the devices that speak for an edge, and ten times as many as
 it follows everywhere, is a habit of those devices: an extension of one class, an agent of one school."""
+HABIT_BARELY: Final = 2.0
+"""It is one as well where it follows the product hardly more often than those other sites: where a class is half of the
+district, nothing comes ten times as often there as everywhere."""
 HABIT_LEAST_VISITS: Final = 10
 HABIT_LEAST_EXPECTED: Final = 5.0
 HABIT_ELSEWHERE: Final = 0.25
@@ -40,6 +46,13 @@ HUB_LEADS: Final = 0.5
 HUB_FRESH: Final = 0.5
 """What comes seconds after a site of a tenth of all visits, half of which lead elsewhere, may be of a tool that it
 opened unseen."""
+
+INSIDE_SHARE: Final = 0.2
+INSIDE_LEAST_QUIET: Final = 10
+INSIDE_RATE: Final = 0.4
+"""What comes in so many of the windows of another site works inside its pages (a widget). Where that site brings the
+party by itself, nearly half as often as the product seems to, the product may only stand for a page that was not seen:
+a third to a half of all visits show no flow to the site itself."""
 
 PAGE_SHARE: Final = 0.18
 """A domain that is met unprompted so often is a page that people open; parties are reached through pages."""
@@ -65,15 +78,16 @@ def answers_everywhere(counts: Counts, *, party: str) -> bool:
     """Return whether *party* comes after nearly every site alike: a filter, an agent, an extension of everybody's."""
     answered = counts.answered[party] if party in counts.answered else Counter[str]()
     shares = sorted(
-        answered[site] / visits
+        (answered[site] / visits, visits)
         for site, visits in counts.visits.items()
         if visits >= AGENT_LEAST_VISITS and site != party
     )
     if len(shares) < AGENT_LEAST_SITES:
         return False
-    median = shares[len(shares) // 2]
-    alike = sum(share >= median / 4 for share in shares)
-    return median >= AGENT_MEDIAN and alike >= AGENT_SHARE * len(shares)
+    median = shares[len(shares) // 2][0]
+    telling = [share for share, visits in shares if visits * median >= AGENT_LEAST_EXPECTED]
+    alike = sum(share >= median / 4 for share in telling)
+    return median >= AGENT_MEDIAN and len(telling) >= AGENT_LEAST_SITES and alike >= AGENT_SHARE * len(telling)
 
 
 def is_habit(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
@@ -87,6 +101,9 @@ def is_habit(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
     devices = {(row.day, row.device): (row.others, row.answered) for row in rows}
     others = sum(each[0] for each in devices.values())
     share = sum(each[1] for each in devices.values()) / others if others >= HABIT_LEAST_SITES else 0.0
+    elsewhere = counts.answered.get(rows[0].party, Counter[str]())
+    if share >= HABIT_SHARE and elsewhere[product] < HABIT_BARELY * share * counts.visits[product]:
+        return True
     busy = counts.busy[rows[0].party][product] if rows[0].party in counts.busy else 0
     clear = counts.visits[product] - busy
     if clear < HABIT_LEAST_VISITS:
@@ -95,7 +112,6 @@ def is_habit(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
     expected = clear * beside / busy if busy else 0.0
     if expected >= HABIT_LEAST_EXPECTED and len(rows) - beside < HABIT_ELSEWHERE * expected:
         return True
-    elsewhere = counts.answered.get(rows[0].party, Counter[str]())
     everywhere = sum(counts.visits.values()) - counts.visits[product]
     usual = (sum(elsewhere.values()) - elsewhere[product]) / max(everywhere, 1)
     return share >= HABIT_SHARE and share >= HABIT_TIMES * usual
@@ -115,6 +131,23 @@ def is_behind_hub(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
         return False
     fresh = sum((product, True) in row.active for row in rows)
     return fresh < HUB_FRESH * len(rows)
+
+
+def works_inside(product: str, *, rates: Mapping[str, float], counts: Counts) -> bool:
+    """Return whether the product often comes inside the pages of another site that brings the party by itself.
+
+    Args:
+        product: the product.
+        rates: site -> share of its visits that bring the party, as the model estimates it.
+        counts: everything.
+    """
+    return any(
+        rate >= INSIDE_RATE * rates[product]
+        and counts.quiet[site] >= INSIDE_LEAST_QUIET
+        and counts.bag.get(product, Counter[str]())[site] >= INSIDE_SHARE * counts.quiet[site]
+        for site, rate in rates.items()
+        if site != product
+    )
 
 
 def role_of(party: str, *, pages: set[str], counts: Counts) -> Role:

@@ -14,7 +14,7 @@ from tests.system.product import command, free_port, schoolgate, scrape, until
 def test_demo_once_prints_the_cases_and_exits() -> None:
     run = schoolgate("demo", "--once")
     assert run.returncode == 0, run.stderr
-    assert "10 cases: 1 critical, 9 warning, 0 info" in run.stdout
+    assert "15 cases: 1 critical, 14 warning, 0 info" in run.stdout
     for words in ("The agreement says", "What was seen", "What cannot be seen", "Blind share"):
         assert words in run.stdout
 
