@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Final
 
 from grafana_foundation_sdk.builders import bargauge, dashboard, prometheus, stat, statetimeline, table, timeseries
@@ -60,7 +61,7 @@ def course(told: Told, *series: Series, width: int = HALF_WIDTH) -> timeseries.P
     """Return a panel that shows lines over time."""
     panel = timeseries.Panel().title(told.title).description(told.why).unit(told.unit).datasource(SOURCE)
     panel = panel.span(width).height(HEIGHT).min(0)
-    for ref, each in zip("ABCD", series, strict=False):
+    for ref, each in zip(ascii_uppercase, series, strict=False):
         panel = panel.with_target(_query(each, ref=ref).range())
     return panel
 
