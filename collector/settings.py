@@ -100,7 +100,7 @@ class Source(Record):
                 at=(),
                 what="a source is either an interface or a list of captures, or one other sensor",
                 remedy="write one of `interface: eth1`, `capture: [day.pcap]`, `zeek: FOLDER`, `suricata: eve.json` "
-                "and `netflow: {listen: 127.0.0.1:2055}`",
+                "and `netflow: {listen: 127.0.0.1:2055}`, not both",
             )
 
     @property
