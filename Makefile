@@ -6,6 +6,8 @@ SHELL := /bin/bash
 STAMP := $(VENV)/.ready
 # Tests with brokers wait more than they work, so that four processes keep two cores busy.
 TEST_WORKERS ?= 4
+# Tests start hundreds of processes; each would compile the whole project again where somebody forbade Python its cache.
+unexport PYTHONDONTWRITEBYTECODE
 # What the compiled modules are made of; a change compiles them again.
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)

@@ -1,4 +1,4 @@
-"""Keeps count of the records of other sensors that could not be read, and the first of them for people to look at."""
+"""Counts the records of event files and of other sensors that could not be read, and keeps the first of them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ class Refused:
         self.problems: list[Problem] = []
         """The first of them, with file and line."""
 
-    def add(self, name: str, *, line: int, what: str) -> None:
+    def add(self, name: str, *, line: int, what: str, remedy: str = REMEDY) -> None:
         """Set one aside.
 
         Args:
             name: the file.
             line: counted from 1.
             what: what is wrong with it, without any value of it.
+            remedy: what to do about it.
         """
         self.count += 1
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(Problem(path=name, line=line, what=f"{what}; set aside", remedy=REMEDY))
+            self.problems.append(Problem(path=name, line=line, what=f"{what}; set aside", remedy=remedy))
 
     @property
     def words(self) -> list[str]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, get_type_hints
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-from collector.documents import DocumentError, Problem
+from collector.documents import DocumentError
 from collector.events import FlowEvent
+from collector.refused import MAX_PROBLEMS, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 # One event has some 600 octets; a line of this size is something else, and reading on would only fill memory.
 MAX_LINE_BYTES = 65_536
-
-# A wrong file is wrong in every line; twenty examples are enough to see why.
-MAX_PROBLEMS = 20
 
 # What a capture file can say, and what every time zone can tell as a local date.
 FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,19 +106,21 @@ def is_countable(event: FlowEvent) -> bool:
     )
 
 
-def read_events(lines: Iterable[bytes], *, path: str) -> Iterator[FlowEvent]:
-    """Yield the events of a file, in its order; empty lines are skipped.
+def read_events(lines: Iterable[bytes], *, path: str, refused: Refused) -> Iterator[FlowEvent]:
+    """Yield the events of a file, in its order; empty lines are skipped, and a line that is no event is set aside.
 
     They are as `read_record` gives them: every field of a FlowEvent, and not its class.
 
     Args:
         lines: the file, line by line.
         path: its name, for messages.
+        refused: told of every line that is set aside.
 
     Raises:
-        DocumentError: after the last line (or after 20 wrong ones), with every line that is no event.
+        DocumentError: the file holds lines and no event: after its last line, or after its first 20.
     """
-    problems: list[Problem] = []
+    mine = Refused()
+    any_event = False
     for number, line in enumerate(lines, start=1):
         if not line or line.isspace():
             continue
@@ -129,13 +129,15 @@ def read_events(lines: Iterable[bytes], *, path: str) -> Iterator[FlowEvent]:
             event = read_record(line)
             _check_values(event)
         except EventError as error:
-            problems.append(Problem(path=path, line=number, what=error.what, remedy=error.remedy))
-            if len(problems) >= MAX_PROBLEMS:
+            for each in (mine, refused):
+                each.add(path, line=number, what=error.what, remedy=error.remedy)
+            if not any_event and mine.count == MAX_PROBLEMS:
                 break
         else:
+            any_event = True
             yield event
-    if problems:
-        raise DocumentError(problems)
+    if mine.count and not any_event:
+        raise DocumentError(mine.problems)
 
 
 def _check_size(line: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from collector.documents import parse
@@ -100,17 +101,29 @@ def world(*agreements: Mapping[str, object]) -> World:
     Raises:
         DocumentError: a change makes the agreement wrong.
     """
-    known = tuple(_agreement(changes) for changes in agreements or ({},))
-    parties = PartyTable(parties_in(json.dumps(PARTIES), path="example parties"))
+    known = tuple(_agreement(json.dumps(agreement_document(changes))) for changes in agreements or ({},))
+    parties = _parties()
     return World(
         agreements=known,
         register=Register(known),
         parties=parties,
-        network=Network(parse(json.dumps(NETWORK), path="example network", model=NetworkFile)),
+        network=_network(),
         checks=all_checks(known, party_of=parties.find, country_of=COUNTRIES.get),
     )
 
 
-def _agreement(changes: Mapping[str, object]) -> Agreement:
-    # JSON is YAML, so an example passes the same gate as a district's own file.
-    return parse(json.dumps(agreement_document(changes)), path="example agreement", model=Agreement)
+# Reading costs a tenth of a second, and nobody can change what was read.
+# JSON is YAML, so an example passes the same gate as a district's own file.
+@cache
+def _parties() -> PartyTable:
+    return PartyTable(parties_in(json.dumps(PARTIES), path="example parties"))
+
+
+@cache
+def _network() -> Network:
+    return Network(parse(json.dumps(NETWORK), path="example network", model=NetworkFile))
+
+
+@cache
+def _agreement(text: str) -> Agreement:
+    return parse(text, path="example agreement", model=Agreement)

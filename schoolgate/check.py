@@ -15,6 +15,7 @@ from collector.capture import CaptureEvents
 from collector.lab import without_addresses
 from collector.problems import DocumentError
 from collector.progress import ReadingBar
+from collector.refused import Refused
 from collector.sensor_events import SensorEvents
 from collector.sources.event_file import EventFile
 from collector.sources.input_file import InputFile, input_files
@@ -29,7 +30,7 @@ from rules.intake import read_events
 from rules.judgement import Judgement
 from rules.rulebook import load_rulebook
 from rules.span import Within, span_of
-from schoolgate.shell import Exit, new_key, tell_warning, today
+from schoolgate.shell import Exit, new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,6 +46,29 @@ if TYPE_CHECKING:
 
 # Events that one rulebook judges before the other sees them: enough to lose no time in between, too few to count.
 PORTION = 1_000
+
+
+class Troubles:
+    """What went wrong in the inputs without ending the run; told as it comes."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        """One line each."""
+        self.refused = 0
+        """Lines of files of events that are no events."""
+
+    def warn(self, warning: str) -> None:
+        """Keep a warning, if there is one."""
+        if warning:
+            tell_warning(warning)
+            self.words.append(warning)
+
+    def set_aside(self, refused: Refused) -> None:
+        """Keep which lines of a file are no events."""
+        for line in refused.words:
+            say(line)
+        self.words += refused.words
+        self.refused += refused.count
 
 
 def check(
@@ -69,6 +93,8 @@ def check(
     Raises:
         DocumentError: a file of the district, an event, or the span is wrong.
         CaptureError: an input is neither a capture nor events.
+
+    A line of a file of events that is no event costs the report nothing but that event; it ends as wrong input does.
     """
     rulebooks = _rulebooks(files, against=against)
     network = rulebooks[0].network
@@ -77,17 +103,17 @@ def check(
     # One key for both: the same device-day is the same one under either set.
     token_key = DayKeys(new_key).of
     judgements = [Judgement(each, token_key=token_key, today=today(network)) for each in rulebooks]
-    warnings: list[str] = []
+    troubles = Troubles()
     for warning in rulebooks[0].warnings:
         tell_warning(str(warning))
     with ReadingBar() as bar:
-        events = _merged(inputs, network=network, bar=bar, warnings=warnings)
+        events = _merged(inputs, network=network, bar=bar, troubles=troubles)
         _judge(events if within is None else within.of(events), judgements=judgements)
     for trouble in untold(rulebooks[0].rules):
         tell_warning(trouble)
     for judgement in judgements:
         judgement.attribute()
-    reports = [judgement.report(errors=warnings) for judgement in judgements]
+    reports = [judgement.report(errors=troubles.words) for judgement in judgements]
     told = reports[0] if against is None else compare(*reports, against=str(against))
     if span is not None and within is not None:
         told["span"] = span.as_report(outside=within.outside)
@@ -97,6 +123,8 @@ def check(
         show_report(told, Console(), zone=network.time_zone)
     else:
         show_comparison(told, Console(), zone=network.time_zone)
+    if troubles.refused:
+        return Exit.WRONG_INPUT
     return Exit.CASES if any(case["severity"] != "info" for case in reports[-1]["cases"]) else Exit.DONE
 
 
@@ -134,64 +162,61 @@ def _judge(events: Iterable[FlowEvent], *, judgements: Sequence[Judgement]) -> N
             judgement.judge(portion)
 
 
-def _merged(inputs: Sequence[str], *, network: Network, bar: ReadingBar, warnings: list[str]) -> Iterable[FlowEvent]:
+def _merged(inputs: Sequence[str], *, network: Network, bar: ReadingBar, troubles: Troubles) -> Iterable[FlowEvent]:
     """Return the events of all *inputs* by time. Raises at once when one is no input."""
     pseudonyms, _ring = new_pseudonyms(network, make_key=new_key)
     files = input_files(inputs)
     logs = [file for file in files if file.is_sensor_log]
     # Logs of other sensors complete each other, so they are one input.
     sets = [[file] for file in files if not file.is_sensor_log] + ([logs] if logs else [])
-    streams = [_events_in(each, network=network, pseudonyms=pseudonyms, bar=bar, warnings=warnings) for each in sets]
+    streams = [_events_in(each, network=network, pseudonyms=pseudonyms, bar=bar, troubles=troubles) for each in sets]
     return merge(*streams, key=attrgetter("ended_at")) if len(streams) > 1 else streams[0]
 
 
 def events_of(
-    path: str, *, network: Network, pseudonyms: Pseudonyms, bar: ReadingBar, warnings: list[str]
+    path: str, *, network: Network, pseudonyms: Pseudonyms, bar: ReadingBar, troubles: Troubles
 ) -> Iterator[FlowEvent]:
     """Return the events of one input: a capture, a file or a folder. Raises at once when it is none."""
-    return _events_in(input_files([path]), network=network, pseudonyms=pseudonyms, bar=bar, warnings=warnings)
+    return _events_in(input_files([path]), network=network, pseudonyms=pseudonyms, bar=bar, troubles=troubles)
 
 
 def _events_in(
-    files: Sequence[InputFile], *, network: Network, pseudonyms: Pseudonyms, bar: ReadingBar, warnings: list[str]
+    files: Sequence[InputFile], *, network: Network, pseudonyms: Pseudonyms, bar: ReadingBar, troubles: Troubles
 ) -> Iterator[FlowEvent]:
     """Return the events of one input: a capture, a file of events, or the logs of other sensors."""
     if files[0].is_sensor_log:
         told = SensorEvents(files, sensor="capture", network=network, pseudonyms=pseudonyms)
-        return _events_in_logs(told, bar=bar, warnings=warnings)
+        return _events_in_logs(told, bar=bar, troubles=troubles)
     octets = files[0].open()
     if files[0].form == "events":
-        return _events_in_file(EventFile(octets), network=network, pseudonyms=pseudonyms, bar=bar, warnings=warnings)
+        return _events_in_file(EventFile(octets), network=network, pseudonyms=pseudonyms, bar=bar, troubles=troubles)
     capture = CaptureEvents(octets, sensor="capture", network=network, pseudonyms=pseudonyms)
-    return _events_in_capture(capture, bar=bar, warnings=warnings)
+    return _events_in_capture(capture, bar=bar, troubles=troubles)
 
 
-def _events_in_capture(capture: CaptureEvents, *, bar: ReadingBar, warnings: list[str]) -> Iterator[FlowEvent]:
+def _events_in_capture(capture: CaptureEvents, *, bar: ReadingBar, troubles: Troubles) -> Iterator[FlowEvent]:
     for batch in capture.batches():
         bar.show(capture.file)
         yield from batch
-    if capture.warning:
-        tell_warning(capture.warning)
-        warnings.append(capture.warning)
+    troubles.warn(capture.warning)
 
 
-def _events_in_logs(told: SensorEvents, *, bar: ReadingBar, warnings: list[str]) -> Iterator[FlowEvent]:
+def _events_in_logs(told: SensorEvents, *, bar: ReadingBar, troubles: Troubles) -> Iterator[FlowEvent]:
     for batch in told.batches():
         if told.reading is not None:
             bar.show(told.reading)
         yield from batch
     for warning in told.warnings:
-        tell_warning(warning)
-    warnings += told.warnings
+        troubles.warn(warning)
 
 
 def _events_in_file(
-    file: EventFile, *, network: Network, pseudonyms: Pseudonyms, bar: ReadingBar, warnings: list[str]
+    file: EventFile, *, network: Network, pseudonyms: Pseudonyms, bar: ReadingBar, troubles: Troubles
 ) -> Iterator[FlowEvent]:
-    for number, event in enumerate(read_events(file, path=file.name)):
+    refused = Refused()
+    for number, event in enumerate(read_events(file, path=file.name, refused=refused)):
         if number % 4096 == 0:
             bar.show(file)
         yield without_addresses(event, network=network, pseudonyms=pseudonyms) if event.src_ip else event
-    if file.warning:
-        tell_warning(file.warning)
-        warnings.append(file.warning)
+    troubles.warn(file.warning)
+    troubles.set_aside(refused)

@@ -1,23 +1,18 @@
-"""The rules' side as a configuration names it: files to judge by, the case desk, and who is told of cases."""
+"""The rules' side as a configuration names it: files to judge by, and who is told of cases."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.segments import load_network
-from rules.desk.server import DeskServer
 from rules.notify.channels import open_channels
 from rules.notify.wording import Place
 from rules.rulebook import RulebookFiles
-from schoolgate.shell import VERSION, say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rules.notify.channels import Channels
-    from rules.settings import Desk
-    from rules.store import Store
     from schoolgate.configuration import Configuration
 
 
@@ -46,14 +41,3 @@ def configured_channels(settings: Configuration, *, folder: Path) -> Channels | 
         district=network.district, zone=network.time_zone, desk=settings.desk.address, runbooks=named.runbooks_url
     )
     return open_channels(named, folder=folder, place=place)
-
-
-def desk_server(store: Store, *, settings: Configuration, folder: Path, desk: Desk) -> DeskServer:
-    """Return the case desk of a configuration, not started.
-
-    Raises:
-        DocumentError: a file is wrong, or the desk must not listen where it should.
-    """
-    # Where servers stand is the judge's business.
-    files = replace(rulebook_files(settings, folder=folder), location=None)
-    return DeskServer(store, settings=desk, files=files, folder=folder, version=VERSION, say=say)

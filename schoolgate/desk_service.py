@@ -18,7 +18,8 @@ from rules.notify.metrics import NotifyMetrics
 from rules.notify.service import Notifier
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
-from schoolgate.configured import configured_channels, desk_server, rulebook_files
+from schoolgate.configured import configured_channels, rulebook_files
+from schoolgate.configured_desk import desk_server
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.shell import VERSION, say, tell_warning
 

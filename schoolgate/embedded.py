@@ -38,7 +38,8 @@ from rules.service import EmbeddedService, stored_report
 from rules.settings import Desk
 from rules.store import Store, load_driver
 from schoolgate.configuration import Configuration, configuration_at, store_address
-from schoolgate.configured import configured_channels, desk_server, rulebook_files
+from schoolgate.configured import configured_channels, rulebook_files
+from schoolgate.configured_desk import desk_server
 from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.rights import give_up_rights

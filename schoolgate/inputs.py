@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from collector.capture import CaptureInput
 from collector.lab import without_addresses
+from collector.refused import Refused
 from collector.sensor_events import SensorEvents
 from collector.sources.event_file import EventFile
 from collector.sources.input_file import InputFile, input_files
@@ -92,6 +93,7 @@ class EventInput:
         with Path(path).open("rb") as file:
             self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         self._file = EventFile(self._octets)
+        self._refused = Refused()
         self._network = network
         self._pseudonyms = pseudonyms
         self._pace = pace
@@ -101,10 +103,10 @@ class EventInput:
         """Yield the events in the order of the file.
 
         Raises:
-            DocumentError: after the last one (or 20 wrong lines), with every line that is no event.
+            DocumentError: no line of the file is an event.
         """
         batch: list[FlowEvent] = []
-        for event in read_events(self._file, path=self._file.name):
+        for event in read_events(self._file, path=self._file.name, refused=self._refused):
             batch.append(without_addresses(event, network=self._network, pseudonyms=self._pseudonyms))
             if self._pace is not None:
                 self._pace.wait_until(int(datetime.fromisoformat(event.ended_at).timestamp() * 1_000_000) * 1_000)
@@ -124,8 +126,8 @@ class EventInput:
 
     @property
     def warning(self) -> str:
-        """Why not all of the file was read; empty: it was."""
-        return self._file.warning
+        """What was not read and why; empty: nothing."""
+        return "\n".join(filter(None, [self._file.warning, *self._refused.words]))
 
     @property
     def packets(self) -> int:

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from collector.refused import Refused
 from collector.sources.event_file import EventFile
 from collector.sources.octets import OctetSource
 from rules.checks.registry import all_checks
@@ -53,6 +54,7 @@ def stateless(folder: Path) -> Cost:
     """Read every line strictly and judge it by all rules that look at one flow; without attribution."""
     rulebook = rulebook_of(folder)
     file = EventFile(OctetSource(folder / EVENTS))
+    refused = Refused()
     engine = Engine(
         register=rulebook.register,
         parties=rulebook.parties,
@@ -66,7 +68,7 @@ def stateless(folder: Path) -> Cost:
     )
     meter = Meter()
     events = 0
-    for events, event in enumerate(read_events(file, path=file.name), start=1):  # noqa: B007 -- how many there were
+    for events, event in enumerate(read_events(file, path=file.name, refused=refused), start=1):  # noqa: B007 -- how many there were
         engine.judge(event)
     cost = meter.read(events=events, flows=engine.coverage.total.flows)
     return replace(cost, told={**cost.told, **_sums(engine.drain())})
@@ -77,9 +79,10 @@ def whole(folder: Path) -> Cost:
     rulebook = rulebook_of(folder)
     judgement = Judgement(rulebook, token_key=_key, today=datetime.now(UTC).date())
     file = EventFile(OctetSource(folder / EVENTS))
+    refused = Refused()
     meter = Meter()
     began = cpu_s()
-    judgement.judge(read_events(file, path=file.name))
+    judgement.judge(read_events(file, path=file.name, refused=refused))
     judged = cpu_s()
     judgement.attribute()
     attributed = cpu_s()

@@ -14,9 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from collector.documents import DocumentError, Problem
 from collector.events import FlowEvent
 from collector.lab import without_addresses
+from collector.refused import MAX_PROBLEMS, Refused
 from collector.watch import new_pseudonyms
 from rules.checks.example import event
-from rules.intake import MAX_LINE_BYTES, MAX_PROBLEMS, EventError, read_event, read_events, read_record
+from rules.intake import MAX_LINE_BYTES, EventError, read_event, read_events, read_record
 from rules.rehearsal import world
 
 
@@ -63,26 +64,40 @@ def test_a_wrong_line_is_refused_in_plain_words(octets: bytes, what: str) -> Non
     assert refusal.value.what.startswith(what)
     assert refusal.value.remedy
     # A file is read quickly, and refused in the same words.
-    with pytest.raises(DocumentError) as error:
-        list(read_events([octets], path="day.jsonl"))
-    told = Problem(path="day.jsonl", line=1, what=refusal.value.what, remedy=refusal.value.remedy)
-    assert list(error.value.problems) == [told]
+    refused = Refused()
+    came = list(read_events([line(id="a"), octets], path="day.jsonl", refused=refused))
+    assert [one.id for one in came] == ["a"]
+    told = Problem(path="day.jsonl", line=2, what=f"{refusal.value.what}; set aside", remedy=refusal.value.remedy)
+    assert (refused.problems, refused.count) == ([told], 1)
 
 
-def test_every_wrong_line_of_a_file_is_named_after_the_good_ones_came_through() -> None:
-    lines = [line(id="a"), b"\n", b"{", line(id="b"), line("id")]
-    came: list[str] = []
-    with pytest.raises(DocumentError) as error:
-        came.extend(one.id for one in read_events(lines, path="day.jsonl"))
-    assert [problem.line for problem in error.value.problems] == [3, 5]
-    assert str(error.value).startswith("day.jsonl:3: the line is not JSON; ")
+def test_a_wrong_line_is_set_aside_and_the_others_come_through() -> None:
+    refused = Refused()
+    lines = [line(id="a"), b"\n", b"{", line(id="b"), line("id"), line(id="c")]
+    came = read_events(lines, path="day.jsonl", refused=refused)
+    assert [one.id for one in came] == ["a", "b", "c"]
+    assert [problem.line for problem in refused.problems] == [3, 5]
+    assert refused.words[0].startswith("day.jsonl:3: the line is not JSON; set aside; ")
+
+
+def test_of_many_wrong_lines_all_are_counted_and_the_first_named() -> None:
+    refused = Refused()
+    came = list(read_events([line(), *[b"{"] * 1_000, line()], path="day.jsonl", refused=refused))
+    assert (len(came), refused.count, len(refused.problems)) == (2, 1_000, MAX_PROBLEMS)
+    assert refused.words[-1] == "1,000 records were set aside in all; the first 20 are named"
 
 
 def test_a_file_of_another_kind_is_given_up_soon() -> None:
     endless = iter(lambda: b"{", None)
     with pytest.raises(DocumentError) as error:
-        list(read_events(endless, path="core"))
+        list(read_events(endless, path="core", refused=Refused()))
     assert len(error.value.problems) == MAX_PROBLEMS
+
+
+def test_a_file_without_a_single_event_is_no_file_of_events() -> None:
+    with pytest.raises(DocumentError) as error:
+        list(read_events([b"{", b"", b"[]"], path="core", refused=Refused()))
+    assert [problem.line for problem in error.value.problems] == [1, 3]
 
 
 @given(octets=st.binary(max_size=200))
@@ -155,9 +170,9 @@ def test_a_file_gives_the_events_that_the_strict_reader_gives_and_no_others(name
         expected = asdict(read_event(octets))
     except EventError:
         with pytest.raises(DocumentError):
-            list(read_events([octets], path="day.jsonl"))
+            list(read_events([octets], path="day.jsonl", refused=Refused()))
     else:
-        (came,) = read_events([octets], path="day.jsonl")
+        (came,) = read_events([octets], path="day.jsonl", refused=Refused())
         assert {field: getattr(came, field) for field in FIELDS} == expected
 
 
@@ -165,7 +180,7 @@ def test_a_lab_event_of_a_file_loses_its_addresses_like_any_other() -> None:
     network = world().network
     pseudonyms, _ring = new_pseudonyms(network, make_key=lambda: b"k" * 32)
     octets = line(src_ip="192.0.2.7", src_port=50_000, school=None, group=None, device=None)
-    (came,) = read_events([octets], path="lab.jsonl")
+    (came,) = read_events([octets], path="lab.jsonl", refused=Refused())
     quick = without_addresses(came, network=network, pseudonyms=pseudonyms)
     assert quick == without_addresses(read_event(octets), network=network, pseudonyms=pseudonyms)
     assert (quick.src_ip, quick.src_port) == (None, None)

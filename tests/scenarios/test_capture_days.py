@@ -17,7 +17,7 @@ from rules.checks.registry import all_checks
 from rules.day_keys import DayKeys
 from rules.judgement import Judgement
 from rules.rulebook import RulebookFiles, load_rulebook
-from schoolgate.check import events_of
+from schoolgate.check import Troubles, events_of
 from schoolgate.shell import new_key, today
 
 SCENARIOS = Path(__file__).resolve().parents[3] / "shared" / "scenarios"
@@ -51,7 +51,7 @@ def graded(request: pytest.FixtureRequest) -> tuple[Any, ...]:
     )
     pseudonyms, _ = new_pseudonyms(rulebook.network, make_key=new_key)
     judgement = Judgement(rulebook, token_key=DayKeys(new_key).of, today=today(rulebook.network))
-    warnings: list[str] = []
+    troubles = Troubles()
     with ReadingBar() as bar:
         judgement.judge(
             events_of(
@@ -59,10 +59,10 @@ def graded(request: pytest.FixtureRequest) -> tuple[Any, ...]:
                 network=rulebook.network,
                 pseudonyms=pseudonyms,
                 bar=bar,
-                warnings=warnings,
+                troubles=troubles,
             )
         )
-    assert warnings == []
+    assert troubles.words == []
     judgement.attribute()
     truth = json.loads((day / "truth.json").read_text(encoding="utf-8"))
     known = {check.id for check in all_checks((), party_of=lambda _: None)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from collector.refused import Refused
 from rules.checks.registry import all_checks
 from rules.intake import read_events
 from rules.judgement import Judgement
@@ -57,8 +58,10 @@ def report() -> dict[str, Any]:
         )
     )
     judgement = Judgement(rulebook, token_key=lambda _day: b"a test", today=date(2026, 10, 16))
+    refused = Refused()
     with gzip.open(EVENT_SET / "events.jsonl.gz", "rb") as lines:
-        judgement.judge(read_events(lines, path="events.jsonl.gz"))
+        judgement.judge(read_events(lines, path="events.jsonl.gz", refused=refused))
+    assert not refused.words
     judgement.attribute()
     made = judgement.report()
     read: dict[str, Any] = json.loads(json.dumps(made))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import shutil
@@ -34,10 +35,12 @@ def schoolgate(
     return subprocess.run(command, input=octets, capture_output=True, check=False)
 
 
-def check(folder: Path, capture: Path = CAPTURE, *, before: Sequence[str] = ()) -> subprocess.CompletedProcess[bytes]:
+def check(
+    folder: Path, capture: Path = CAPTURE, *, options: Sequence[str] = (), before: Sequence[str] = ()
+) -> subprocess.CompletedProcess[bytes]:
     return schoolgate(
         "check", capture, "--agreements", folder / "agreements", "--network", folder / "network.yaml",
-        "--parties", folder / "parties.yaml", before=before,
+        "--parties", folder / "parties.yaml", *options, before=before,
     )  # fmt: skip
 
 
@@ -174,12 +177,33 @@ def test_a_capture_without_a_packet_gives_an_empty_report(district: Path) -> Non
     assert b"No case" in run.stdout
 
 
-def test_a_poisoned_event_file_shows_the_line_and_no_report(district: Path) -> None:
-    events = district / "events.jsonl"
+def test_a_poisoned_event_is_set_aside_named_and_the_rest_is_judged(district: Path) -> None:
     good = schoolgate("flows", "--network", district / "network.yaml", CAPTURE).stdout.splitlines()
-    events.write_bytes(b"\n".join([*good[:3], b'{"v": 1, "id": 7}', b"not json", *good[3:6]]))
+    reports = []
+    for name, lines in {
+        "good": good,
+        "poisoned": [*good[:3], b'{"v": 1, "id": 7}', b"not json", *good[3:]],
+    }.items():
+        events = district / f"{name}.jsonl"
+        events.write_bytes(b"\n".join(lines))
+        run = check(district, events, options=("--json",))
+        reports.append(json.loads(run.stdout))
+    told = run.stderr.decode().splitlines()
+    assert run.returncode == 2
+    assert [line.split(":")[1] for line in told] == ["4", "5"]
+    assert all(ONE_LINE.match(line) for line in told)
+    whole, poisoned = reports
+    assert poisoned.pop("errors") == [*whole.pop("errors"), *told]
+    assert whole["cases"]
+    # The key of a run is its own, so that ids differ; nothing else does.
+    assert poisoned == whole
+
+
+def test_a_file_without_an_event_is_no_input(district: Path) -> None:
+    events = district / "events.jsonl"
+    events.write_bytes(b'{"v": 1, "id": 7}\n[]\n')
     lines = problems(check(district, events))
-    assert [line.split(":")[1] for line in lines] == ["4", "5"]
+    assert [line.split(":")[1] for line in lines] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

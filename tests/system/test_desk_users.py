@@ -20,7 +20,7 @@ from collector.documents import DocumentError
 from rules.desk.access_log import AccessLog
 from rules.store import Store
 from schoolgate.configuration import configuration_at
-from schoolgate.configured import desk_server
+from schoolgate.configured_desk import desk_server
 from schoolgate.desk_users import add, remove
 from tests.system.product import command, configure, copy_district, free_port, schoolgate, scrape, until
 
