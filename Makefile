@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)
 
-.PHONY: help setup demo image-trial test test-quick test-parts test-kafka same-answer chaos parts check format bench bench-judge bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
+.PHONY: help setup demo image-trial test test-quick test-parts test-kafka test-long same-answer chaos parts check format bench bench-judge bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -55,6 +55,9 @@ parts: setup ## the broker that tests use, into your cache folder (PARTS_ARGS=--
 
 test-kafka: setup test-parts ## the tests with real brokers alone
 	@$(TEST) -m 'kafka and not long' $(TEST_ARGS)
+
+test-long: setup test-parts ## what the suite leaves out for its length: a broker cluster, a round of chaos, every open set
+	@SCHOOLGATE_TEST_DAYS=all $(BIN)/python -m pytest -m long $(TEST_ARGS)
 
 chaos: setup ## seeded rounds of chaos on a real broker, 200 by default (CHAOS_ARGS="--rounds 200 --seed 1"; docs/chaos.md)
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

@@ -112,6 +112,11 @@ class CaptureInput:
         return self._events.warning
 
     @property
+    def wrong_lines(self) -> int:
+        """Return 0: a capture has no lines."""
+        return 0
+
+    @property
     def packets(self) -> int:
         """Packets read so far."""
         return self._events.file.frames

@@ -97,6 +97,15 @@ class TopicSetup:
             found += self._settings(topic, has=has, settings=settings[topic.name])
         return found
 
+    async def all_known(self) -> bool:
+        """Return whether the broker tells of every topic: one just made is told of a moment after it is there.
+
+        Raises:
+            KafkaError: the broker does not tell.
+        """
+        view = await self._cluster.view(PLACES)
+        return all(view.topics[topic.name].partitions for topic in TOPICS)
+
     async def right_differences(self) -> list[Difference]:
         """Return which rights are missing, and which are too many.
 

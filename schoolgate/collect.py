@@ -30,7 +30,7 @@ from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.rights import give_up_rights
 from schoolgate.sensor_source import SensorSource, open_sensor
-from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, tell_warning
+from schoolgate.shell import VERSION, EnvironmentFailedError, Exit, new_key, say, tell_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 GRACE_S = 10.0
 
 
-def collect(config: Path, *, listen: str | None) -> None:
-    """Do what `schoolgate collect` does.
+def collect(config: Path, *, listen: str | None) -> Exit:
+    """Do what `schoolgate collect` does, and return how it ends.
 
     Args:
         config: the configuration file.
@@ -74,6 +74,7 @@ def collect(config: Path, *, listen: str | None) -> None:
         try:
             with Collector(settings, folder=config.parent, network=network, listen=listen) as collector:
                 asyncio.run(collector.run(broker, tap=tap))
+                return Exit.WRONG_INPUT if collector.wrong_lines else Exit.DONE
         except (SpoolError, BrokerError) as error:
             raise EnvironmentFailedError(str(error)) from error
 
@@ -95,6 +96,8 @@ class Collector:
         self._held = ExitStack()
         self._stop = threading.Event()
         self._stop_tap: Callable[[], None] = lambda: None
+        self.wrong_lines = 0
+        """Lines of files of events that are no events."""
         self._current: Input | LiveInput | SensorInput | None = None
         self._keys_at = folder / settings.privacy.key_file
         keys = load_keys(self._keys_at)
@@ -235,6 +238,7 @@ class Collector:
                 finally:
                     capture.close()
             tell_warning(capture.warning)
+            self.wrong_lines += capture.wrong_lines
             if not done:
                 say("stopped as asked; the next run goes on with this capture")
                 return

@@ -44,7 +44,7 @@ from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.rights import give_up_rights
 from schoolgate.sensor_source import open_sensor
-from schoolgate.shell import VERSION, new_key, say, tell_warning, today
+from schoolgate.shell import VERSION, Exit, new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,6 +85,8 @@ class Embedded:
         self._settings = settings
         self._folder = folder
         self._stop = threading.Event()
+        self.wrong_lines = 0
+        """Lines of files of events that are no events."""
         where = rulebook_files(settings, folder=folder)
         self._watch = RulebookWatch(where)
         rulebook = load_rulebook(where)
@@ -162,6 +164,7 @@ class Embedded:
                 done = self._replay.take(capture)
                 capture.close()
             tell_warning(capture.warning)
+            self.wrong_lines += capture.wrong_lines
             if not done:
                 say("stopped as asked; what was judged is kept, and the next run goes on from there")
                 return
@@ -269,8 +272,8 @@ def _token_keys(keys: Mapping[str, bytes]) -> dict[date, bytes]:
         raise KeyFileError(f"the key file holds a key of no day ({error}); remove it to start new keys") from error
 
 
-def run_configured(config: Path, *, listen: str | None, stay: bool) -> None:
-    """Do what `schoolgate run` does.
+def run_configured(config: Path, *, listen: str | None, stay: bool) -> Exit:
+    """Do what `schoolgate run` does, and return how it ends.
 
     Args:
         config: the configuration file.
@@ -284,10 +287,10 @@ def run_configured(config: Path, *, listen: str | None, stay: bool) -> None:
     listen = listen or settings.metrics.listen
     if settings.source.interface is not None:
         follow_interfaces(settings, folder=config.parent, listen=listen)
-        return
+        return Exit.DONE
     if settings.source.is_sensor:
         follow_sensor(settings, folder=config.parent, listen=listen)
-        return
+        return Exit.DONE
     channels = configured_channels(settings, folder=config.parent)
     desk = settings.desk if stay else None
     with Embedded(settings, folder=config.parent, listen=listen, channels=channels, desk=desk) as service:
@@ -299,6 +302,7 @@ def run_configured(config: Path, *, listen: str | None, stay: bool) -> None:
         if stay and not service.stopped:
             say(f"all captures are judged; serving http://{listen}/metrics until Ctrl-C")
             service.serve()
+        return Exit.WRONG_INPUT if service.wrong_lines else Exit.DONE
 
 
 def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> None:

@@ -55,6 +55,11 @@ class Input(Protocol):
         ...
 
     @property
+    def wrong_lines(self) -> int:
+        """Lines of a file of events that are no events; `warning` names the first."""
+        ...
+
+    @property
     def packets(self) -> int:
         """Packets read so far."""
         ...
@@ -130,6 +135,11 @@ class EventInput:
         return "\n".join(filter(None, [self._file.warning, *self._refused.words]))
 
     @property
+    def wrong_lines(self) -> int:
+        """How many lines were set aside."""
+        return self._refused.count
+
+    @property
     def packets(self) -> int:
         """Return 0: a file of events holds none."""
         return 0
@@ -202,6 +212,11 @@ class LogInput:
     def warning(self) -> str:
         """What was not read and why; empty: nothing."""
         return "\n".join(self._events.warnings)
+
+    @property
+    def wrong_lines(self) -> int:
+        """Return 0: what a sensor's log holds beside records is its own business, and told in `warning`."""
+        return 0
 
     @property
     def packets(self) -> int:

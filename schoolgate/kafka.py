@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.brokers import Connection
+
+# A cluster tells every broker of a new topic within a second, a busy one within several.
+KNOWN_LIMIT_S = 30.0
+KNOWN_POLL_S = 0.1
 
 app = typer.Typer(help="Topics and rights on the Kafka broker.", no_args_is_help=True)
 
@@ -107,6 +112,10 @@ async def _setup(config: Path, *, users: Mapping[Role, tuple[str, ...]], change:
                 if change:
                     await difference.change()
                 sys.stdout.write(f"{'set right' if change else 'would set right'}: {difference.what}\n")
+            # Whoever is started next shall find what was made.
+            deadline = time.monotonic() + KNOWN_LIMIT_S
+            while change and not await topics.all_known() and time.monotonic() < deadline:  # noqa: ASYNC110 -- a broker calls nobody
+                await asyncio.sleep(KNOWN_POLL_S)
             for remark in topics.remarks:
                 say(f"note: {remark}")
             if not topics.guarded:

@@ -187,7 +187,7 @@ def run(
     """
     from schoolgate.embedded import run_configured
 
-    run_configured(config, listen=metrics, stay=stay)
+    raise typer.Exit(run_configured(config, listen=metrics, stay=stay))
 
 
 @app.command()
@@ -202,7 +202,7 @@ def collect(
     """
     from schoolgate.collect import collect as do
 
-    do(config, listen=metrics)
+    raise typer.Exit(do(config, listen=metrics))
 
 
 @app.command()

@@ -40,6 +40,7 @@ def pool(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.kafka
+@pytest.mark.long
 def test_a_round_of_chaos_loses_nothing_and_counts_nothing_twice(pool: ProcessPoolExecutor) -> None:
     outcome = pool.submit(play_round, seed=SEED, number=NUMBER, only=None).result(timeout=LIMIT_S)
     assert not outcome.problems, outcome.plan

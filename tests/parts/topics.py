@@ -42,6 +42,25 @@ def make_topics(bootstrap: str) -> None:
     asyncio.run(asyncio.wait_for(make(), LIMIT_S))
 
 
+def remove_topics(bootstrap: str) -> None:
+    """Remove every topic that programs made, and return when the broker knows none of them.
+
+    Where their groups stood goes with them; a member that was killed is forgotten when its session ends.
+    """
+
+    async def remove() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        try:
+            while names := [name for name in await admin.list_topics() if not name.startswith("__")]:
+                await admin.delete_topics(names)
+                await asyncio.sleep(POLL_MS / 1_000)
+        finally:
+            await admin.close()
+
+    asyncio.run(asyncio.wait_for(remove(), LIMIT_S))
+
+
 def all_read(bootstrap: str, *, groups: Mapping[str, str]) -> bool:
     """Return whether each group has taken every committed record of its topic.
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ from rules.lab_evidence import EVIDENCE
 from rules.service import stored_report as report_of
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
+from tests.parts.verbs import run_verb
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "rules" / "sample"
 CAPTURE = SAMPLE / "day.pcap.gz"
 # Generous, since a machine that does other things at the same time shall make no test fail.
 PATIENCE_S = 90
-VERB_LIMIT_S = 300
 
 
 def command(*words: str | Path) -> list[str]:
@@ -33,9 +33,12 @@ def command(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "schoolgate", *map(str, words)]
 
 
-def schoolgate(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run one verb to its end."""
-    return subprocess.run(command(*words), capture_output=True, check=False, text=True, timeout=VERB_LIMIT_S)
+def schoolgate(
+    *words: str | Path, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one verb to its end, in *folder* and with *environment* where they are given."""
+    done = run_verb(words, folder=folder, environment=environment)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def copy_district(folder: Path) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from collector.topics import FINDINGS, FLOWS
 from tests.parts.program import Program
 from tests.parts.topics import all_read
+from tests.parts.verbs import run_verb
 from tests.system.product import PATIENCE_S, SAMPLE, command, free_port, stored_report, until
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def checked(day: Day) -> dict[str, Any]:
     ]
     words += ["--parties", day.folder / "parties.yaml", "--json"]
     words += ["--location", day.location] if day.location else []
-    done = subprocess.run(command(*words), capture_output=True, check=False, text=True, timeout=VERB_LIMIT_S)
-    assert done.returncode in {0, 1}, done.stderr
+    done = run_verb(words, limit_s=VERB_LIMIT_S)
+    assert done.returncode in {0, 1}, done.stderr.decode()
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 
@@ -222,10 +222,8 @@ class ThroughKafka:
 
 
 def _finished(verb: str, config: Path) -> None:
-    done = subprocess.run(
-        command(verb, "--config", config), capture_output=True, check=False, text=True, timeout=VERB_LIMIT_S
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_verb([verb, "--config", config], limit_s=VERB_LIMIT_S)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def differences(found: Any, expected: Any, *, at: str = "") -> Iterator[str]:

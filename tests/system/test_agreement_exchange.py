@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from rules.agreements.show import validate
 from schoolgate.exchange import Sources, export_agreements, import_agreements
 from tests.parts import chromium
 from tests.parts.cache import PartMissingError
+from tests.system.product import schoolgate
 
 LIMIT_MS = 60_000
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
@@ -32,8 +32,7 @@ STATES = ("agreement.kind=ndpa_v2", "third_parties.list_is=partial", "third_part
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "schoolgate", "agreements", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return schoolgate("agreements", *arguments)
 
 
 def sources(*files: Path, states: tuple[str, ...] = ()) -> Sources:

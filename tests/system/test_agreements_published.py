@@ -19,6 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from collector.topics import AGREEMENTS, FLOWS, JUDGE_GROUPS, PLACES, TOPICS
 from tests.parts.broker import KafkaBroker
 from tests.parts.topics import make_topics
+from tests.parts.verbs import run_verb
 from tests.system.product import command, copy_district, free_port, report_now, schoolgate, scrape, stray_evidence
 
 pytestmark = pytest.mark.kafka
@@ -36,10 +37,8 @@ APPROVED, PROHIBITED = (
 def day(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """The sample day's events, as the collector writes them."""
     folder = copy_district(tmp_path_factory.mktemp("day"))
-    made = subprocess.run(
-        command("flows", folder / "day.pcap.gz", "--network", folder / "network.yaml"),
-        capture_output=True, check=True, timeout=120,
-    )  # fmt: skip
+    made = run_verb(["flows", folder / "day.pcap.gz", "--network", folder / "network.yaml"])
+    assert made.returncode == 0, made.stderr
     return made.stdout.splitlines()
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.verbs import run_verb
+
 SAMPLE = Path(__file__).resolve().parents[2] / "rules" / "sample"
 CAPTURE = SAMPLE / "day.pcap.gz"
 ONE_LINE = re.compile(r"^[^\n:]+:\d+: [^\n;]+; [^\n]+$")
@@ -31,6 +33,8 @@ WITHOUT_OVERRIDE = (
 def schoolgate(
     *words: str | Path, octets: bytes = b"", before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[bytes]:
+    if not before:
+        return run_verb(words, octets=octets)
     command = [*before, sys.executable, "-m", "schoolgate", *map(str, words)]
     return subprocess.run(command, input=octets, capture_output=True, check=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import ssl
 import subprocess
@@ -269,6 +270,7 @@ async def test_the_right_password_opens_the_secure_broker(secure_broker: SecureB
 
 async def test_a_wrong_password_opens_nothing(secure_broker: SecureBroker, caplog: pytest.LogCaptureFixture) -> None:
     wrong = Credentials(user=secure_broker.admin.user, password="wrong")  # noqa: S106 -- it is wrong
+    caplog.set_level(logging.INFO, logger="aiokafka")
     with pytest.raises(KafkaConnectionError):
         await new_topic(secure_broker.bootstrap, **as_user(secure_broker, wrong))
     assert "SaslAuthenticationFailed" in caplog.text  # aiokafka logs the reason and raises without it
@@ -312,11 +314,13 @@ async def test_a_user_may_do_nothing_that_no_acl_allows(secure_broker: SecureBro
 async def test_a_certificate_that_cannot_be_trusted_is_refused(
     secure_broker: SecureBroker, caplog: pytest.LogCaptureFixture, door: str, reason: str
 ) -> None:
+    caplog.set_level(logging.INFO, logger="aiokafka")
     with pytest.raises(KafkaConnectionError):
         await new_topic(getattr(secure_broker, door), **as_user(secure_broker, secure_broker.admin))
     assert reason in caplog.text
 
 
+@pytest.mark.long
 async def test_a_cluster_loses_nothing_when_its_leader_dies(kafka_cluster: KafkaCluster) -> None:
     topic = await new_topic(kafka_cluster.bootstrap, replicas=3)
     leader = kafka_cluster.nodes[await leader_of(topic, bootstrap=kafka_cluster.bootstrap) - 1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -19,7 +18,8 @@ from rules.rulebook import RulebookFiles
 from schoolgate.check import check
 from schoolgate.explain_coverage import explain_coverage
 from schoolgate.shell import Exit
-from tests.system.product import CAPTURE, SAMPLE, VERB_LIMIT_S, command, schoolgate
+from tests.parts.verbs import run_verb
+from tests.system.product import CAPTURE, SAMPLE, schoolgate
 
 FILES = RulebookFiles(
     agreements=SAMPLE / "agreements", network=SAMPLE / "network.yaml", parties=(SAMPLE / "parties.yaml",)
@@ -93,12 +93,12 @@ def test_a_wrong_span_is_one_clear_message_before_anything_is_read(capsys: pytes
 
 
 def test_other_agreements_on_standard_input_are_told_case_by_case(others: Path) -> None:
-    run = subprocess.run(
-        command(
+    run = run_verb(
+        [
             "check", "-", "--agreements", SAMPLE / "agreements", "--network", SAMPLE / "network.yaml",
             "--parties", SAMPLE / "parties.yaml", "--against", others, "--json",
-        ),
-        input=CAPTURE.read_bytes(), capture_output=True, check=False, timeout=VERB_LIMIT_S,
+        ],
+        octets=CAPTURE.read_bytes(),
     )  # fmt: skip
     assert run.returncode == 1, run.stderr
     told = json.loads(run.stdout)

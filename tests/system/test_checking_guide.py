@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.system.product import ROOT, SAMPLE, VERB_LIMIT_S, command
+from tests.parts.verbs import run_verb
+from tests.system.product import ROOT, SAMPLE
 
 PAGE = ROOT / "docs" / "checking.md"
 
@@ -24,13 +25,14 @@ def stories() -> Iterator[tuple[list[str], list[str]]]:
 def printed(line: str, *, folder: Path) -> str:
     """Run one line of the page in *folder* as if at a terminal of 80 columns, and return all that it prints."""
     words = shlex.split(line)
-    run = subprocess.run(
-        command(*words[1:]) if words[0] == "schoolgate" else words,
-        cwd=folder, capture_output=True, check=False, text=True, timeout=VERB_LIMIT_S,
-        env={"COLUMNS": "80", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
-    )  # fmt: skip
-    assert "Traceback" not in run.stderr
-    return run.stdout + run.stderr
+    here = {"COLUMNS": "80", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    if words[0] == "schoolgate":
+        run = run_verb(words[1:], folder=folder, environment=here)
+    else:
+        run = subprocess.run(words, cwd=folder, capture_output=True, check=False, env=here)
+    told = (run.stdout + run.stderr).decode()
+    assert "Traceback" not in told
+    return told
 
 
 def plain(text: str) -> list[str]:

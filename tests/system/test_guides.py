@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.mail_sink import MailSink
-from tests.system.product import CAPTURE, ROOT, free_port
+from tests.system.product import CAPTURE, ROOT, free_port, schoolgate
 
 DOCS = ROOT / "docs"
 LIMIT_S = 240
@@ -158,7 +158,7 @@ def test_the_containers_and_verbs_that_the_guide_names_are_there() -> None:
         assert known(list(ours["command"]))
 
 
-def test_every_file_of_the_officers_guide_is_accepted_and_every_command_works(tmp_path: Path, machine: Path) -> None:
+def test_every_file_of_the_officers_guide_is_accepted_and_every_command_works(tmp_path: Path) -> None:
     network, agreement, waiver = blocks("guide-officer.md", "yaml")
     folder = tmp_path / "district"
     (folder / "agreements").mkdir(parents=True)
@@ -166,21 +166,10 @@ def test_every_file_of_the_officers_guide_is_accepted_and_every_command_works(tm
     (folder / "agreements" / "mathtrek.yaml").write_text(agreement, encoding="utf-8")
     # A recording of the first minutes is enough here.
     (folder / "day.pcap").write_bytes(gzip.decompress(CAPTURE.read_bytes())[:100_000])
-    environment = {
-        **os.environ,
-        "PATH": f"{machine / 'opt/schoolgate/bin'}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-    }
     done = {}
     for command in commands("guide-officer.md"):
-        done[command.split()[2] if "agreements" in command.split()[1] else command.split()[1]] = subprocess.run(
-            shlex.split(command),
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
+        done[command.split()[2] if "agreements" in command.split()[1] else command.split()[1]] = schoolgate(
+            *shlex.split(command)[1:], folder=folder
         )
     assert {each.returncode for each in done.values()} == {0}, {name: each.stderr for name, each in done.items()}
     assert done["validate"].stdout == "1 agreement: no problem found\n"
@@ -190,9 +179,7 @@ def test_every_file_of_the_officers_guide_is_accepted_and_every_command_works(tm
     assert without != agreement
     (folder / "agreements" / "mathtrek.yaml").write_text(without + waiver, encoding="utf-8")
     validate = shlex.split(commands("guide-officer.md")[0])
-    waived = subprocess.run(
-        validate, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
-    )
+    waived = schoolgate(*validate[1:], folder=folder)
     assert (waived.returncode, waived.stdout) == (0, "1 agreement: no problem found\n"), waived.stderr
 
 

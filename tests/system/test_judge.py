@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import signal
-import subprocess
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -30,6 +29,7 @@ from rules.windows import Counts
 from tests.parts.broker import Broker, KafkaBroker
 from tests.parts.program import Program
 from tests.parts.topics import make_topics
+from tests.parts.verbs import run_verb
 from tests.system.product import (
     PATIENCE_S,
     command,
@@ -48,10 +48,8 @@ pytestmark = pytest.mark.kafka
 def day(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """The sample day's events, as the collector writes them."""
     folder = copy_district(tmp_path_factory.mktemp("day"))
-    made = subprocess.run(
-        command("flows", folder / "day.pcap.gz", "--network", folder / "network.yaml"),
-        capture_output=True, check=True, timeout=120,
-    )  # fmt: skip
+    made = run_verb(["flows", folder / "day.pcap.gz", "--network", folder / "network.yaml"])
+    assert made.returncode == 0, made.stderr
     return made.stdout.splitlines()
 
 

@@ -111,6 +111,7 @@ def test_state_gets_a_partition_for_each_of_its_input(mortal_broker: KafkaBroker
     assert count(config) == []
 
 
+@pytest.mark.long
 def test_copies_follow_the_brokers_that_are_there(kafka_cluster: KafkaCluster, district: Path) -> None:
     make(kafka_cluster.bootstrap, CASES, partitions=6)
     config = plain(kafka_cluster.bootstrap, district=district)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from playwright.sync_api import sync_playwright
 from rules.lab_evidence import EVIDENCE, load_lab_evidence
 from tests.parts import chromium
 from tests.parts.cache import PartMissingError
+from tests.system.product import schoolgate
 
 PRODUCT = "app.mathtrek.example"
 PUPIL = "otto-bremmel-7b"
@@ -117,9 +117,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 
 
 def run(recorded: Recorded, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "schoolgate", "agreements", "evidence", str(recorded.har)]
-    options = ["--agreement", "mathtrek", "--agreements", str(recorded.agreements), *more]
-    return subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=60)
+    return schoolgate(
+        "agreements", "evidence", recorded.har, "--agreement", "mathtrek", "--agreements", recorded.agreements, *more
+    )
 
 
 def test_the_recording_of_a_real_browser_confirms_and_refutes(recorded: Recorded) -> None:

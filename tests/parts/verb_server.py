@@ -1,0 +1,90 @@
+"""Runs verbs of the command line for tests, each in a process of its own, forked from one that has loaded the program.
+
+Loading takes longer than most verbs take to do their work. What a verb sees is what it sees when a user starts it: its
+own process, words, folder, environment and files; only the modules are there already. `verbs.py` is the other side.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import io
+import json
+import os
+import pkgutil
+import signal
+import socket
+import sys
+import threading
+import traceback
+from typing import Any, NoReturn
+
+LONGEST_REQUEST = 1 << 20
+FILES = 3
+
+
+def main() -> None:
+    """Serve the socket that is standard input until whoever asks lets go of it."""
+    asker = socket.socket(fileno=os.dup(0))
+    _load()
+    while True:
+        words, files, _flags, _address = socket.recv_fds(asker, LONGEST_REQUEST, FILES)
+        if not words:
+            return
+        child = os.fork()
+        if child == 0:
+            asker.close()
+            _run(json.loads(words), files=files)
+        for file in files:
+            os.close(file)
+        asker.send(str(child).encode())
+        _, status = os.waitpid(child, 0)
+        asker.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _load() -> None:
+    import schoolgate  # noqa: PLC0415 -- loading it is what this process is for
+
+    for module in pkgutil.iter_modules(schoolgate.__path__, prefix="schoolgate."):
+        importlib.import_module(module.name)
+
+
+def _run(request: dict[str, Any], *, files: list[int]) -> NoReturn:
+    code = 1
+    try:
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+        os.closerange(FILES, max(files) + 1)
+        # A killed test run leaves nothing behind.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.chdir(request["folder"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        sys.stdin, sys.stdout, sys.stderr = (
+            io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False))),
+            io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False))),
+            io.TextIOWrapper(io.BufferedWriter(io.FileIO(2, "w", closefd=False)), write_through=True),
+        )
+        sys.argv = ["schoolgate", *request["words"]]
+        code = _main()
+    except BaseException:  # noqa: BLE001 -- the top of a process: what comes so far is shown as Python shows it
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _main() -> int:
+    from schoolgate.__main__ import main as run_verb  # noqa: PLC0415 -- loaded long ago
+
+    try:
+        run_verb()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined] # what an interpreter does at its end
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
