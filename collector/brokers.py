@@ -21,13 +21,14 @@ from aiokafka.errors import (
 )
 from aiokafka.producer.message_accumulator import MessageBatch
 
+from collector.fields import SecretFile
 from collector.problems import DocumentError, Problem
-from collector.settings import SecretFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from collector.fields import Secret
     from collector.settings import Kafka
 
 DIAL_TIMEOUT_S = 10.0
@@ -235,7 +236,7 @@ def _split(address: str, *, config: Path) -> None:
         raise _problem(config, what=f"`kafka.bootstrap`: `{address}` is no HOST:PORT", remedy="write 127.0.0.1:9092")
 
 
-def _secret(secret: str | SecretFile, *, config: Path) -> str:
+def _secret(secret: Secret, *, config: Path) -> str:
     if not isinstance(secret, SecretFile):
         return secret
     path = config.parent / secret.file

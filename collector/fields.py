@@ -127,3 +127,13 @@ def _host(value: str) -> str:
 
 
 Host = Annotated[str, AfterValidator(_host), WithJsonSchema({"type": "string", "pattern": HOST_PATTERN})]
+
+
+class SecretFile(Record):
+    """A secret that stands in a file of its own."""
+
+    file: str
+    """Path of the file; relative paths start at the configuration file."""
+
+
+Secret = str | SecretFile

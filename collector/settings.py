@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from collector.fields import Record
+from collector.fields import Record, Secret
 from collector.problems import Fault, shown
 
 if TYPE_CHECKING:
@@ -118,16 +118,6 @@ class Spool(Record):
     """Bound in octets."""
     when_full: Literal["drop_oldest", "stop"] = "drop_oldest"
     """What to do at the bound."""
-
-
-class SecretFile(Record):
-    """A secret that stands in a file of its own."""
-
-    file: str
-    """Path of the file; relative paths start at the configuration file."""
-
-
-Secret = str | SecretFile
 
 
 class KafkaSecurity(Record):

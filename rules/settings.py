@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator
 
 from collector.documents import Fault
-from collector.fields import Clock, Listed, Record, refusal
+from collector.fields import Clock, Listed, Record, Secret, refusal
 from collector.problems import shown
 from collector.segments import Weekday
 from rules.desk.address import address_faults
@@ -46,16 +46,6 @@ def _web_address(value: str) -> str:
 
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
-
-
-class SecretFile(Record):
-    """A secret that stands in a file of its own."""
-
-    file: str
-    """Path of the file; relative paths start at the configuration file."""
-
-
-Secret = str | SecretFile
 
 
 class Desk(Record):

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from collector.brokers import connection
 from collector.documents import DocumentError
+from collector.fields import SecretFile
 from collector.health.broker import broker
 from collector.health.clock import clock
 from collector.health.disk import Need, disk
@@ -181,9 +182,7 @@ class Consultation:
             named["password of the broker"] = self._settings.kafka.security.password
         if notify.mail is not None:
             named["password of the mail server"] = notify.mail.password
-        # Either side has a record of its own for such a file, alike in everything.
-        files = {what: getattr(secret, "file", None) for what, secret in named.items()}
-        found = {what: self._folder / file for what, file in files.items() if file is not None}
+        found = {what: self._folder / each.file for what, each in named.items() if isinstance(each, SecretFile)}
         return secrets(found) if found else [not_applicable("no secret stands in a file of its own")]
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from collector.fields import SecretFile
 from collector.problems import DocumentError, Problem
 from collector.segments import WEEKDAYS
 from rules.notify.alertmanager import Alertmanager
@@ -16,16 +17,16 @@ from rules.notify.hours import Quiet, Weekly
 from rules.notify.mail import Letters, MailChannel, MailServer
 from rules.notify.templating import Templates
 from rules.notify.webhook import WebhookChannel
-from rules.settings import SecretFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from collector.fields import Secret
     from rules.notify.channel import Channel
     from rules.notify.mail import Security
     from rules.notify.wording import Place
-    from rules.settings import Mail, Notify, Secret
+    from rules.settings import Mail, Notify
 
 SMTPS_PORT: Final = 465  # RFC 8314 section 7.3
 
