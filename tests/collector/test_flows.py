@@ -1,21 +1,30 @@
-"""collector/flows.py: which packets belong together, what is counted, what an opening is shown, when a flow ends."""
+"""collector/flows.py: which packets belong together, what is counted, and when a flow ends."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collector.dissect import fragments as fragments_module
-from collector.flows import LINGER_S, PART_S, TCP_IDLE_S, TCP_SHOWN_OCTETS, UDP_IDLE_S, UDP_SHOWN, Flow, FlowTable
+from collector.flows import LINGER_S, PART_S, TCP_IDLE_S, UDP_IDLE_S
+from tests.collector.flows_for_tests import (
+    START,
+    TCP,
+    UDP,
+    Openings,
+    at,
+    datagram,
+    down,
+    flows_of,
+    handshake,
+    table_of,
+    up,
+)
 from tests.collector.frames_for_tests import (
     ACK,
     FIN,
     PUPIL,
-    PUPIL6,
     PUPIL_MAC,
     ROUTER_MAC,
     RST,
@@ -26,89 +35,10 @@ from tests.collector.frames_for_tests import (
     ethernet,
     ipv4,
     ipv6,
-    ipv6_fragment,
     tcp,
     udp,
     vlan,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-TCP, UDP = 6, 17
-START = 1_700_000_000 * SECOND
-QUIC_1 = b"\xc3\0\0\0\1" + bytes(20)
-
-
-@dataclass(kw_only=True)
-class Opening:
-    """Remembers what it was shown, and goes on wanting *wanted*."""
-
-    wanted: int = 3
-    plaintext: bool = False
-    reversed: bool = False
-    shown: list[tuple[bool, int, bytes]] = field(default_factory=list)
-
-    def octets(self, up: bool, offset: int, data: bytes, at_ns: int) -> int:
-        assert at_ns >= START
-        self.shown.append((up, offset, data))
-        return self.wanted
-
-    def stream(self, *, up: bool) -> bytes:
-        """Return the octets of a direction in their order."""
-        return b"".join(data for _, data in sorted((offset, data) for way, offset, data in self.shown if way == up))
-
-
-@dataclass(kw_only=True)
-class Openings:
-    """Opens every flow alike, and remembers who asked."""
-
-    wanted: int = 3
-    plaintext: bool = False
-    none: bool = False
-    asked: list[dict[str, Any]] = field(default_factory=list)
-
-    def open(self, **facts: Any) -> Opening | None:
-        self.asked.append(facts)
-        return None if self.none else Opening(wanted=self.wanted, plaintext=self.plaintext)
-
-
-def table_of(openings: Openings | None = None, *, capacity: int = 1_000, seed: int = 7) -> FlowTable:
-    return FlowTable(openings or Openings(), seed=seed, capacity=capacity)
-
-
-def flows_of(
-    frames: Iterable[bytes | tuple[bytes, int]], openings: Openings | None = None, **kwargs: Any
-) -> list[Flow]:
-    table = table_of(openings)
-    table.observe(block_of(frames, **kwargs))
-    return table.finish()
-
-
-def up(payload: bytes = b"", *, flags: int = ACK, sequence: int = 1_000, port: int = 40_000) -> bytes:
-    return ethernet(ipv4(tcp(port, 443, payload=payload, flags=flags, sequence=sequence), TCP))
-
-
-def down(payload: bytes = b"", *, flags: int = ACK, sequence: int = 9_000, port: int = 40_000) -> bytes:
-    segment = tcp(443, port, payload=payload, flags=flags, sequence=sequence)
-    return ethernet(ipv4(segment, TCP, source=SERVER, target=PUPIL), down=True)
-
-
-def datagram(source: int = 40_000, target: int = 9_999, payload: bytes = b"x", **kwargs: Any) -> bytes:
-    return ethernet(ipv4(udp(source, target, payload=payload), UDP, **kwargs))
-
-
-def handshake(*, port: int = 40_000, isn: int = 999) -> list[bytes]:
-    return [
-        up(flags=SYN, sequence=isn, port=port),
-        down(flags=SYN | ACK, sequence=8_999, port=port),
-        up(sequence=isn + 1, port=port),
-    ]
-
-
-def at(seconds: float) -> int:
-    return START + int(seconds * SECOND)
-
 
 # --- what one flow says
 
@@ -332,252 +262,6 @@ def test_a_flood_of_new_flows_comes_out_whole() -> None:
 def test_a_table_of_no_size_is_refused() -> None:
     with pytest.raises(ValueError, match="holds 1 to"):
         table_of(capacity=0)
-
-
-# --- what an opening is shown
-
-
-def test_an_opening_is_asked_for_at_the_first_payload_and_told_who_talks() -> None:
-    openings = Openings()
-    flows_of([*handshake(), up(b"hello")], openings)
-    assert openings.asked == [
-        {
-            "proto": "tcp",
-            "client": ip_address(PUPIL).packed,
-            "server": ip_address(SERVER).packed,
-            "client_port": 40_000,
-            "server_port": 443,
-            "mac": PUPIL_MAC,
-            "server_mac": ROUTER_MAC,
-            "at_ns": START,
-        }
-    ]
-    openings = Openings()
-    flows_of(handshake(), openings)
-    assert openings.asked == []
-
-
-def test_offsets_count_from_the_syn() -> None:
-    [flow] = flows_of([*handshake(), up(b"world", sequence=1_006), up(b"hello ", sequence=1_000), down(b"hi")])
-    assert flow.opening.shown == [(True, 6, b"world"), (True, 0, b"hello "), (False, 0, b"hi")]
-
-
-def test_offsets_count_from_the_first_payload_seen_where_no_syn_was_and_may_be_negative() -> None:
-    [flow] = flows_of([up(b"world", sequence=1_006), up(b"hello ", sequence=1_000)])
-    assert [offset for _, offset, _ in flow.opening.shown] == [0, -6]
-
-
-def test_offsets_grow_past_the_end_of_the_sequence_numbers() -> None:
-    isn = 0xFFFFFFF0
-    frames = [up(flags=SYN, sequence=isn), up(b"a", sequence=isn + 1), up(b"b", sequence=isn + 40)]
-    # Three steps of under 2 GiB each: more than sequence numbers can tell apart at once.
-    frames += [up(b"c", sequence=isn + 1 + step * 0x70000000) for step in (1, 2, 3)]
-    [flow] = flows_of(frames, Openings(plaintext=True))
-    assert [offset for _, offset, _ in flow.opening.shown] == [0, 39, 0x70000000, 0xE0000000, 0x150000000]
-
-
-def test_payload_on_the_syn_is_the_first_payload() -> None:
-    [flow] = flows_of([up(b"early", flags=SYN, sequence=99), up(b" data", sequence=105)])
-    assert flow.opening.stream(up=True) == b"early data"
-
-
-@pytest.mark.parametrize(
-    ("wanted", "expected"), [(0, [True]), (1, [True, True]), (2, [True, False]), (3, [True, False, True])]
-)
-def test_an_opening_sees_only_the_directions_it_still_wants(wanted: int, expected: list[bool]) -> None:
-    [flow] = flows_of([up(b"a"), down(b"b"), up(b"c", sequence=1_001)], Openings(wanted=wanted))
-    assert [way for way, _, _ in flow.opening.shown] == expected
-
-
-def test_a_flow_that_nobody_opens_is_counted_all_the_same() -> None:
-    openings = Openings(none=True)
-    [flow] = flows_of([up(b"a"), up(b"b")], openings)
-    assert (flow.opening, flow.payload_up, len(openings.asked)) == (None, 2, 1)
-
-
-@pytest.mark.parametrize("size", [1, 16, 1_400])
-def test_an_opening_that_never_decides_is_not_shown_more_than_the_bound(size: int) -> None:
-    table = table_of(Openings())
-    count = 2 * TCP_SHOWN_OCTETS // max(size, 16)
-    table.observe(block_of([up(bytes(size), sequence=1_000 + size * row) for row in range(count)]))
-    [flow] = table.finish()
-    shown = sum(max(len(data), 16) for _, _, data in flow.opening.shown)
-    assert TCP_SHOWN_OCTETS < shown <= TCP_SHOWN_OCTETS + 1_416
-    assert table.given_up == 1
-
-
-def test_an_opening_that_reads_clear_text_is_shown_everything() -> None:
-    [flow] = flows_of([up(bytes(1_400), sequence=1_400 * row) for row in range(200)], Openings(plaintext=True))
-    assert len(flow.opening.shown) == 200
-
-
-def test_datagrams_of_dns_are_shown_both_ways_always() -> None:
-    question = datagram(40_000, 53, b"question")
-    answer = ethernet(ipv4(udp(53, 40_000, payload=b"answer"), UDP, source=SERVER, target=PUPIL), down=True)
-    [flow] = flows_of([question, answer] * 50)
-    assert flow.opening.shown[:2] == [(True, 0, b"question"), (False, 0, b"answer")]
-    assert len(flow.opening.shown) == 100
-
-
-@pytest.mark.parametrize("version", ["00000001", "6b3343cf", "709a50c4", "ff00001d", "faceb002", "51303530"])
-def test_quic_hellos_of_known_versions_are_shown_on_any_port(version: str) -> None:
-    hello = b"\xc3" + bytes.fromhex(version) + bytes(20)
-    short = b"\x43" + bytes(40)
-    [flow] = flows_of([datagram(40_000, 4_433, hello), datagram(40_000, 4_433, short)])
-    assert flow.opening.shown == [(True, 0, hello)]
-
-
-@pytest.mark.parametrize(
-    "payload", [b"", b"x", b"\x43" + bytes(40), b"\x80\x60\0\1" + bytes(40), b"\xc3\x0a\x1a\x2a\x3a" + bytes(20)]
-)
-def test_other_datagrams_never_make_an_opening(payload: bytes) -> None:
-    openings = Openings()
-    flows_of([datagram(40_000, 443, payload)] * 3, openings)
-    assert openings.asked == []
-
-
-def test_a_negotiation_of_versions_is_shown_only_after_a_hello() -> None:
-    negotiation = b"\xc3" + bytes(30)
-    back = ethernet(ipv4(udp(443, 40_000, payload=negotiation), UDP, source=SERVER, target=PUPIL), down=True)
-    openings = Openings()
-    flows_of([back], openings)
-    assert openings.asked == []
-    [flow] = flows_of([datagram(40_000, 443, QUIC_1), back], openings)
-    assert flow.opening.shown == [(True, 0, QUIC_1), (False, 0, negotiation)]
-
-
-def test_no_more_than_a_few_hellos_of_one_flow_are_shown() -> None:
-    table = table_of()
-    table.observe(block_of([datagram(40_000, 443, QUIC_1)] * (UDP_SHOWN * 2)))
-    [flow] = table.finish()
-    assert len(flow.opening.shown) == UDP_SHOWN
-    assert table.given_up == 1
-
-
-def test_a_segment_cut_by_the_snap_length_is_shown_as_far_as_it_was_captured() -> None:
-    whole = up(b"0123456789")
-    [flow] = flows_of([whole[:60]], wire=len(whole))
-    assert flow.opening.shown == [(True, 0, b"012345")]
-    assert (flow.payload_up, flow.bytes_up) == (10, 50)
-
-
-# --- fragments
-
-
-def pieces_of(payload: bytes, step: int, *, identity: int = 7) -> list[bytes]:
-    return [
-        ethernet(
-            ipv4(payload[o : o + step], UDP, identity=identity, offset=o, more=o + step < len(payload)), down=False
-        )
-        for o in range(0, len(payload), step)
-    ]
-
-
-def pieces6_of(payload: bytes, step: int) -> list[bytes]:
-    return [
-        ethernet(ipv6(ipv6_fragment(payload[o : o + step], UDP, offset=o, more=o + step < len(payload)), 44), 0x86DD)
-        for o in range(0, len(payload), step)
-    ]
-
-
-@pytest.mark.parametrize("order", [1, -1])
-@pytest.mark.parametrize("version", [4, 6])
-def test_fragments_in_any_order_are_one_datagram(order: int, version: int) -> None:
-    text = bytes(range(256)) * 4
-    whole = udp(40_000, 53, payload=text)
-    frames = (pieces_of(whole, 128) if version == 4 else pieces6_of(whole, 128))[::order]
-    [flow] = flows_of(frames)
-    head = 20 if version == 4 else 48
-    assert flow.opening.shown == [(True, 0, text)]
-    assert (flow.packets_up, flow.bytes_up, flow.payload_up) == (
-        len(frames),
-        len(whole) + head * len(frames),
-        len(text),
-    )
-    assert flow.mac == PUPIL_MAC
-    assert flow.client == ip_address(PUPIL if version == 4 else PUPIL6).packed
-
-
-def test_fragments_of_two_packets_do_not_mix() -> None:
-    first = pieces_of(udp(40_000, 53, payload=b"a" * 100), 64, identity=1)
-    second = pieces_of(udp(40_000, 53, payload=b"b" * 100), 64, identity=2)
-    [flow] = flows_of([first[1], second[0], first[0], second[1]])
-    assert sorted(data for _, _, data in flow.opening.shown) == [b"a" * 100, b"b" * 100]
-
-
-def test_a_fragment_that_came_twice_changes_only_the_count() -> None:
-    frames = pieces_of(udp(40_000, 53, payload=bytes(range(100))), 64)
-    [flow] = flows_of([frames[1], frames[1], frames[0]])
-    assert flow.opening.shown == [(True, 0, bytes(range(100)))]
-    assert flow.packets_up == 3
-
-
-def test_an_incomplete_packet_counts_once_it_is_too_old() -> None:
-    frames = pieces_of(udp(40_000, 53, payload=bytes(300)), 104)
-    table = table_of()
-    table.observe(block_of([(frames[0], at(0)), (frames[2], at(1)), (datagram(), at(29))]))
-    assert table.live == 1
-    table.observe(block_of([(datagram(), at(36))]))
-    assert table.live == 2
-    flow = next(flow for flow in table.finish() if flow.server_port == 53)
-    assert (flow.packets_up, flow.bytes_up, flow.started_ns) == (2, 2 * 20 + 104 + 100, at(1))
-    assert flow.opening.shown == [(True, 0, bytes(96))]
-    assert table.counters["packets_incomplete"] == 1
-
-
-def test_fragments_without_their_first_are_skipped_with_a_reason() -> None:
-    table = table_of()
-    table.observe(block_of(pieces_of(udp(payload=bytes(300)), 104)[1:]))
-    assert table.finish() == []
-    assert table.skipped == {"transport header cut short": 2}
-
-
-def test_a_tunnel_in_fragments_is_opened() -> None:
-    inner = ipv4(udp(40_000, 53, payload=b"inside"), UDP)
-    outer = ipv4(inner, 4, source="203.0.113.1", target="203.0.113.2")[20:]
-    frames = [
-        ethernet(ipv4(outer[o : o + 24], 4, source="203.0.113.1", target="203.0.113.2", offset=o, more=o == 0))
-        for o in (0, 24)
-    ]
-    [flow] = flows_of(frames)
-    assert flow.opening.shown == [(True, 0, b"inside")]
-    assert (flow.bytes_up, flow.mac) == (len(inner), None)
-
-
-def test_a_fragment_that_completes_a_fragment_that_completes_a_fragment_does_not_nest_without_end() -> None:
-    packet = ipv4(udp(40_000, 53, payload=b"core"), UDP)
-    frames = []
-    for depth in range(300):
-        body = packet[20:]
-        protocol = packet[9]
-        cut = 8
-        frames.append(ethernet(ipv4(body[:cut], protocol, identity=1_000 + depth, more=True)))
-        last = ipv4(body[cut:], protocol, identity=1_000 + depth, offset=cut)
-        packet = ipv4(last, 4)
-    [flow] = flows_of([*frames, ethernet(packet)], Openings(none=True))
-    assert flow.server_port == 53
-
-
-def test_incomplete_packets_are_bounded_in_number() -> None:
-    table = table_of(Openings(none=True))
-    count = fragments_module.MAX_PACKETS + 10
-    table.observe(block_of([pieces_of(udp(40_000, 53, payload=bytes(100)), 64, identity=i)[0] for i in range(count)]))
-    assert table.counters["packets_incomplete"] == 10
-    [flow] = table.finish()
-    assert flow.packets_up == count
-
-
-def test_incomplete_packets_are_bounded_in_octets() -> None:
-    table = table_of(Openings(none=True))
-    held = fragments_module.MAX_OCTETS // 60_000
-    frames = [
-        ethernet(ipv4(udp(40_000, 53, payload=bytes(59_992)), UDP, identity=i, more=True)) for i in range(held + 3)
-    ]
-    for frame in frames:
-        table.observe(block_of([frame]))
-    assert table.counters["packets_incomplete"] == 3
-    [flow] = table.finish()
-    assert flow.packets_up == held + 3
 
 
 # --- counters, and the whole against a plain table

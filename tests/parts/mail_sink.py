@@ -1,7 +1,4 @@
-"""A mail server for the tests: takes mail by SMTP, writes it into a file, and sends nothing anywhere.
-
-It is a process of its own, so that a test can kill it. `python -m tests.parts.mail_sink OPTIONS` is that process.
-"""
+"""A mail server for the tests: takes mail by SMTP, with or without encryption and log-in, or refuses it."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ import argparse
 import asyncio
 import email
 import email.policy
-import json
-import socket
 import ssl
 import sys
 import time
@@ -18,18 +13,16 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.parts.ports import free_ports
-from tests.parts.program import Program
+from tests.parts.sink import Sink, keep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PATIENCE_S = 60.0
 USER, PASSWORD = "schoolgate", "a pass word"
 
 
-class MailSink:
-    """A mail server on a port of its own that can be ended and started again.
+class MailSink(Sink):
+    """A mail server; what it took has envelope and time.
 
     Args:
         folder: gets what it prints and what it takes.
@@ -50,35 +43,12 @@ class MailSink:
         refuse: str = "",
         full: str = "",
     ) -> None:
-        folder.mkdir(exist_ok=True)
-        (self.port,) = free_ports(1)
-        self._box = folder / "mails.jsonl"
-        self._log = folder / "mail-sink.log"
-        self._options = ["--port", str(self.port), "--box", str(self._box)]
-        self._options += ["--certificate", str(certificate)] if certificate else []
-        self._options += ["--implicit"] if implicit else []
-        self._options += ["--login"] if login else []
-        self._options += ["--refuse", refuse] if refuse else []
-        self._options += ["--full", full] if full else []
-        self._program: Program | None = None
-        self.start()
-
-    def start(self) -> None:
-        """Start it, and return when it listens."""
-        self._program = Program([sys.executable, "-m", "tests.parts.mail_sink", *self._options], log=self._log)
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            with socket.socket() as knock:
-                if knock.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            assert self._program.alive, self._log.read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, "the mail server did not start"
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        """End it at once."""
-        if self._program is not None:
-            self._program.kill()
+        options = ["--certificate", str(certificate)] if certificate else []
+        options += ["--implicit"] if implicit else []
+        options += ["--login"] if login else []
+        options += ["--refuse", refuse] if refuse else []
+        options += ["--full", full] if full else []
+        super().__init__("tests.parts.mail_sink", folder=folder, options=options)
 
     def mails(self, *, to: str = "") -> list[EmailMessage]:
         """Return what it took, the oldest first.
@@ -87,13 +57,6 @@ class MailSink:
             to: for this address alone; empty: all.
         """
         return [read_mail(each["data"]) for each in self.taken() if not to or to in each["to"]]
-
-    def taken(self) -> list[dict[str, Any]]:
-        """Return what it took, with envelope and time."""
-        if not self._box.exists():
-            return []
-        whole, _, _torn = self._box.read_text(encoding="utf-8").rpartition("\n")
-        return [json.loads(line) for line in whole.splitlines()]
 
 
 def read_mail(data: str) -> EmailMessage:
@@ -126,9 +89,7 @@ class _Handler:
             "encrypted": server.transport.get_extra_info("ssl_object") is not None,
             "login": bool(session.authenticated),
         }  # fmt: skip
-        # In one write, so that whoever reads meanwhile sees whole lines.
-        with self._box.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(told) + "\n")
+        keep(self._box, told)
         return "250 OK"
 
 

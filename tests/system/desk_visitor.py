@@ -27,6 +27,11 @@ from tests.rules.first_store import a_case
 from tests.system.product import SAMPLE
 
 PASSWORD = "four words for tests"  # noqa: S105 -- guards nothing but this test
+PAGES = (
+    "/cases", "/cases?state=all&q=quiz&sort=seen", "/cases/print", "/cases/aaaa0001", "/cases/aaaa0001/letter",
+    "/cases/aaaa0001/letter.txt", "/vendors", "/vendors/quizgale", "/coverage", "/system",
+)  # fmt: skip
+"""Every page that every role may read."""
 ROLES = {"ada": "officer", "ivo": "it", "ann": "auditor"}
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202e"
 # The cheapest hash there is: the tests are about the desk.

@@ -22,7 +22,7 @@ from tests.parts.broker import KafkaBroker
 from tests.parts.kafka_jars import KafkaJars
 from tests.parts.program import Program
 from tests.parts.secure_broker import SecureBroker
-from tests.system.product import PATIENCE_S, command, configure, copy_district, free_port, schoolgate, scrape, until
+from tests.system.product import PATIENCE_S, command, configure, free_port, schoolgate, scrape, until
 from tests.system.topic_reader import Record, events, make_topic, records, with_kafka
 
 pytestmark = pytest.mark.kafka
@@ -40,11 +40,6 @@ def own_broker(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) 
     make_topic(broker.bootstrap)
     yield broker
     broker.close()
-
-
-@pytest.fixture
-def district(tmp_path: Path) -> Path:
-    return copy_district(tmp_path)
 
 
 @pytest.fixture

@@ -14,15 +14,10 @@ from collector.topics import CASES, FINDINGS, FLOWS, TOPICS
 from tests.parts.broker import KafkaBroker
 from tests.parts.secure_broker import PASSWORD, ROLES, SecureBroker
 from tests.system.logins import as_administrator, done, read_in_a_group, secured, write
-from tests.system.product import configure, copy_district, free_port, schoolgate
+from tests.system.product import configure, free_port, schoolgate
 from tests.system.topic_reader import with_kafka
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def district(tmp_path: Path) -> Path:
-    return copy_district(tmp_path)
 
 
 def plain(broker: KafkaBroker, *, district: Path) -> Path:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from collector.spool import Spool
-from tests.parts.kafka_jars import KafkaJars
 from tests.parts.secure_broker import PASSWORD, SecureBroker
-from tests.system.logins import at, delivered, in_the_capture, secured, set_up_broker
-from tests.system.product import command, configure, copy_district, free_port, schoolgate
+from tests.system.logins import at, delivered, in_the_capture, secured
+from tests.system.product import command, configure, free_port, schoolgate
 from tests.system.topic_reader import with_kafka
 
 pytestmark = pytest.mark.kafka
@@ -29,23 +26,6 @@ DOORS = [
     ("bootstrap_plaintext", PASSWORD, "does not speak TLS, and we do", "write its port with TLS"),
 ]
 JUDGE, CHECK, COLLECT = ("judge",), ("kafka", "check"), ("collect",)
-
-
-@pytest.fixture(scope="module")
-def guarded(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
-    """A broker of this module, set up, with a user for each role."""
-    with set_up_broker(kafka_jars, folder=tmp_path_factory.mktemp("guarded")) as broker:
-        yield broker
-
-
-@pytest.fixture
-def district(tmp_path: Path) -> Path:
-    return copy_district(tmp_path)
-
-
-@pytest.fixture
-def sensor() -> str:
-    return f"tap-{uuid.uuid4().hex[:8]}"
 
 
 @pytest.mark.parametrize(("door", "password", "fault", "remedy"), DOORS)

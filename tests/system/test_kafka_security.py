@@ -24,7 +24,6 @@ from collector.acls import ALLOW, LITERAL, TOPIC, WRITE, Acl, Right
 from collector.brokers import Connection
 from collector.cluster import cluster
 from collector.topics import AGREEMENTS, CASE_STATE, CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS
-from tests.parts.kafka_jars import KafkaJars
 from tests.parts.secure_broker import PASSWORD, Credentials, SecureBroker
 from tests.system.logins import (
     administrator,
@@ -36,7 +35,6 @@ from tests.system.logins import (
     read_in_a_group,
     refused,
     secured,
-    set_up_broker,
     write,
     write_in_a_transaction,
 )
@@ -58,23 +56,6 @@ SOON_S = 60.0
 JUDGED_S = 120.0
 # The sample day lasts over 15 hours: at this speed about a quarter of a minute.
 SLOWLY = 1000
-
-
-@pytest.fixture(scope="module")
-def guarded(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
-    """A broker of this module, set up, with a user for each role."""
-    with set_up_broker(kafka_jars, folder=tmp_path_factory.mktemp("guarded")) as broker:
-        yield broker
-
-
-@pytest.fixture
-def district(tmp_path: Path) -> Path:
-    return copy_district(tmp_path)
-
-
-@pytest.fixture
-def sensor() -> str:
-    return f"tap-{uuid.uuid4().hex[:8]}"
 
 
 class Running:

@@ -16,15 +16,10 @@ from tests.parts.broker import KafkaBroker
 from tests.parts.cluster import KafkaCluster
 from tests.parts.secure_broker import PASSWORD, SecureBroker
 from tests.system.logins import administrator, as_administrator, done, secured, write
-from tests.system.product import configure, copy_district, schoolgate, until
+from tests.system.product import configure, schoolgate, until
 from tests.system.topic_reader import with_kafka
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def district(tmp_path: Path) -> Path:
-    return copy_district(tmp_path)
 
 
 def plain(bootstrap: str, *, district: Path) -> Path:

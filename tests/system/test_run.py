@@ -16,7 +16,6 @@ from tests.system.product import (
     check_report,
     command,
     configure,
-    copy_district,
     free_port,
     report_now,
     schoolgate,
@@ -25,11 +24,6 @@ from tests.system.product import (
     stray_evidence,
     until,
 )
-
-
-@pytest.fixture
-def district(tmp_path: Path) -> Path:
-    return copy_district(tmp_path)
 
 
 class Service:
