@@ -19,18 +19,13 @@ from schoolgate.parts import Part
 from schoolgate.rounds import LIMIT_S, Check, make_rounds
 from tests.parts.broker import Broker
 from tests.parts.ports import free_ports
-from tests.system.product import configure, copy_district, schoolgate, until
+from tests.system.product import configure, schoolgate, until
 from tests.system.topic_reader import with_kafka
 
 CHECKS = [
     "agreements", "lists", "interface", "offload", "rights", "traffic", "clock", "folders", "secrets", "disk", "broker",
     "store", "alertmanager", "mail",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def district(tmp_path: Path) -> Path:
-    return copy_district(tmp_path)
 
 
 Found = dict[str, list[dict[str, Any]]]
@@ -143,8 +138,9 @@ def test_looks_go_on_side_by_side_and_answer_in_their_order() -> None:
     ]
 
 
-def test_a_look_that_hangs_or_breaks_takes_no_other_along() -> None:
-    held = threading.Event()
+def test_a_look_that_hangs_or_breaks_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, shown = threading.Event(), list[BaseException | None]()
+    monkeypatch.setattr(threading, "excepthook", lambda told: shown.append(told.exc_value))
 
     def hang() -> Iterator[Outcome]:
         held.wait(60)
@@ -165,5 +161,6 @@ def test_a_look_that_hangs_or_breaks_takes_no_other_along() -> None:
         held.set()
     assert time.monotonic() - began < 30
     assert hanging.outcomes[0].what == "no answer within 0.5 s"
-    assert "a slip" in breaking.outcomes[0].what
+    assert breaking.outcomes[0].what == "this check itself failed"
+    until(lambda: [str(each) for each in shown] == ["a slip"], what="the slip to be told")
     assert working.outcomes == ()
