@@ -21,7 +21,6 @@ COMPILED_MODULES = (
     "collector.dissect.kinds",
     "collector.dissect.quic",
     "collector.flow",
-    "collector.flow_words",
     "collector.flow_slots",
     "collector.flow_ledger",
     "collector.flows",

@@ -5,6 +5,7 @@ from collector.dissect.frame cimport Frame
 from collector.flow cimport Flow
 from collector.flow_slots cimport Slots
 from collector.flow_words cimport WORDS, PORTS, STATE, OCTETS, PACKETS, PAYLOAD, STARTED, ENDED, BASE, HIGH, SIDE, ORDINAL, PART, CLIENT_IS_LAST, CERTAIN, FIN, BASED, FROM_SYN, WANTED, SIDED, UPS, PAIRS, RESET, CLOSED, TCP, OPENED, IS_V6, LOW, MAC
+from collector cimport slices
 
 cdef uint64_t _SECOND
 cdef uint64_t _TCP_IDLE
@@ -49,7 +50,7 @@ cdef class Ledger:
     cdef void _part(self, Py_ssize_t slot, uint64_t time) except *
     @cython.locals(state=uint64_t)
     cdef int _end(self, Py_ssize_t slot, str why) except -1
-    @cython.locals(at=Py_ssize_t, state=uint64_t, client=Py_ssize_t, vlan=uint64_t)
+    @cython.locals(at=Py_ssize_t, state=uint64_t, client=Py_ssize_t, vlan=uint64_t, flow=Flow)
     cdef int _give_out(self, Py_ssize_t slot, str why) except -1
     @cython.locals(closed=Py_ssize_t, tcp=Py_ssize_t, udp=Py_ssize_t)
     cdef Py_ssize_t _quietest(self) except -2

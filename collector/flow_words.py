@@ -1,7 +1,7 @@
 """What stands where in the record of a flow: words of 64 bits, and the bits of the word of state.
 
-In compiled code these names are C variables (flow_words.pxd) and cannot be imported at run time, so that importers of
-this module take them only where they run uncompiled.
+Not compiled: in compiled code the constants of flow_words.pxd stand in for these, so that importers of this module take
+them only where they run uncompiled.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from collector import slices
 from collector.dissect.fragments import Fragments, Packet
 from collector.dissect.headers import read
 from collector.flow import Flow
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from collector.dissect.frame import Frame
     from collector.flow_opener import OpensFlows
     from collector.frames import FrameBlock
+    from collector.opening_facts import Opening
 
 if __file__.endswith(".py"):  # compiled, these names are C variables
     from collector.flow_words import (
         BASE,
         BASED,
         CLIENT_IS_LAST,
+        CLOSED,
         ENDED,
         HIGH,
         LAST,
@@ -36,6 +39,7 @@ if __file__.endswith(".py"):  # compiled, these names are C variables
         PAYLOAD,
         SHOWN,
         SIDED,
+        STARTED,
         STATE,
         TCP,
         UNBOUNDED,
@@ -59,6 +63,7 @@ UDP_SHOWN = 24
 _SHOWN_TCP = TCP_SHOWN_OCTETS
 _SHOWN_UDP = UDP_SHOWN
 _DNS = 53
+_PART_LENGTH = PART_S * 1_000_000_000
 
 _fragment_key = Struct(">BBI").pack
 _ends_v4 = Struct(">II").pack
@@ -207,24 +212,27 @@ class FlowTable(Ledger):
         if slot < 0:
             slot = self._begin(time)
             at = slot * WORDS
-        else:
+        elif time >= self._records[at + STARTED] + _PART_LENGTH:
             self._part(slot, time)
         self._records[at + LAST] = self._clock
         self._records[at + ENDED] = max(self._records[at + ENDED], time)
         if frame.flags & 2:
             self._syn(at)
-        down = self._down(at)
+        state = self._records[at + STATE]
+        client_is_last = state & CLIENT_IS_LAST != 0
+        down = 0 if client_is_last == self._slots.swapped else 1
         self._records[at + OCTETS + down] += octets
         self._records[at + PACKETS + down] += packets
         self._records[at + PAYLOAD + down] += frame.payload_octets
         self.octets += octets
-        if not self._records[at + STATE] & (SIDED << down):
+        if not state & (SIDED << down):
             self._side(at, down)
-        if frame.payload_octets and self._records[at + STATE] & (WANTED << down):
+        if frame.payload_octets and state & (WANTED << down):
             self._show(slot, down, time)
         if frame.flags & 5:  # FIN, RST
             self._close(slot, down)
-        self._slots.touch(slot, self._order(at))
+        state = self._records[at + STATE]
+        self._slots.touch(slot, 2 if state & CLOSED else 0 if state & TCP else 1)
 
     def _show(self, slot: int, down: int, time: int) -> None:
         """Show the payload of the packet to the flow's opening, if it can matter to it."""
@@ -248,11 +256,11 @@ class FlowTable(Ledger):
         if not self._records[at + STATE] & OPENED:
             self._opened[slot] = self._open(at, time)
             self._records[at + STATE] |= OPENED
-        opening = self._opened[slot]
+        opening: Opening | None = self._opened[slot]
         wanted = 0
         if opening is not None:
             self.shown += 1
-            data = bytes(self._view[frame.payload_at : frame.payload_end])
+            data = slices.cut(frame.octets, frame.payload_at, frame.payload_end)
             wanted = opening.octets(down == 0, offset, data, time)
         self._records[at + STATE] = (self._records[at + STATE] & ~(WANTED * 3)) | (wanted & 3) * WANTED
 

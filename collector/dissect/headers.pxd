@@ -1,6 +1,7 @@
 # C types of collector/dissect/headers.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
+from collector cimport slices
 from collector.dissect.frame cimport Frame
 from collector.dissect.links cimport below_ip, enter
 from collector.dissect.tunnels cimport over_ip, over_udp
@@ -14,7 +15,7 @@ cpdef int read(Frame frame, Py_ssize_t at, Py_ssize_t end, Py_ssize_t wire, int 
 cdef int _link(Frame frame, int link) except? -2
 @cython.locals(protocol=int)
 cdef int _network(Frame frame, int ethertype) except -3
-@cython.locals(at=Py_ssize_t, header=Py_ssize_t, total=Py_ssize_t, position=int)
+@cython.locals(at=Py_ssize_t, header=Py_ssize_t, total=Py_ssize_t, position=int, first=int)
 cdef int _ipv4(Frame frame) except -3
 @cython.locals(at=Py_ssize_t, total=Py_ssize_t, protocol=int)
 cdef int _ipv6(Frame frame) except -3
@@ -26,7 +27,3 @@ cdef int _authentication(Frame frame) except -3
 cdef int _tcp(Frame frame) except -3
 @cython.locals(at=Py_ssize_t, captured=Py_ssize_t, length=Py_ssize_t, carried=int)
 cdef int _udp(Frame frame) except -3
-@cython.locals(value=int64_t)
-cdef int64_t _be32(Frame frame, Py_ssize_t at) except -1
-@cython.locals(high=uint64_t)
-cdef uint64_t _be64(Frame frame, Py_ssize_t at) except? 0xFFFFFFFFFFFFFFFF

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collector import slices
 from collector.dissect.links import below_ip, enter
 from collector.dissect.tunnels import over_ip, over_udp
 
@@ -53,7 +54,7 @@ def _link(frame: Frame, link: int) -> int:
         return frame.refuse("frame cut short")
     frame.mac_at = at + 6
     frame.at = at + 14
-    return (frame.octets[at + 12] << 8) | frame.octets[at + 13]
+    return slices.be16(frame.octets, at + 12)
 
 
 def _network(frame: Frame, ethertype: int) -> int:
@@ -90,9 +91,10 @@ def _ipv4(frame: Frame) -> int:
     at = frame.at
     if frame.end - at < 20:
         return frame.refuse(_SHORT)
-    header = (frame.octets[at] & 15) * 4
-    total = (frame.octets[at + 2] << 8) | frame.octets[at + 3]
-    if frame.octets[at] >> 4 != 4 or header < 20:
+    first = frame.octets[at]
+    header = (first & 15) * 4
+    total = slices.be16(frame.octets, at + 2)
+    if first >> 4 != 4 or header < 20:
         return frame.refuse(_MALFORMED)
     if total == 0:
         # Left for the network card to fill in (segmentation offload): the packet is what the frame carries.
@@ -103,15 +105,15 @@ def _ipv4(frame: Frame) -> int:
     frame.ip_at = at
     frame.ip_octets = total
     frame.source_high = 0
-    frame.source_low = _be32(frame, at + 12)
+    frame.source_low = slices.be32(frame.octets, at + 12)
     frame.target_high = 0
-    frame.target_low = _be32(frame, at + 16)
+    frame.target_low = slices.be32(frame.octets, at + 16)
     frame.wire_end = at + total
     frame.end = min(frame.end, frame.wire_end)
     frame.at = at + header
     if frame.at > frame.end:
         return frame.refuse(_SHORT)
-    position = ((frame.octets[at + 6] & 0x3F) << 8) | frame.octets[at + 7]
+    position = slices.be16(frame.octets, at + 6) & 0x3FFF
     if position == 0:
         return frame.octets[at + 9]
     frame.protocol = frame.octets[at + 9]
@@ -135,10 +137,10 @@ def _ipv6(frame: Frame) -> int:
     frame.version = 6
     frame.ip_at = at
     frame.ip_octets = total
-    frame.source_high = _be64(frame, at + 8)
-    frame.source_low = _be64(frame, at + 16)
-    frame.target_high = _be64(frame, at + 24)
-    frame.target_low = _be64(frame, at + 32)
+    frame.source_high = slices.be64(frame.octets, at + 8)
+    frame.source_low = slices.be64(frame.octets, at + 16)
+    frame.target_high = slices.be64(frame.octets, at + 24)
+    frame.target_low = slices.be64(frame.octets, at + 32)
     frame.wire_end = at + total
     frame.end = min(frame.end, frame.wire_end)
     frame.at = at + 40
@@ -162,7 +164,7 @@ def _extensions(frame: Frame, protocol: int) -> int:
             frame.at = at + 8
             if position & 0xFFF9:
                 frame.protocol = following
-                frame.fragment_id = _be32(frame, at + 4)
+                frame.fragment_id = slices.be32(frame.octets, at + 4)
                 frame.fragment_offset = position & 0xFFF8
                 frame.fragment_more = position & 1 != 0
                 return -2
@@ -189,8 +191,8 @@ def _tcp(frame: Frame) -> int:
         frame.refuse(_TRANSPORT)
         return 0
     frame.protocol = 6
-    frame.source_port = (frame.octets[at] << 8) | frame.octets[at + 1]
-    frame.target_port = (frame.octets[at + 2] << 8) | frame.octets[at + 3]
+    frame.source_port = slices.be16(frame.octets, at)
+    frame.target_port = slices.be16(frame.octets, at + 2)
     frame.flags = 0
     frame.sequence = 0
     frame.payload_octets = 0
@@ -198,7 +200,7 @@ def _tcp(frame: Frame) -> int:
     frame.payload_end = frame.end
     if captured < 14:
         return 1
-    frame.sequence = _be32(frame, at + 4)
+    frame.sequence = slices.be32(frame.octets, at + 4)
     frame.flags = frame.octets[at + 13]
     header = (frame.octets[at + 12] >> 4) * 4
     if header < 20 or at + header > frame.wire_end:
@@ -217,8 +219,8 @@ def _udp(frame: Frame) -> int:
         return -2
     frame.protocol = 17
     frame.flags = 0
-    frame.source_port = (frame.octets[at] << 8) | frame.octets[at + 1]
-    frame.target_port = (frame.octets[at + 2] << 8) | frame.octets[at + 3]
+    frame.source_port = slices.be16(frame.octets, at)
+    frame.target_port = slices.be16(frame.octets, at + 2)
     frame.payload_octets = max(frame.wire_end - at - 8, 0)
     if captured >= 8:
         length = (frame.octets[at + 4] << 8) | frame.octets[at + 5]
@@ -236,15 +238,3 @@ def _udp(frame: Frame) -> int:
         frame.wire_end = frame.payload_at + frame.payload_octets
         frame.enter_tunnel()
     return carried
-
-
-def _be32(frame: Frame, at: int) -> int:
-    value = frame.octets[at]
-    value = (value << 8) | frame.octets[at + 1]
-    value = (value << 8) | frame.octets[at + 2]
-    return (value << 8) | frame.octets[at + 3]
-
-
-def _be64(frame: Frame, at: int) -> int:
-    high = _be32(frame, at)
-    return (high << 32) | _be32(frame, at + 4)

@@ -1,6 +1,7 @@
 # C types of collector/sources/records.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
+from collector cimport slices
 from collector.frames cimport FrameBlock
 
 cdef int64_t _MAX_FRAME
@@ -8,6 +9,7 @@ cdef int64_t _MAX_WIRE
 cdef int64_t _MAX_SECONDS
 cdef uint64_t _SECOND
 cdef int64_t _SECTION
+cdef int _NO_VLAN
 cdef Py_ssize_t _MAX_INTERFACES
 
 cdef class Records:
@@ -18,7 +20,6 @@ cdef class Records:
     cdef const unsigned char[::1] _octets
 
     cdef int _u16(self, Py_ssize_t at) except -1
-    @cython.locals(value=int64_t)
     cdef int64_t _u32(self, Py_ssize_t at) except -1
 
 @cython.final
@@ -28,7 +29,7 @@ cdef class PcapRecords(Records):
     cdef Py_ssize_t _header
     cdef bint _swapped
 
-    @cython.locals(captured=int64_t, wire=int64_t, start=Py_ssize_t, time=uint64_t)
+    @cython.locals(row=Py_ssize_t, captured=int64_t, wire=int64_t, start=Py_ssize_t, seconds=uint64_t)
     cpdef Py_ssize_t fill(self, FrameBlock block, Py_ssize_t at, Py_ssize_t end) except -1
 
 @cython.final

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from collector.flows import Flow, FlowTable
+from collector.opening_facts import Opening as Facts
 from tests.collector.frames_for_tests import (
     ACK,
     PUPIL,
@@ -27,14 +28,14 @@ START = 1_700_000_000 * SECOND
 QUIC_1 = b"\xc3\0\0\0\1" + bytes(20)
 
 
-@dataclass(kw_only=True)
-class Opening:
+class Opening(Facts):
     """Remembers what it was shown, and goes on wanting *wanted*."""
 
-    wanted: int = 3
-    plaintext: bool = False
-    reversed: bool = False
-    shown: list[tuple[bool, int, bytes]] = field(default_factory=list)
+    def __init__(self, *, wanted: int = 3, plaintext: bool = False) -> None:
+        super().__init__()
+        self.wanted = wanted
+        self.plaintext = plaintext
+        self.shown: list[tuple[bool, int, bytes]] = []
 
     def octets(self, up: bool, offset: int, data: bytes, at_ns: int) -> int:
         assert at_ns >= START

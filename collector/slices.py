@@ -1,0 +1,52 @@
+"""Octets out of a buffer or out of numbers, as objects of their own.
+
+Not compiled: in compiled code the inline functions of slices.pxd stand in for these, since a slice of a memoryview and
+a `Struct` cost several hundred instructions there, at each of which some flow passes.
+"""
+
+from __future__ import annotations
+
+
+def cut(octets: memoryview, at: int, end: int) -> bytes:
+    """Return octets *at* to *end* of a buffer of unsigned octets; raises IndexError when they reach beyond it."""
+    if not 0 <= at <= end <= len(octets):
+        raise IndexError("a slice reaches beyond its buffer")
+    return bytes(octets[at:end])
+
+
+def octets_of(number: int, size: int) -> bytes:
+    """Return the low *size* octets of a number of 64 bits, in network order."""
+    return number.to_bytes(8, "big")[8 - size :]
+
+
+def address_of(high: int, low: int) -> bytes:
+    """Return the sixteen octets of an address given in halves."""
+    return high.to_bytes(8, "big") + low.to_bytes(8, "big")
+
+
+def be16(octets: memoryview, at: int) -> int:
+    """Return the number in two octets, network order; raises IndexError when they reach beyond the buffer."""
+    if not 0 <= at <= len(octets) - 2:
+        raise IndexError("a number reaches beyond its buffer")
+    return int.from_bytes(octets[at : at + 2], "big")
+
+
+def be32(octets: memoryview, at: int) -> int:
+    """Return the number in four octets, network order; raises IndexError when they reach beyond the buffer."""
+    if not 0 <= at <= len(octets) - 4:
+        raise IndexError("a number reaches beyond its buffer")
+    return int.from_bytes(octets[at : at + 4], "big")
+
+
+def be64(octets: memoryview, at: int) -> int:
+    """Return the number in eight octets, network order; raises IndexError when they reach beyond the buffer."""
+    if not 0 <= at <= len(octets) - 8:
+        raise IndexError("a number reaches beyond its buffer")
+    return int.from_bytes(octets[at : at + 8], "big")
+
+
+def any32(octets: memoryview, at: int, big: bool) -> int:
+    """Return the number in four octets, in the order said; raises IndexError when they reach beyond the buffer."""
+    if not 0 <= at <= len(octets) - 4:
+        raise IndexError("a number reaches beyond its buffer")
+    return int.from_bytes(octets[at : at + 4], "big" if big else "little")
