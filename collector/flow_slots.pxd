@@ -24,6 +24,8 @@ cdef class Slots:
     cdef uint64_t _seed
     cdef uint64_t[::1] _index
     cdef uint32_t[::1] _free
+    cdef Py_ssize_t _returned
+    cdef Py_ssize_t _unused
     cdef uint32_t[::1] _before
     cdef uint32_t[::1] _after
 

@@ -6,8 +6,8 @@ word of ports and protocol; the table's time of the last packet; the hash.
 
 from __future__ import annotations
 
-from array import array
-from typing import TYPE_CHECKING
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collector.dissect.frame import Frame
@@ -35,7 +35,7 @@ class Slots:
     """The records, their index, and their lists.
 
     Args:
-        capacity: number of records; fixed, and all memory is taken at once.
+        capacity: number of records; fixed.
         seed: 64 bits that nobody outside can guess; the order in which flows come out does not depend on it.
     """
 
@@ -45,7 +45,7 @@ class Slots:
             raise ValueError(message)
         self.capacity = capacity
         self.live = 0
-        self.records = array("Q", bytes(8 * WORDS * capacity))
+        self.records = _zeros(WORDS * capacity, "Q")
         size = 1 << (2 * capacity - 1).bit_length()
         self.swapped = False
         """The packet last looked for came from the end that sorts last."""
@@ -53,12 +53,16 @@ class Slots:
         self._mask = size - 1
         self._seed = seed & 0xFFFFFFFFFFFFFFFF
         # Open addressing: the hash in the upper half, slot + 1 in the lower, 0 = empty. At most half full.
-        self._index = array("Q", bytes(8 * size))
-        self._free = array("I", range(capacity - 1, -1, -1))
+        self._index = _zeros(size, "Q")
+        # Slots given back, the last on top; beside them those from `_unused` on were never taken.
+        self._free = _zeros(capacity, "I")
+        self._returned = 0
+        self._unused = 0
         # Doubly linked: before and after each slot; the heads of the lists stand behind the slots.
-        ends = array("I", range(capacity + LISTS))
-        self._before = array("I", ends)
-        self._after = array("I", ends)
+        self._before = _zeros(capacity + LISTS, "I")
+        self._after = _zeros(capacity + LISTS, "I")
+        for head in range(capacity, capacity + LISTS):
+            self._before[head] = self._after[head] = head
 
     def look(self, frame: Frame) -> int:
         """Return the slot of the flow to which the packet in *frame* belongs; -1: there is none yet.
@@ -109,7 +113,12 @@ class Slots:
 
     def take(self) -> int:
         """Return a slot for the flow that was last looked for, with its key written; the caller has made room."""
-        slot = self._free[self.capacity - self.live - 1]
+        if self._returned:
+            self._returned -= 1
+            slot = self._free[self._returned]
+        else:
+            slot = self._unused
+            self._unused += 1
         self.live += 1
         place = self._tag & self._mask
         while self._index[place]:
@@ -144,7 +153,8 @@ class Slots:
                 hole = place
         self._index[hole] = 0
         self.live -= 1
-        self._free[self.capacity - self.live - 1] = slot
+        self._free[self._returned] = slot
+        self._returned += 1
 
     def append(self, slot: int, order: int) -> None:
         """Put a slot that is in no list behind the others of list *order*."""
@@ -180,6 +190,13 @@ class Slots:
         after = self._after[slot]
         self._after[before] = after
         self._before[after] = before
+
+
+def _zeros(count: int, kind: Literal["I", "Q"]) -> memoryview:
+    """Return that many numbers of *kind* (as in `array`), all 0; memory is taken only for those that are written."""
+    size = {"I": 4, "Q": 8}[kind] * count
+    octets = memoryview(mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS))
+    return octets.cast("I") if kind == "I" else octets.cast("Q")
 
 
 def _mix(value: int, word: int) -> int:
