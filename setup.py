@@ -32,6 +32,7 @@ COMPILED_MODULES = (
     "collector.dissect.dns",
     "collector.names",
     "collector.devices",
+    "collector.draft",
     "collector.meter",
     "collector.opening_dns",
     "collector.opening",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from collector.sources.capture_file import CaptureFile
 from collector.sources.octets import CaptureError, OctetSource
-from collector.watch import Watch
+from collector.watch import LineWatch, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,6 +57,38 @@ class CaptureEvents:
             for block in self.file:
                 for part in self._pace.parts(block) if self._pace else (block,):
                     yield self.watch.observe(part)
+        yield from self.watch.finish()
+
+
+class CaptureLines:
+    """The flow events of one capture as lines of JSON.
+
+    Args:
+        octets: the capture.
+        sensor: name of this collector.
+        network: the network file; None: schools and groups stay unknown.
+        pseudonyms: names devices; None: events carry addresses (lab work).
+
+    Raises:
+        CaptureError: this is no capture.
+    """
+
+    def __init__(
+        self, octets: OctetSource, *, sensor: str, network: Network | None, pseudonyms: Pseudonyms | None
+    ) -> None:
+        self.file = CaptureFile(octets)
+        self.watch = LineWatch(sensor=sensor, network=network, pseudonyms=pseudonyms)
+
+    @property
+    def warning(self) -> str:
+        """Why not all of the capture was read; empty: it was."""
+        return self.file.warning
+
+    def batches(self) -> Iterator[bytes]:
+        """Yield the lines of each block of frames, and at the end those of all flows that were still open."""
+        with self.file:
+            for block in self.file:
+                yield self.watch.observe(block)
         yield from self.watch.finish()
 
 

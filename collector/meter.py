@@ -5,41 +5,26 @@ Compiled; the C types stand in meter.pxd.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from collector.events import EVENT_VERSION, FlowEvent
+from collector.draft import Draft
 from collector.flow import Flow
 from collector.opening_facts import Opening
 
 if TYPE_CHECKING:
     from collector.devices import Devices
-    from collector.events import NameSource
+    from collector.events import FlowEvent, NameSource
     from collector.names import DnsMemory
     from collector.pseudonyms import Pseudonyms
     from collector.segments import Network
 
 ID_OCTETS = 10
-MAX_SECONDS = 1_024
-"""Seconds whose date is remembered; flows begin and end in turn, minutes apart."""
-_NS = 1_000_000_000
 _US = 1_000
-_IPV4_OCTETS = 4
 _NO_CHAIN: tuple[str, ...] = ()
 
 # Stands for a flow whose payload told nothing.
 _UNOPENED = Opening()
-
-
-class _Draft:
-    """An event that is still being filled: of the same layout, and not frozen.
-
-    A frozen dataclass sets its fields by a call each, which costs more than all else in an event.
-    """
-
-    __slots__ = tuple(FlowEvent.__slots__)
 
 
 class Meter:
@@ -63,7 +48,9 @@ class Meter:
         names: DnsMemory,
     ) -> None:
         self.network = network
-        self._sensor = sensor
+        self._draft = Draft(sensor)
+        # Every id begins with the sensor: that much is hashed once.
+        self._sensor_hash = blake2b(f"{sensor}|".encode(), digest_size=ID_OCTETS)
         self._pseudonyms = pseudonyms
         self._devices = devices
         self._names = names
@@ -71,6 +58,20 @@ class Meter:
 
     def event(self, flow: Flow) -> FlowEvent:
         """Return the event of *flow*; flows must come in the order in which the table let them go."""
+        self._fill(flow)
+        return self._draft.event()
+
+    def write(self, flow: Flow) -> None:
+        """Write the same event as a line of JSON, for `written`."""
+        self._fill(flow)
+        self._draft.write()
+
+    def written(self) -> bytes:
+        """Return the lines written since the last call."""
+        return self._draft.take()
+
+    def _fill(self, flow: Flow) -> None:
+        """Say in the draft all that the event says."""
         opening = _UNOPENED if flow.opening is None else flow.opening
         network = self.network
         pseudonyms = self._pseudonyms
@@ -81,26 +82,24 @@ class Meter:
         # A VLAN segment covers both directions of a flow: it says whose a client is, not who is inside.
         hidden = not lab and network is not None and network.locate(flow.server, None) is not None
         device = self._devices.key(flow.mac, flow.client, flow.started_ns)
-        if opening.app == "dns":
-            name, source, chain = None, "none", _NO_CHAIN
-        else:
+        name: str | None = None
+        source: NameSource = "none"
+        chain = _NO_CHAIN
+        if opening.app != "dns":
             name, source, chain = self._name(flow, opening, device)
-        draft: Any = _Draft()
-        draft.v = EVENT_VERSION
-        draft.withheld = False
-        draft.id = _identity(self._sensor, flow.started_ns // _US, flow.ordinal, flow.part)
-        draft.sensor = self._sensor
+        draft = self._draft
+        draft.id = self._identity(flow.started_ns // _US, flow.ordinal, flow.part)
         draft.district = None if network is None else network.district_id
         draft.school = None if inside is None else inside.school
         draft.group = None if inside is None else inside.group
         draft.device = None if pseudonyms is None else pseudonyms.of(device, at_ns=flow.started_ns)
-        draft.src_ip = _address(flow.client) if lab else None
-        draft.src_port = flow.client_port if lab else None
-        draft.dst_ip = None if hidden else _address(flow.server)
-        draft.dst_port = flow.server_port
+        draft.client = flow.client if lab else None
+        draft.client_port = flow.client_port
+        draft.server = None if hidden else flow.server
+        draft.server_port = flow.server_port
         draft.proto = flow.proto
-        draft.started_at = _stamp(flow.started_ns)
-        draft.ended_at = _stamp(flow.ended_ns)
+        draft.started_ns = flow.started_ns
+        draft.ended_ns = flow.ended_ns
         draft.bytes_up = flow.bytes_up
         draft.bytes_down = flow.bytes_down
         draft.packets_up = flow.packets_up
@@ -117,9 +116,11 @@ class Meter:
         draft.plaintext_data = opening.plaintext_data
         draft.end = flow.end
         draft.part = flow.part
-        draft.__class__ = FlowEvent
-        event: FlowEvent = draft
-        return event
+
+    def _identity(self, started_us: int, ordinal: int, part: int) -> str:
+        digest = self._sensor_hash.copy()
+        digest.update(f"{started_us}|{ordinal}|{part}".encode())
+        return digest.hexdigest()
 
     def _is_reversed(self, flow: Flow, opening: Opening) -> bool:
         """Return whether the server is the client: who asked tells, else who is inside the district."""
@@ -179,44 +180,3 @@ def _reversed(flow: Flow) -> Flow:
         certain=flow.certain,
         opening=flow.opening,
     )
-
-
-def _identity(sensor: str, started_us: int, ordinal: int, part: int) -> str:
-    return blake2b(f"{sensor}|{started_us}|{ordinal}|{part}".encode(), digest_size=ID_OCTETS).hexdigest()
-
-
-def _stamp(at_ns: int) -> str:
-    micros = at_ns % _NS // _US
-    return f"{_second(at_ns // _NS)}.{micros:06d}Z"
-
-
-@lru_cache(maxsize=MAX_SECONDS)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _address(octets: bytes) -> str:
-    if len(octets) == _IPV4_OCTETS:
-        return f"{octets[0]}.{octets[1]}.{octets[2]}.{octets[3]}"
-    return _ipv6(octets)
-
-
-def _ipv6(octets: bytes) -> str:
-    """Return 16 octets as text: the longest run of zero groups, the first of equals, becomes `::` (RFC 5952)."""
-    longest = 1
-    begin = 8
-    run = 0
-    for group in range(8):
-        run = run + 1 if octets[2 * group] == 0 and octets[2 * group + 1] == 0 else 0
-        if run > longest:
-            longest = run
-            begin = group + 1 - run
-    end = begin + longest
-    text = ""
-    for group in range(8):
-        if group == begin:
-            text += "::"
-        elif group < begin or group >= end:
-            value = (octets[2 * group] << 8) | octets[2 * group + 1]
-            text += f"{value:x}" if group in (0, end) else f":{value:x}"
-    return text

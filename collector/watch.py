@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from collector.devices import Devices
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collector.segments import Network
 
 UTC_ZONE = ZoneInfo("UTC")
+_Given = TypeVar("_Given")
 # A flow belongs to the day on which it began; an hour after that day its last parts have come.
 KEY_GRACE_NS = 3_600 * 1_000_000_000
 """For so long after its period has ended a key is kept."""
@@ -30,8 +31,8 @@ PORTION = 1_024
 """Events given out at one time when everything ends: all at once they would take more memory than all else."""
 
 
-class Watch:
-    """What one capture, or one set of interfaces, is seen through.
+class _Sight(Generic[_Given]):
+    """What one capture, or one set of interfaces, is seen through, in whatever form its events are given.
 
     Args:
         sensor: name of this collector.
@@ -47,25 +48,41 @@ class Watch:
         self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=names)
         # An event is made at the packet that ends its flow and not at the end of a block, so that what the memory of
         # DNS answers says does not depend on how the capture happens to be read.
-        self.table = FlowTable(Openings(names, device_key=devices.key), seed=seed, taker=self._take)
-        self._ready: list[FlowEvent] = []
+        self.table = FlowTable(Openings(names, device_key=devices.key), seed=seed, taker=self._taker())
 
-    def observe(self, block: FrameBlock) -> list[FlowEvent]:
+    def observe(self, block: FrameBlock) -> _Given:
         """Take frames in, and return the events of the flows and parts that ended with them."""
         self.table.observe(block)
         return self._given()
 
-    def advance(self, now_ns: int) -> list[FlowEvent]:
+    def advance(self, now_ns: int) -> _Given:
         """Let time pass (nanoseconds since the epoch), and return the events of what fell silent."""
         self.table.advance(now_ns)
         return self._given()
 
-    def finish(self) -> Iterator[list[FlowEvent]]:
+    def finish(self) -> Iterator[_Given]:
         """End every flow, and yield their events."""
         left = True
         while left:
             left = self.table.finish_some(PORTION)
             yield self._given()
+
+    def _taker(self) -> Callable[[Flow], object]:
+        raise NotImplementedError
+
+    def _given(self) -> _Given:
+        raise NotImplementedError
+
+
+class Watch(_Sight["list[FlowEvent]"]):
+    """Gives events."""
+
+    def __init__(self, *, sensor: str, network: Network | None, pseudonyms: Pseudonyms | None) -> None:
+        super().__init__(sensor=sensor, network=network, pseudonyms=pseudonyms)
+        self._ready: list[FlowEvent] = []
+
+    def _taker(self) -> Callable[[Flow], object]:
+        return self._take
 
     def _take(self, flow: Flow) -> None:
         self._ready.append(self.meter.event(flow))
@@ -73,6 +90,16 @@ class Watch:
     def _given(self) -> list[FlowEvent]:
         ready, self._ready = self._ready, []
         return ready
+
+
+class LineWatch(_Sight[bytes]):
+    """Gives lines of JSON: for who writes events down and does nothing else with them."""
+
+    def _taker(self) -> Callable[[Flow], object]:
+        return self.meter.write
+
+    def _given(self) -> bytes:
+        return self.meter.written()
 
 
 def new_pseudonyms(

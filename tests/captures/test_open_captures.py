@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from collector.capture import CaptureEvents
-from collector.encoding import encode_lines
+from collector.capture import CaptureLines
 from collector.sources.octets import CaptureError, OctetSource
 
 CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "captures"
@@ -33,8 +32,8 @@ def scorer() -> ModuleType:
 def lines_of(path: Path) -> bytes:
     """Return what `schoolgate flows --addresses` writes for a capture; nothing for what is none."""
     try:
-        source = CaptureEvents(OctetSource(path), sensor="capture", network=None, pseudonyms=None)
-        return b"".join(encode_lines(batch) for batch in source.batches())
+        source = CaptureLines(OctetSource(path), sensor="capture", network=None, pseudonyms=None)
+        return b"".join(source.batches())
     except CaptureError:
         return b""
 
