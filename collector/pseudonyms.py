@@ -6,7 +6,6 @@ undone by trying all 2^32 addresses; a random key that no longer exists cannot.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
@@ -97,8 +96,8 @@ class Pseudonyms:
         self._last_until_ns = period.end_ns
         pseudonym = devices.get(device)
         if pseudonym is None:
-            mac = hmac.new(self._keys.key(period), self._site + b"\0" + device, hashlib.sha256)
-            pseudonym = devices[device] = mac.hexdigest()[:PSEUDONYM_HEX_DIGITS]
+            mac = hmac.digest(self._keys.key(period), self._site + b"\0" + device, "sha256")
+            pseudonym = devices[device] = mac.hex()[:PSEUDONYM_HEX_DIGITS]
         return pseudonym
 
     @property

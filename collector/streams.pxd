@@ -24,5 +24,5 @@ cdef class Stream:
     cdef int _prepend(self, int64_t offset, bytes data) except -1
     @cython.locals(waiting=dict, data=bytes, end=int64_t, offset=int64_t)
     cdef int _join(self, int gain) except -1
-    @cython.locals(offset=int64_t, data=bytes)
+    @cython.locals(waiting=dict, offset=int64_t, data=bytes)
     cdef object _touching(self, int64_t end)

@@ -44,14 +44,15 @@ class Stream:
         """Offset of the first of them."""
         self.segments = 0
         """Segments seen."""
-        self._waiting: dict[int, bytes] = {}
+        # Made with the first segment that waits: nearly all streams have none.
+        self._waiting: dict[int, bytes] | None = None
         self._held = 0
         self._taken = False
 
     @property
     def waiting(self) -> int:
         """Return how many segments wait behind a gap."""
-        return len(self._waiting)
+        return len(self._waiting) if self._waiting else 0
 
     def add(self, offset: int, data: bytes) -> int:
         """Put *data*, whose first octet lies at *offset*, in its place; return what it brought (`Gain`)."""
@@ -88,7 +89,7 @@ class Stream:
     def skip_gap(self) -> bool:
         """Go on behind the first gap, letting go of all before it; False: nothing waits there."""
         end = self.start + len(self.octets)
-        behind = [offset for offset in self._waiting if offset > end]
+        behind = [offset for offset in self._waiting or () if offset > end]
         if not behind:
             return False
         self.octets.clear()
@@ -98,6 +99,8 @@ class Stream:
         return True
 
     def _wait(self, offset: int, data: bytes) -> int:
+        if self._waiting is None:
+            self._waiting = {}
         known = self._waiting.get(offset)
         if known is not None:
             if len(known) >= len(data):
@@ -139,7 +142,10 @@ class Stream:
         return gain
 
     def _touching(self, end: int) -> int | None:
-        for offset, data in self._waiting.items():
+        waiting = self._waiting
+        if waiting is None:
+            return None
+        for offset, data in waiting.items():
             if offset <= end and (offset + len(data) >= self.start or self._taken):
                 return offset
         return None

@@ -3,7 +3,8 @@ cimport cython
 from libc.stdint cimport int64_t
 
 cdef int _A, _CNAME, _AAAA, _SVCB, _HTTPS
-cdef Py_ssize_t _MOST_RECORDS, _MOST_HINTS, _MOST_CHAIN, _LONGEST
+cdef Py_ssize_t _MOST_RECORDS, _MOST_HINTS, _MOST_CHAIN, _MOST_TEXTS, _LONGEST
+cdef dict _TEXTS
 cdef int _LONGEST_LABEL, _POINTER, _HEADER_OCTETS
 
 @cython.final
@@ -34,7 +35,8 @@ cdef class Resolution:
 cdef class _Cursor:
     cdef bytes octets
     cdef Py_ssize_t at
-    cdef dict known
+    cdef Py_ssize_t first_at
+    cdef str first
 
     @cython.locals(at=Py_ssize_t)
     cdef int short(self) except -1
@@ -43,11 +45,18 @@ cdef class _Cursor:
     @cython.locals(octets=bytes, start=Py_ssize_t, at=Py_ssize_t, floor=Py_ssize_t, begin=Py_ssize_t, behind=Py_ssize_t, total=Py_ssize_t, wire=bytes, size=int, target=Py_ssize_t, name=str)
     cdef str name(self)
 
-@cython.locals(cursor=_Cursor, number=int, flags=int, questions=int, answers=int, kind=int, name=str, records=tuple)
+@cython.locals(cursor=_Cursor, number=int, flags=int, questions=int, answers=int, kind=int, name=str, records=tuple, said=Message)
 cpdef Message message(bytes octets)
-@cython.locals(name=str, aliases=dict, record=Record, alias=Record, ttl_s=int64_t, owners=list, addresses=list)
+@cython.locals(name=str, aliases=dict, record=Record, alias=Record, ttl_s=int64_t, owners=list, addresses=list, found=Resolution)
 cpdef Resolution resolution(Message answer)
 @cython.locals(octets=bytes, records=list, _number=Py_ssize_t, owner=str, kind=int, ttl_s=int64_t, size=Py_ssize_t, at=Py_ssize_t, end=Py_ssize_t)
 cdef tuple _records(_Cursor cursor, Py_ssize_t count)
 @cython.locals(octets=bytes, hints=list, key=int, size=Py_ssize_t, at=Py_ssize_t, step=Py_ssize_t, number=Py_ssize_t)
 cdef tuple _hints(_Cursor cursor, Py_ssize_t end)
+
+cdef str _text(bytes wire)
+@cython.locals(name=bytearray, at=Py_ssize_t, behind=Py_ssize_t, place=Py_ssize_t, octet=int)
+cdef str _spelled(bytes wire)
+cdef str _escaped(bytes wire)
+@cython.locals(record=Record)
+cdef Record _record(str name, int kind, int64_t ttl_s, tuple addresses, str target)

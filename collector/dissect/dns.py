@@ -1,11 +1,10 @@
 """Reads DNS messages: the question, and those answers that tell which name an address belongs to.
 
-Compiled; the C types stand in dns.pxd. Facts are made by position here, since a message has several and there are many.
+Compiled; the C types stand in dns.pxd. A message has several facts, and calling
+a constructor costs more than all fields of one: the functions here do without.
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 from collector.dissect.errors import DissectError
 
@@ -40,6 +39,8 @@ _LONGEST_LABEL = 63
 _POINTER = 0xC0
 _HEADER_OCTETS = 12
 
+_MOST_TEXTS = MAX_TEXTS
+_TEXTS: dict[bytes, str] = {}
 _NAME_OCTETS = b"abcdefghijklmnopqrstuvwxyz0123456789-._"
 
 
@@ -90,7 +91,7 @@ class Message:
 
 
 class Resolution:
-    """What an answer says about the name that was asked for. Read only."""
+    """What an answer says about the name that was asked for. Read only; filled in by `resolution`."""
 
     name: str
     chain: tuple[str, ...]
@@ -98,12 +99,6 @@ class Resolution:
     addresses: tuple[bytes, ...]
     ttl_s: int
     """Smallest of the records used, seconds."""
-
-    def __init__(self, name: str, chain: tuple[str, ...], addresses: tuple[bytes, ...], ttl_s: int) -> None:
-        self.name = name
-        self.chain = chain
-        self.addresses = addresses
-        self.ttl_s = ttl_s
 
 
 def message(octets: bytes) -> Message:
@@ -135,9 +130,16 @@ def message(octets: bytes) -> Message:
             records = _records(cursor, min(answers, _MOST_RECORDS))
         if cursor.at > len(octets):
             raise DissectError("DNS message ends too early")
-        return Message(number, flags, name, kind, records)
     except IndexError as cut:
         raise DissectError("DNS message ends too early") from cut
+    said: Message = Message.__new__(Message)
+    said.id = number
+    said.response = flags >= 0x8000
+    said.rcode = flags & 15
+    said.name = name
+    said.type = kind
+    said.records = records
+    return said
 
 
 def resolution(answer: Message) -> Resolution | None:
@@ -163,19 +165,25 @@ def resolution(answer: Message) -> Resolution | None:
         if record.addresses and record.name in owners:
             addresses += record.addresses
             ttl_s = record.ttl_s if ttl_s < 0 else min(ttl_s, record.ttl_s)
-    return Resolution(owners[0], tuple(owners[1:]), tuple(addresses), max(ttl_s, 0))
+    found: Resolution = Resolution.__new__(Resolution)
+    found.name = owners[0]
+    found.chain = tuple(owners[1:])
+    found.addresses = tuple(addresses)
+    found.ttl_s = max(ttl_s, 0)
+    return found
 
 
 class _Cursor:
     """A place in a message. What is read moves it on; reading past the end raises IndexError."""
 
-    __slots__ = ("at", "known", "octets")
+    __slots__ = ("at", "first", "first_at", "octets")
 
     def __init__(self, octets: bytes) -> None:
         self.octets = octets
         self.at = 0
-        # Names by the offset at which they start: names in one message mostly point at each other.
-        self.known: dict[int, str] = {}
+        # Where the first name starts, and its text: nearly all others in a message point at it.
+        self.first_at = -1
+        self.first = ""
 
     def short(self) -> int:
         """Return an unsigned number of two octets."""
@@ -206,9 +214,9 @@ class _Cursor:
                 target = ((size & 0x3F) << 8) | octets[at + 1]
                 if behind < 0:
                     behind = at + 2
-                    if at == start and target in self.known:
+                    if at == start and target == self.first_at:
                         self.at = behind
-                        return self.known[target]
+                        return self.first
                 # A pointer leads to an earlier place. Held to that, no chain of them can loop.
                 if target >= floor:
                     raise DissectError("compression pointer leads forward")
@@ -220,7 +228,9 @@ class _Cursor:
                 raise DissectError("name too long")
             at += size + 1
         name = _text(wire + octets[begin:at] if wire else octets[begin:at])
-        self.known[start] = name
+        if self.first_at < 0:
+            self.first_at = start
+            self.first = name
         self.at = at + 1 if behind < 0 else behind
         return name
 
@@ -239,13 +249,23 @@ def _records(cursor: _Cursor, count: int) -> tuple[Record, ...]:
         if end > len(octets):
             raise DissectError("record runs past the message")
         if (kind == _A and size == 4) or (kind == _AAAA and size == 16):
-            records.append(Record(owner, kind, ttl_s, (octets[at:end],), None))
+            records.append(_record(owner, kind, ttl_s, (octets[at:end],), None))
         elif kind == _CNAME:
-            records.append(Record(owner, kind, ttl_s, (), cursor.name()))
+            records.append(_record(owner, kind, ttl_s, (), cursor.name()))
         elif kind in (_HTTPS, _SVCB):
-            records.append(Record(owner, kind, ttl_s, _hints(cursor, end), None))
+            records.append(_record(owner, kind, ttl_s, _hints(cursor, end), None))
         cursor.at = end
     return tuple(records)
+
+
+def _record(name: str, kind: int, ttl_s: int, addresses: tuple[bytes, ...], target: str | None) -> Record:
+    record: Record = Record.__new__(Record)
+    record.name = name
+    record.type = kind
+    record.ttl_s = ttl_s
+    record.addresses = addresses
+    record.target = target
+    return record
 
 
 def _hints(cursor: _Cursor, end: int) -> tuple[bytes, ...]:
@@ -266,17 +286,38 @@ def _hints(cursor: _Cursor, end: int) -> tuple[bytes, ...]:
     return tuple(hints)
 
 
-@lru_cache(maxsize=MAX_TEXTS)
 def _text(wire: bytes) -> str:
     """Return labels, each behind its length, as text."""
+    text = _TEXTS.get(wire)
+    if text is None:
+        if len(_TEXTS) >= _MOST_TEXTS:
+            _TEXTS.clear()
+        text = _TEXTS[wire] = _spelled(wire)
+    return text
+
+
+def _spelled(wire: bytes) -> str:
+    name = bytearray(wire)
+    at = 0
+    while at < len(name):
+        behind = at + 1 + name[at]
+        name[at] = 0x2E
+        for place in range(at + 1, behind):
+            octet = name[place]
+            if 0x41 <= octet <= 0x5A:
+                name[place] = octet | 0x20
+            elif not 0x61 <= octet <= 0x7A and not 0x30 <= octet <= 0x39 and octet != 0x2D and octet != 0x5F:  # noqa: PLR1714 -- compiled to comparisons
+                return _escaped(wire)
+        at = behind
+    return name[1:].decode("ascii")
+
+
+def _escaped(wire: bytes) -> str:
     labels = []
     at = 0
     while at < len(wire):
         labels.append(wire[at + 1 : at + 1 + wire[at]])
         at += 1 + wire[at]
-    name = b".".join(labels).lower()
-    if not name.translate(None, _NAME_OCTETS) and name.count(b".") == max(len(labels) - 1, 0):
-        return name.decode("ascii")
     # Master file escapes (RFC 1035 section 5.1): a dot inside a label must not look like one between labels.
     return ".".join(
         "".join(chr(octet) if octet in _NAME_OCTETS and octet != 0x2E else f"\\{octet:03d}" for octet in label.lower())
