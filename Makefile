@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)
 
-.PHONY: help setup demo image-trial test test-quick test-parts test-kafka test-long same-answer chaos parts check format bench bench-judge bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
+.PHONY: help setup demo image-trial test test-quick test-parts test-kafka test-long same-answer chaos parts check format bench bench-judge bench-live bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -86,6 +86,9 @@ screenshots: setup ## make the pictures of the README again (needs Chromium, or 
 
 bench-judge: setup ## events judged: stateless rules, a whole check, up to 2,000 devices (BENCH_ARGS="--times 1")
 	@$(BIN)/python -m tests.bench.judge $(BENCH_ARGS)
+
+bench-live: setup ## packets a second from a live interface, as root (BENCH_ARGS="--capture day.pcap --rates 500000")
+	@$(BIN)/python -m tests.bench.live $(BENCH_ARGS)
 
 bench-desk: setup ## the case desk over 10,000 cases, milliseconds a page (BENCH_ARGS="--cases 50000")
 	@$(BIN)/python -m tests.bench.desk $(BENCH_ARGS)
