@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from rules.agreement_topic import TopicRecord
-from rules.closing import CLOSE_TIMEOUT_S, ended
+from rules.closing import CLOSE_TIMEOUT_S
+from rules.consumer import Consumer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from rules.records import Record
 
 # One partition has one order; where somebody made the topic with more, the others stay empty.
 PARTITION = 0
@@ -40,10 +43,8 @@ class AgreementLog:
 
     def __init__(self, topic: str, *, client: Mapping[str, Any]) -> None:
         self._place = TopicPartition(topic, PARTITION)
-        self._consumer = AIOKafkaConsumer(
-            **client, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        self._held_back: list[Any] = []
+        self._consumer = Consumer(**client, enable_auto_commit=False, auto_offset_reset="earliest")
+        self._held_back: list[Record] = []
 
     async def __aenter__(self) -> Self:
         """Begin at the first record.
@@ -114,7 +115,7 @@ class AgreementLog:
         self._held_back += batches.get(self._place, [])
 
     async def _stop(self) -> None:
-        await ended(self._consumer.stop())
+        await self._consumer.leave()
 
 
 class AgreementWriter:

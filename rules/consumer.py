@@ -3,23 +3,22 @@
 aiokafka has no public way to them: the octets of an answer are handed over inside `Fetcher._proc_fetch_request`. Here
 its own code runs with two names bound to our walk over these octets, in this consumer alone; everything else (fetches,
 positions, rebalances, pauses) stays aiokafka's. Where it looks otherwise inside than it does in the releases that were
-looked at, nothing is bound and its records are taken one by one: the same records, dearer. docs/decisions/0014.
+looked at, nothing is read: aiokafka decompresses without a bound. docs/decisions/0014 and 0026.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
+from functools import cache
 from inspect import signature
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import consumer, fetcher
 
-from rules.record_batches import FetchedRecords, is_walkable, moment
-from rules.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from rules.closing import ended
+from rules.record_batches import FetchedRecords
 
 _TAKEN: Final = (
     "tp", "records", "aborted_transactions", "fetch_offset", "key_deserializer", "value_deserializer", "check_crcs",
@@ -27,30 +26,51 @@ _TAKEN: Final = (
 )  # fmt: skip
 """What aiokafka makes the records of one partition from."""
 
+_LOOKED_AT: Final = "0.14.0"
+
+
+class StrangeClientError(Exception):
+    """The aiokafka that is installed is none of those whose inside is known here."""
+
+    def __init__(self) -> None:
+        version = importlib.metadata.version("aiokafka")
+        super().__init__(f"aiokafka {version} is otherwise inside than Schoolgate knows it; install {_LOOKED_AT}")
+
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # the library has no hints here
-    """Reads committed records only, checks sums, and takes no deserializers.
+    """Reads committed records only, as `Record`, checks sums, and takes no deserializers.
 
     Args:
         settings: as for AIOKafkaConsumer.
+
+    Raises:
+        StrangeClientError: nothing could be read in bounds.
     """
 
     def __init__(self, *topics: str, **settings: Any) -> None:
+        if not takes_batches():
+            raise StrangeClientError
         super().__init__(*topics, **settings, isolation_level="read_committed", check_crcs=True)
 
-    async def start(self) -> None:
-        """Connect; join the group if there is one."""
-        await super().start()
-        # What was asked for before this moment comes as aiokafka's own records.
-        if _BatchFetcher is not None and type(self._fetcher) is fetcher.Fetcher:
-            self._fetcher.__class__ = _BatchFetcher
+    # aiokafka makes it in `start()`, and it may ask for records before that returns.
+    @property
+    def _fetcher(self) -> Any:
+        return self._batch_fetcher
 
+    @_fetcher.setter
+    def _fetcher(self, made: Any) -> None:
+        if made is not None:
+            made.__class__ = _batch_fetcher()
+        self._batch_fetcher = made
 
-def records_of(messages: Sequence[Any]) -> Sequence[Record]:
-    """Return as records what a `Consumer` gave for one partition."""
-    if messages and type(messages[0]) is Record:
-        return messages
-    return [_record(message) for message in messages]
+    async def leave(self) -> None:
+        """Let go of group and broker, within seconds whatever state they are in."""
+        if await ended(self.stop()):
+            return
+        # It waits for an answer of the group before it closes anything.
+        if self._fetcher is not None:
+            await ended(self._fetcher.close())
+        await ended(self._client.close())
 
 
 def takes_batches() -> bool:
@@ -61,8 +81,11 @@ def takes_batches() -> bool:
     if not isinstance(asking, FunctionType) or answered is None or made is None or asking.__closure__:
         return False
     used = {name for each in (answered.getall, answered.check_assignment) for name in each.__code__.co_names}
+    starting = {"_fetcher", "Fetcher"} <= set(consumer.AIOKafkaConsumer.start.__code__.co_names)
     return (
-        {"MemoryRecords", "PartitionRecords", "FetchResult"} <= set(asking.__code__.co_names)
+        starting
+        and getattr(consumer, "Fetcher", None) is fetcher.Fetcher
+        and {"MemoryRecords", "PartitionRecords", "FetchResult"} <= set(asking.__code__.co_names)
         and {"_partition_records", "next_fetch_offset"} <= used
         and tuple(signature(made).parameters) == _TAKEN
     )
@@ -77,34 +100,17 @@ class _Answer(fetcher.MemoryRecords):  # type: ignore[misc]
 
 
 def _partition_records(
-    tp: Any, records: _Answer, aborted_transactions: Any, fetch_offset: int, *settings: Any
-) -> FetchedRecords | Any:
-    """Stand in for `PartitionRecords`; batches of the time before Kafka 0.11 are left to it."""
-    if not is_walkable(records.octets):
-        return fetcher.PartitionRecords(tp, records, aborted_transactions, fetch_offset, *settings)
+    tp: Any, records: _Answer, aborted_transactions: Any, fetch_offset: int, *_settings: Any
+) -> FetchedRecords:  # fmt: skip
+    """Stand in for `PartitionRecords`."""
     return FetchedRecords(
         records.octets, partition=tp.partition, start=fetch_offset, aborted=aborted_transactions or ()
     )
 
 
-def _batch_fetcher() -> type | None:
-    if not takes_batches():
-        return None
+@cache
+def _batch_fetcher() -> type:
     asking = fetcher.Fetcher._proc_fetch_request  # noqa: SLF001 -- see above
     names = {**asking.__globals__, "MemoryRecords": _Answer, "PartitionRecords": _partition_records}
     ours = FunctionType(asking.__code__, names, asking.__name__, asking.__defaults__)
     return type("BatchFetcher", (fetcher.Fetcher,), {"_proc_fetch_request": ours})
-
-
-_BatchFetcher: Final = _batch_fetcher()
-
-
-def _record(message: Any) -> Record:
-    return Record(
-        key=message.key,
-        value=message.value,
-        headers={name: value or b"" for name, value in message.headers},
-        partition=message.partition,
-        offset=message.offset,
-        at=moment(message.timestamp),
-    )

@@ -25,21 +25,25 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from rules.closing import CLOSE_TIMEOUT_S, ended
+from rules.closing import CLOSE_TIMEOUT_S
 from rules.consumer import Consumer
 from rules.errors import StoreError
 from rules.partition_task import START_TIMEOUT_S, PartitionTask
+from rules.patience import at_most
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from rules.partition_task import Duty
+    from rules.records import Record
     from rules.rulebook import Rulebook
 
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 1_000
 # How long a rebalance waits for a member that is in the middle of a transaction.
 REBALANCE_TIMEOUT_MS = 60_000
+# As long as five members, one after the other, that are in the middle of a transaction.
+JOIN_TIMEOUT_S = 5 * REBALANCE_TIMEOUT_MS / 1000
 POLL_MS = 200
 # What a process holds of records that it has not judged yet, for each partition and together (compressed).
 MAX_PARTITION_OCTETS = 1 << 20
@@ -152,9 +156,9 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
             work.result()
 
     async def _work(self, stop: asyncio.Event) -> None:
-        self._consumer.subscribe([self._duty.input], listener=self)
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with at_most(START_TIMEOUT_S, awaited="an answer of the broker"):
             await self._consumer.start()
+        await self._join()
         while not stop.is_set():
             self._open_missing()
             batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
@@ -165,6 +169,19 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
                 self._work_aside()
                 await self._tell()
                 self.behind = await self._waiting()
+
+    async def _join(self) -> None:
+        """Become a member of the group.
+
+        Raises:
+            TimeoutError: the group has not come to rest for minutes; it may as well try anew.
+        """
+        self._consumer.subscribe([self._duty.input], listener=self)
+        # Each member that comes, goes, or is slow makes all others wait again.
+        share = f"a share in group {self._duty.group}, whose members do not come to rest"
+        async with at_most(JOIN_TIMEOUT_S, awaited=share):
+            # It returns as soon as there is an assignment; what is assigned is paused.
+            await self._consumer.getmany(timeout_ms=0)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 -- all of them
         """Finish the batch in hand and let every partition go."""
@@ -244,18 +261,18 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
             offset = (await self._consumer.beginning_offsets([place]))[place]
         return offset
 
-    async def _process(self, partition: int, messages: Sequence[Any]) -> None:
+    async def _process(self, partition: int, records: Sequence[Record]) -> None:
         task = self._tasks.get(partition)
         if task is None:
             return
         try:
-            await task.process(messages)
+            await task.process(records)
         except (KafkaError, TimeoutError, OSError, StoreError) as error:
             self._later(partition, error=error)
             self._drop(partition)
             await self._count_refusal(partition, error=error)
         else:
-            if messages:
+            if records:
                 self._refusals.pop(partition, None)
 
     async def _renew(self) -> None:
@@ -344,7 +361,7 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
             self._drop(partition)
         # Cancelled openings hand over what they hold at their next step.
         await asyncio.sleep(0)
-        closing = {*self._closing, asyncio.create_task(ended(self._consumer.stop()))}
+        closing = {*self._closing, asyncio.create_task(self._consumer.leave())}
         await asyncio.wait(closing, timeout=2 * CLOSE_TIMEOUT_S)
 
 

@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import CoordinatorNotAvailableError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    CoordinatorNotAvailableError,
+    CorruptRecordException,
+    UnknownTopicOrPartitionError,
+)
 
 from rules.batches import BATCH_OCTETS, Batches
 from rules.closing import ended
-from rules.consumer import Consumer, records_of
+from rules.consumer import Consumer
+from rules.patience import at_most
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -132,12 +137,12 @@ class PartitionTask:
             KafkaError: the broker refused.
             TimeoutError: it does not answer.
         """
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with at_most(START_TIMEOUT_S, awaited="the producer to take the partition over"):
             with brokers_known():
                 await self._producer.start()
             barrier = await self._write_barrier()
         state = await self._read_state(barrier)
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with at_most(START_TIMEOUT_S, awaited="the committed offset"):
             with brokers_known():
                 offset = await committed(TopicPartition(self._duty.input, self.partition))
         # A million sums take seconds to decode; the heartbeats go on meanwhile.
@@ -147,7 +152,7 @@ class PartitionTask:
         await self.process(())
         return offset
 
-    async def process(self, messages: Sequence[Any]) -> None:
+    async def process(self, records: Sequence[Record]) -> None:
         """Judge one polled batch in one transaction.
 
         Raises:
@@ -158,10 +163,10 @@ class PartitionTask:
         if self._core is None:
             raise RuntimeError("the task is not open")
         self._core.ran(asyncio.get_running_loop().time())
-        portion = self._core.take(records_of(messages))
-        if messages or portion.outputs or portion.state:
-            async with asyncio.timeout(TRANSACTION_TIMEOUT_S):
-                await self._write(portion, position=messages[-1].offset + 1 if messages else None)
+        portion = self._core.take(records)
+        if records or portion.outputs or portion.state:
+            async with at_most(TRANSACTION_TIMEOUT_S, awaited="a transaction"):
+                await self._write(portion, position=records[-1].offset + 1 if records else None)
         self._core.committed(portion)
         await self._duty.committed(portion)
 
@@ -240,26 +245,29 @@ class PartitionTask:
         )
         state: dict[bytes, bytes] = {}
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with at_most(START_TIMEOUT_S, awaited="the beginning of the state"):
                 await reader.start()
                 reader.assign([where])
                 await reader.seek_to_beginning(where)
             reached = -1
             while reached < barrier:
-                async with asyncio.timeout(RESTORE_STALL_S):
-                    messages: list[Any] = []
-                    while not messages:
-                        messages = (await reader.getmany(where, timeout_ms=500)).get(where, [])
-                for message in messages:
-                    if message.key is None or message.key == BARRIER_KEY:
+                async with at_most(RESTORE_STALL_S, awaited="the next records of the state"):
+                    records: list[Record] = []
+                    while not records:
+                        records = (await reader.getmany(where, timeout_ms=500)).get(where, [])
+                for record in records:
+                    if record.unreadable:
+                        # Half a state is another state. Nobody but a judge may write here.
+                        raise CorruptRecordException(f"a batch of {where.topic}, up to {record.offset}, is unreadable")
+                    if record.key is None or record.key == BARRIER_KEY:
                         continue
-                    if message.value is None:
-                        state.pop(message.key, None)
+                    if record.value is None:
+                        state.pop(record.key, None)
                     else:
-                        state[message.key] = message.value
-                reached = messages[-1].offset
+                        state[record.key] = record.value
+                reached = records[-1].offset
         finally:
-            await ended(reader.stop())
+            await reader.leave()
         return state
 
 

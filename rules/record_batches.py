@@ -2,25 +2,27 @@
 
 One object of aiokafka's for each record, and ours made of it, is what half of a reader's time went into; here one
 compiled walk makes ours at once. See record_batches.pxd for the C types, and docs/decisions/0014 for the why.
+A batch comes from whoever may write to the topic. One that cannot be read, or would become larger than any honest one,
+is given as one record that says so, and the next batch follows: docs/decisions/0026.
+
 Source: the guide to Kafka's protocol, "Record Batch" (magic 2), and KIP-98 for markers and aborted transactions.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from aiokafka import codec
-from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.util import calc_crc32c
 
+from rules.compression import unpacked
 from rules.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 COMPILED = not __file__.endswith(".py")
 """Whether this module runs as compiled code."""
@@ -31,8 +33,17 @@ _HEAD = struct.Struct(">qiibIhiqqqhii")
 _HEAD_OCTETS = 61
 _LENGTH_END = 12  # the length counts what comes after itself
 _SUMMED = 21  # the sum is over everything from the attributes on
-_MAGIC_AT = 16
 _MAGIC = 2
+
+# What one batch may weigh: its octets when they are decompressed, and something for each record and header, for these
+# become objects. Our own programs make batches of 256 KiB at most; as large as a topic takes them, 1 MiB, events would
+# be some 9 MiB.
+MAX_BATCH_WEIGHT = 16 << 20
+_PIECE_WEIGHT = 128
+
+# One go gives as much as the heaviest batch, or as many times the octets of the answer, and the batch with which it is
+# exceeded.
+_GO_GROWTH = 16
 
 _CODEC = 0x07
 _APPEND_TIME = 0x08
@@ -47,35 +58,12 @@ _NAMES = 4  # headers of one record whose names are known again: ours have two
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 32_503_680_000_000  # the year 3000; a calendar ends in 9999, and whoever adds to a time needs room
 
-# By their numbers in the attributes of a batch.
-_UNPACK: dict[int, Callable[[memoryview], bytes]] = {
-    1: codec.gzip_decode,
-    2: lambda packed: codec.snappy_decode(packed.tobytes()),
-    3: codec.lz4_decode,
-    4: codec.zstd_decode,
-}
-_BROKEN = (codec.cramjam.DecompressionError, zlib.error, struct.error, EOFError, OSError, ValueError, IndexError)
-
 
 # The broker stamps all records of one batch alike.
 @lru_cache(maxsize=64)
 def moment(milliseconds: int) -> datetime:
     """Return the time of a record, UTC; one before 1970 or after 2999 becomes the first or the last of these years."""
     return _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LAST_MS))
-
-
-def is_walkable(octets: bytes) -> bool:
-    """Return whether every whole batch in *octets* is of the one format that is read here."""
-    view = memoryview(octets)
-    at, end = 0, len(view)
-    while end - at > _MAGIC_AT:
-        if view[at + _MAGIC_AT] != _MAGIC:
-            return False
-        length = view[at + 8]
-        for place in range(at + 9, at + 12):
-            length = (length << 8) | view[place]
-        at += _LENGTH_END + length
-    return True
 
 
 class FetchedRecords:
@@ -105,8 +93,14 @@ class FetchedRecords:
         self._stop = 0
         self._at = 0
         self._names: list[tuple[str, bytes]] = []
+        # How many records and headers the batch may still have, and what may still be given at this go.
+        self._pieces = 0
+        self._room = 0
+        self.__iter__()
 
     def __iter__(self) -> FetchedRecords:
+        """Begin another go. It ends before the answer does when it has become too heavy; the rest is fetched again."""
+        self._room = max(MAX_BATCH_WEIGHT, _GO_GROWTH * len(self._answer))
         return self
 
     def __next__(self) -> Record:
@@ -117,7 +111,7 @@ class FetchedRecords:
         """
         while self._given >= len(self._found):
             self._settle()
-            if not self._next_batch():
+            if self._room <= 0 or not self._next_batch():
                 raise StopIteration
         record = self._found[self._given]
         self._given += 1
@@ -152,7 +146,7 @@ class FetchedRecords:
         if not 0 <= base < _MAX_OFFSET or delta < 0:
             raise CorruptRecordException("a batch has impossible offsets")
         if not self._is_skipped(base, producer, attributes, head, whole):
-            self._found = self._records(head, whole)
+            self._found = self._readable(head, whole)
         self._batch_at = at + _LENGTH_END + length
         self._after = base + delta + 1
         return True
@@ -177,17 +171,43 @@ class FetchedRecords:
             raise CorruptRecordException("a marker of a transaction does not say which")
         return markers[0].key[2:4] == _ABORT
 
+    def _readable(self, head: tuple[int, ...], whole: memoryview) -> list[Record]:
+        """Return the records of a batch whose sum is right: what is wrong in it was so when it was written."""
+        try:
+            return self._records(head, whole)
+        except CorruptRecordException:
+            # Finding out may have taken as long as reading the heaviest batch there may be.
+            self._room -= MAX_BATCH_WEIGHT
+            last = head[0] + head[6]
+            if last < self.next_fetch_offset:
+                return []
+            octets, at = bytes(whole), moment(head[8])
+            return [
+                Record(key=None, value=octets, partition=self._partition, offset=last, at=at, unreadable=True)
+            ]  # fmt: skip
+
     def _records(self, head: tuple[int, ...], whole: memoryview) -> list[Record]:
         if head[12] == 0:
             return []
-        self._octets = _unpacked(whole[_HEAD_OCTETS:], head[5] & _CODEC)
+        self._octets = unpacked(whole[_HEAD_OCTETS:], codec=head[5] & _CODEC, limit=MAX_BATCH_WEIGHT)
         self._view = memoryview(self._octets)
         self._at, self._stop = 0, len(self._octets)
+        self._pieces = (MAX_BATCH_WEIGHT - self._stop) // _PIECE_WEIGHT
+        self._take_pieces(head[12])
         first, latest = head[7], head[8]
         found = self._walk(head[0], head[6], head[12], first, moment(latest) if head[5] & _APPEND_TIME else None)
         if self._at != self._stop:
             raise CorruptRecordException("octets are left after the last record of a batch")
+        self._room -= MAX_BATCH_WEIGHT - self._pieces * _PIECE_WEIGHT
+        # The records hold their own; these would stay as long as the answer does.
+        self._octets = b""
+        self._view = memoryview(self._octets)
         return found
+
+    def _take_pieces(self, number: int) -> None:
+        if not 0 <= number <= self._pieces:
+            raise CorruptRecordException("a batch has more records and headers than there is room for")
+        self._pieces -= number
 
     def _walk(self, base: int, last: int, count: int, first: int, appended: datetime | None) -> list[Record]:
         """Read *count* records; *appended* is the time of all of them, None: each has its own, counted from *first*."""
@@ -224,8 +244,7 @@ class FetchedRecords:
     def _headers(self) -> dict[str, bytes]:
         headers: dict[str, bytes] = {}
         number = self._number()
-        if number < 0:
-            raise CorruptRecordException("a record has less than no headers")
+        self._take_pieces(number)
         for place in range(number):
             at = self._field()
             if at < 0:
@@ -289,15 +308,3 @@ class FetchedRecords:
             if octet < 0x80:
                 return (raw >> 1) ^ -(raw & 1)
         raise CorruptRecordException("a number has more than 64 bits")
-
-
-def _unpacked(octets: memoryview, number: int) -> bytes:
-    if number == 0:
-        return bytes(octets)
-    unpack = _UNPACK.get(number)
-    if unpack is None:
-        raise UnsupportedCodecError(f"a batch is compressed with codec {number}, which nobody knows")
-    try:
-        return unpack(octets)
-    except _BROKEN as error:
-        raise CorruptRecordException(f"a batch cannot be decompressed: {error}") from error

@@ -17,7 +17,7 @@ Topic = Literal["findings", "cases", "dead-letters"]
 
 Reason = Literal[
     "no_value", "too_large", "not_json", "wrong_version", "not_an_event", "wrong_key", "too_old", "in_the_future",
-    "wrong_control", "not_a_finding",
+    "wrong_control", "not_a_finding", "unreadable_batch",
 ]  # fmt: skip
 """Why a record cannot be used: a closed set, the label of `schoolgate_dead_letters_total`."""
 
@@ -55,6 +55,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Place in the partition."""
     at: datetime
     """When the broker took it, aware."""
+    unreadable: bool = False
+    """It stands for a whole record batch that nobody can read, or that would become too large: its value is the batch
+    as it came, its offset that of the batch's last record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

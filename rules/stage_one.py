@@ -250,6 +250,8 @@ class StageOne:
         Raises:
             RefusedError: it cannot be used.
         """
+        if record.unreadable:
+            raise RefusedError("unreadable_batch")
         kind, counts = record.headers.get(KIND), held.counts
         if kind == GAP:
             counts.gaps += 1

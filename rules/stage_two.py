@@ -148,8 +148,8 @@ class StageTwo:
             if record.offset < self._next_offset:
                 continue
             next_offset = record.offset + 1
-            if not self._note(record):
-                refused.append((record, "not_a_finding"))
+            if record.unreadable or not self._note(record):
+                refused.append((record, "unreadable_batch" if record.unreadable else "not_a_finding"))
         if self._edges_changed:
             self._edges_changed = False
             self._cases.attributed(self._edges.all())

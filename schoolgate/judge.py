@@ -19,11 +19,13 @@ from collector import topics
 from collector.brokers import BrokerAwayError, BrokerError, BrokerRefusedError, connection, dial, dial_patiently
 from collector.flows import COMPILED
 from rules.agreement_log import AgreementLog
+from rules.consumer import StrangeClientError
 from rules.district.rule import untold
 from rules.findings import RULES
 from rules.judge_metrics import STAGES, JudgeMetrics
 from rules.kafka import Member, Stage
 from rules.partition_task import Duty
+from rules.record_batches import MAX_BATCH_WEIGHT
 from rules.rule_metrics import RuleMetrics
 from rules.stage_one import StageOne
 from rules.stage_two import CasePortion, StageTwo
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.brokers import Connection
-    from rules.records import Topic
+    from rules.records import Portion, Topic
     from rules.stage_one import JudgedPortion
 
 LOOK_EVERY_S = 1.0
@@ -130,6 +132,7 @@ class Judge:
 
         async def committed(portion: JudgedPortion) -> None:
             self.metrics.judged(portion)
+            _tell_unreadable(portion, topic=topics.FLOWS)
             for trouble in untold(self.source.rulebook.rules):
                 say(trouble)
 
@@ -159,6 +162,7 @@ class Judge:
 
         async def committed(portion: CasePortion) -> None:
             self.metrics.concluded(portion)
+            _tell_unreadable(portion, topic=topics.FINDINGS)
             await self._keep(portion)
 
         return Duty(
@@ -218,11 +222,18 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
         all_of_it = Judge(store=store, source=source, metrics=metrics, broker=broker, instance=instance)
         try:
             asyncio.run(all_of_it.run())
-        except BrokerError as error:
+        except (BrokerError, StrangeClientError) as error:
             raise EnvironmentFailedError(str(error)) from error
         except (KafkaError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise EnvironmentFailedError(f"the broker does not let this judge work ({reason})") from error
+
+
+def _tell_unreadable(portion: Portion, *, topic: str) -> None:
+    number = portion.refused.count("unreadable_batch")
+    if number:
+        what = f"cannot be read, or would become larger than {MAX_BATCH_WEIGHT >> 20} MiB"
+        say(f"{topic}: {number} record batches: {what}; see {topics.DEAD_LETTERS}, everything else is judged")
 
 
 async def _unless(stop: asyncio.Event, doing: Coroutine[Any, Any, None]) -> bool:

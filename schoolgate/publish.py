@@ -17,6 +17,7 @@ from collector.segments import load_network
 from rules.agreement_log import AgreementLog, AgreementWriter
 from rules.agreement_topic import AgreementTopic
 from rules.agreements.load import agreements_in, folder_texts
+from rules.consumer import StrangeClientError
 from rules.publication import WRITTEN, plan
 from rules.published import stamp
 from schoolgate.configuration import configuration_at
@@ -75,7 +76,7 @@ def publish(config: Path, *, effective: str | None, dry_run: bool) -> None:
 
     try:
         asyncio.run(do())
-    except BrokerError as error:
+    except (BrokerError, StrangeClientError) as error:
         raise EnvironmentFailedError(f"{error}; nothing was published") from error
     except ProducerFenced as error:
         raise EnvironmentFailedError("somebody else publishes right now; nothing was published, try again") from error

@@ -190,7 +190,7 @@ def _dead_letters() -> Channel:
         messages=(
             Message(
                 name="DeadLetter",
-                summary="A record that could not be used, and why.",
+                summary="A record, or a whole batch of them, that could not be used, and why.",
                 key={"type": ["string", "null"], "description": "Key of the original, as it came. Untrusted."},
                 payload={
                     "type": "string",
@@ -203,7 +203,9 @@ def _dead_letters() -> Channel:
                     "octets": text("How many octets the original has.", **number),
                     "topic": text("Topic that the original lies in."),
                     "partition": text("Partition that it lies in.", **number),
-                    "offset": text("Its place in the partition.", **number),
+                    "offset": text(
+                        "Its place in the partition; of an `unreadable_batch` that of its last record.", **number
+                    ),
                 },
                 content_type=OCTETS,
             ),

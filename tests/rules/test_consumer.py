@@ -1,19 +1,19 @@
-"""A consumer that takes whole batches out of aiokafka, and aiokafka's own records where it cannot."""
+"""A consumer that takes whole batches out of aiokafka, and reads nothing where it cannot."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.consumer import fetcher
-from aiokafka.structs import ConsumerRecord
 
-import rules.consumer
-from rules.consumer import Consumer, records_of, takes_batches
+from rules.consumer import Consumer, StrangeClientError, takes_batches
+from rules.record_batches import moment
 from rules.records import Record
 from tests.parts.broker import Broker
 
@@ -22,30 +22,27 @@ PATIENCE_MS = 60_000
 
 def test_the_aiokafka_that_is_installed_looks_inside_as_we_know_it() -> None:
     # When this fails after an upgrade: look at what changed in aiokafka's fetcher, then at rules/consumer.py. Until
-    # then everything works, dearer.
+    # then judges do not start.
     assert takes_batches()
 
 
-def test_an_aiokafka_that_looks_otherwise_inside_is_used_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_aiokafka_that_looks_otherwise_inside_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class Otherwise:
         def __init__(self, octets: bytes) -> None: ...
 
-    monkeypatch.setattr(fetcher, "PartitionRecords", Otherwise)
-    assert not takes_batches()
-    monkeypatch.delattr(fetcher, "PartitionRecords")
-    assert not takes_batches()
+    async def start(self: AIOKafkaConsumer) -> None:
+        self._reader = Otherwise(b"")
 
-
-def test_records_of_aiokafkas_own_kind_become_ours() -> None:
-    theirs = ConsumerRecord(
-        "flows", 3, 7, 1_760_000_000_000, 1, b"k", b"v", None, 1, 1, (("seq", b"1"), ("seq", b"2"), ("none", None))
-    )
-    (found,) = records_of([theirs])
-    assert (found.key, found.value, found.partition, found.offset) == (b"k", b"v", 3, 7)
-    assert found.headers == {"seq": b"2", "none": b""}
-    assert found.at.isoformat() == "2025-10-09T08:53:20+00:00"
-    assert records_of([found]) == [found]
-    assert records_of([]) == []
+    for place, name, otherwise in (
+        (fetcher, "PartitionRecords", Otherwise), (fetcher, "PartitionRecords", None), (fetcher, "FetchResult", None),
+        (fetcher, "Fetcher", Otherwise), (AIOKafkaConsumer, "start", start),
+    ):  # fmt: skip
+        with monkeypatch.context() as changed:
+            changed.setattr(place, name, otherwise)
+            assert not takes_batches()
+            with pytest.raises(StrangeClientError, match=r"aiokafka [0-9.]+ is otherwise inside .* install 0\.1"):
+                Consumer(bootstrap_servers="192.0.2.1:9092")
+    assert takes_batches()
 
 
 async def write(broker: Broker, topic: str) -> None:
@@ -68,9 +65,11 @@ async def write(broker: Broker, topic: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def reader(broker: Broker, place: TopicPartition) -> AsyncIterator[Consumer]:
+async def reader(
+    broker: Broker, place: TopicPartition, *, of: Callable[..., AIOKafkaConsumer] = Consumer
+) -> AsyncIterator[AIOKafkaConsumer]:
     """Return a consumer at the beginning of a partition."""
-    consumer = Consumer(bootstrap_servers=broker.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = of(bootstrap_servers=broker.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign([place])
@@ -80,7 +79,7 @@ async def reader(broker: Broker, place: TopicPartition) -> AsyncIterator[Consume
         await consumer.stop()
 
 
-async def read(consumer: Consumer, place: TopicPartition, *, upto: int, at_once: int) -> list[Any]:
+async def read(consumer: AIOKafkaConsumer, place: TopicPartition, *, upto: int, at_once: int) -> list[Any]:
     """Return what it gives until its position is *upto*."""
     found: list[Any] = []
     while await consumer.position(place) < upto:
@@ -89,9 +88,7 @@ async def read(consumer: Consumer, place: TopicPartition, *, upto: int, at_once:
 
 
 @pytest.mark.kafka
-async def test_a_real_topic_reads_the_same_in_batches_and_one_by_one(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_real_topic_reads_the_same_in_batches_and_one_by_one(broker: Broker) -> None:
     topic = "consumer-in-batches"
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
     await admin.start()
@@ -106,9 +103,9 @@ async def test_a_real_topic_reads_the_same_in_batches_and_one_by_one(
         # In the middle of a batch, and behind a marker.
         consumer.seek(place, 2)
         assert await read(consumer, place, upto=end, at_once=1_000) == ours[2:]
-    monkeypatch.setattr(rules.consumer, "_BatchFetcher", None)
-    async with reader(broker, place) as consumer:
+    async with reader(broker, place, of=partial(AIOKafkaConsumer, isolation_level="read_committed")) as consumer:
         theirs = await read(consumer, place, upto=end, at_once=4)
-    assert {type(each) for each in theirs} == {ConsumerRecord}
-    assert ours == list(records_of(theirs))
+    assert [(each.key, each.value, each.headers, each.offset, each.at) for each in ours] == [
+        (each.key, each.value, dict(each.headers), each.offset, moment(each.timestamp)) for each in theirs
+    ]
     assert len(ours) == 5 * (2 * 3 + 3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import CoordinatorNotAvailableError, UnknownTopicOrPartitionError
+from aiokafka.errors import CoordinatorNotAvailableError
 
-from rules.partition_task import brokers_known, partition_known
+from rules.partition_task import brokers_known
 
 
 async def test_a_broker_that_knows_of_no_broker_is_tried_again_and_ends_nobody() -> None:
@@ -15,9 +15,3 @@ async def test_a_broker_that_knows_of_no_broker_is_tried_again_and_ends_nobody()
     with pytest.raises(CoordinatorNotAvailableError, match="no broker yet"), brokers_known():
         await client.coordinator_lookup(CoordinationType.TRANSACTION, "schoolgate-judge-devices-0")
     await client.close()
-
-
-def test_a_partition_that_is_not_there_is_tried_again_and_ends_nobody() -> None:
-    told = "no partition 11 of schoolgate.engine-state"
-    with pytest.raises(UnknownTopicOrPartitionError, match=told), partition_known("schoolgate.engine-state", 11):
-        raise AssertionError("Unrecognized partition")

@@ -4,97 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
 
 import pytest
-from aiokafka import TopicPartition, codec
+from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.consumer import records_of
-from rules.record_batches import FetchedRecords, is_walkable, moment
+from rules.record_batches import MAX_BATCH_WEIGHT, FetchedRecords, moment
 from rules.records import Record
+from tests.parts.record_batch import (
+    ABORT,
+    APPEND_TIME,
+    CODECS,
+    COMMIT,
+    CONTROL,
+    TRANSACTIONAL,
+    Batch,
+    Told,
+    batch,
+    field,
+    marker,
+    number,
+    plain,
+    record,
+)
 
-HEAD = struct.Struct(">qiibIhiqqqhii")
-APPEND_TIME, TRANSACTIONAL, CONTROL = 0x08, 0x10, 0x20
-COMMIT, ABORT = b"\x00\x00\x00\x01", b"\x00\x00\x00\x00"
-CODECS = {0: bytes, 1: codec.gzip_encode, 2: codec.snappy_encode, 3: codec.lz4_encode, 4: codec.zstd_encode}
 PLACE = TopicPartition("flows", 3)
-
-Told = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
-
-
-def number(value: int) -> bytes:
-    """Return a number as the format has it: zigzag, seven bits an octet."""
-    raw, out = (value << 1) ^ (value >> 63), b""
-    raw &= (1 << 64) - 1
-    while raw > 0x7F:
-        out += bytes([raw & 0x7F | 0x80])
-        raw >>= 7
-    return out + bytes([raw])
-
-
-def field(octets: bytes | None) -> bytes:
-    """Return octets behind their length."""
-    return number(-1) if octets is None else number(len(octets)) + octets
-
-
-def record(told: Told, *, delta: int, since: int = 0) -> bytes:
-    """Return one record."""
-    key, value, headers = told
-    body = b"\x00" + number(since) + number(delta) + field(key) + field(value) + number(len(headers))
-    body += b"".join(field(name.encode()) + field(octets) for name, octets in headers)
-    return number(len(body)) + body
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """One batch, with whatever in its head that a test wants."""
-
-    base: int
-    records: bytes
-    count: int
-    last: int
-    attributes: int = 0
-    producer: int = -1
-    first: int = 1_760_000_000_000
-    latest: int = 1_760_000_000_500
-    magic: int = 2
-
-    def octets(self) -> bytes:
-        """Return it as a broker sends it."""
-        body: bytes = CODECS.get(self.attributes & 7, bytes)(self.records)
-        rest = struct.pack(
-            ">hiqqqhii",
-            *(self.attributes, self.last, self.first, self.latest, self.producer, 0, 0, self.count),
-        )
-        summed = rest + body
-        sum_over: int = calc_crc32c(summed)
-        return struct.pack(">qiibI", self.base, 9 + len(summed), 0, self.magic, sum_over) + summed
-
-
-def batch(told: list[Told], *, base: int, attributes: int = 0, producer: int = -1, last: int | None = None) -> bytes:
-    """Return a batch of records, one offset after the other."""
-    made = b"".join(record(each, delta=delta, since=delta) for delta, each in enumerate(told))
-    end = len(told) - 1 if last is None else last
-    return Batch(
-        base=base, records=made, count=len(told), last=end, attributes=attributes, producer=producer
-    ).octets()  # fmt: skip
-
-
-def marker(kind: bytes, *, base: int, producer: int) -> bytes:
-    """Return the marker that ends a transaction."""
-    return batch([(kind, b"\x00" * 6, [])], base=base, attributes=TRANSACTIONAL | CONTROL, producer=producer)
-
-
-def plain(*values: bytes) -> list[Told]:
-    """Return records without key or headers."""
-    return [(None, value, []) for value in values]
 
 
 def ours(
@@ -105,10 +47,22 @@ def ours(
     return list(walk), walk.next_fetch_offset
 
 
+def as_ours(told: Any) -> Record:
+    """Return a record of aiokafka's as one of ours."""
+    return Record(
+        key=told.key,
+        value=told.value,
+        headers={name: octets or b"" for name, octets in told.headers},
+        partition=told.partition,
+        offset=told.offset,
+        at=moment(told.timestamp),
+    )
+
+
 def theirs(octets: bytes, *, start: int = 0, aborted: tuple[tuple[int, int], ...] = ()) -> tuple[list[Record], int]:
     """Return what aiokafka makes of it."""
     walk = PartitionRecords(PLACE, MemoryRecords(octets), list(aborted), start, None, None, True, READ_COMMITTED)  # noqa: FBT003 -- its own order
-    return list(records_of(list(walk))), walk.next_fetch_offset
+    return list(map(as_ours, walk)), walk.next_fetch_offset
 
 
 texts = st.none() | st.binary(max_size=40)
@@ -165,7 +119,7 @@ def test_an_answer_that_is_cut_short_gives_its_whole_batches(
 
 @settings(deadline=None)
 @given(st.lists(tellings, min_size=1, max_size=4), st.sampled_from(sorted(CODECS)), st.data())
-def test_octets_that_were_changed_give_an_error_of_kafkas_or_what_aiokafka_gives(
+def test_octets_that_were_changed_are_told_as_unreadable_or_give_what_aiokafka_gives(
     told: list[Told], number_of_codec: int, data: st.DataObject
 ) -> None:
     octets = bytearray(batch(told, base=5, attributes=number_of_codec))
@@ -176,11 +130,13 @@ def test_octets_that_were_changed_give_an_error_of_kafkas_or_what_aiokafka_gives
     octets[17:21] = struct.pack(">I", calc_crc32c(bytes(octets[21:])))
     try:
         found = ours(bytes(octets))
-    except (CorruptRecordException, UnsupportedCodecError):
-        return
+    except CorruptRecordException:
+        return  # a batch without a place, or one that does not begin where it says
     offsets = [each.offset for each in found[0]]
     assert offsets == sorted(set(offsets))
     assert found[1] > max(offsets, default=0)
+    if any(each.unreadable for each in found[0]):
+        return
     # aiokafka takes the attributes of a record, one octet, for a number of several where the highest bit is set.
     if number_of_codec or max(octets[61:]) > 0x7F:
         return
@@ -195,17 +151,21 @@ def test_octets_that_were_changed_give_an_error_of_kafkas_or_what_aiokafka_gives
 @given(st.binary(max_size=300))
 def test_no_octets_make_it_fail_in_any_other_way(octets: bytes) -> None:
     for tried in (octets, octets[:16] + b"\x02" + octets[17:]):
-        is_walkable(tried)
         with contextlib.suppress(CorruptRecordException):
             ours(tried)
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=120), st.integers(-1, 9), st.integers(-2, 9), st.sampled_from(sorted(CODECS)))
-def test_no_records_make_it_fail_in_any_other_way(octets: bytes, count: int, last: int, number_of_codec: int) -> None:
+@given(st.binary(max_size=120), st.integers(-1, 9), st.integers(0, 9), st.sampled_from(sorted(CODECS)))
+def test_no_records_in_a_batch_with_a_place_make_it_fail_at_all(
+    octets: bytes, count: int, last: int, number_of_codec: int
+) -> None:
     made = Batch(base=0, records=octets, count=count, last=last, attributes=number_of_codec).octets()
-    with contextlib.suppress(CorruptRecordException):
-        ours(made)
+    walk = FetchedRecords(made + batch(plain(b"next"), base=last + 1), partition=3, start=0, aborted=())
+    # Whoever has found out that a batch cannot be read makes a pause.
+    found = [*walk, *walk]
+    assert found[-1].value == b"next"
+    assert walk.next_fetch_offset == last + 2
 
 
 def test_a_wrong_sum_is_an_error_and_what_was_whole_before_it_is_fetched_again() -> None:
@@ -265,15 +225,78 @@ def test_a_time_that_no_calendar_has_stops_nobody(milliseconds: int) -> None:
     assert moment(0) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def test_a_codec_that_nobody_knows_is_named() -> None:
-    with pytest.raises(UnsupportedCodecError, match="codec 6"):
-        ours(batch(plain(b"x"), base=0, attributes=6))
+def unreadable(octets: bytes, *, offset: int) -> Record:
+    """Return what stands for a batch that nobody can read."""
+    at = datetime(2025, 10, 9, 8, 53, 20, 500_000, tzinfo=UTC)
+    return Record(key=None, value=octets, partition=3, offset=offset, at=at, unreadable=True)
 
 
-def test_batches_of_old_formats_are_left_to_others() -> None:
-    old = Batch(base=0, records=b"", count=0, last=0, magic=1).octets()
-    assert is_walkable(batch(plain(b"x"), base=0))
-    assert not is_walkable(old)
-    assert not is_walkable(batch(plain(b"x"), base=0) + old)
-    assert is_walkable(b"")
-    assert is_walkable(batch(plain(b"x"), base=0)[:20])
+@pytest.mark.parametrize("number_of_codec", [1, 2, 3, 4])
+def test_a_batch_that_would_become_too_large_is_one_record_that_says_so_and_the_others_are_read(
+    number_of_codec: int,
+) -> None:
+    bomb = batch(plain(b"x", bytes(MAX_BATCH_WEIGHT)), base=1, attributes=number_of_codec)
+    good = batch(plain(b"a"), base=0, attributes=number_of_codec), batch(plain(b"b"), base=3)
+    walk = FetchedRecords(good[0] + bomb + good[1], partition=3, start=0, aborted=())
+    found = list(walk)
+    assert [each.unreadable for each in found] == [False, True]
+    assert found[1] == unreadable(bomb, offset=2)
+    assert walk.next_fetch_offset == 3
+    # What follows is another go: finding out took as long as the heaviest batch.
+    assert [each.value for each in walk] == [b"b"]
+
+
+def test_what_cannot_be_read_is_one_record_at_the_end_of_its_batch() -> None:
+    unknown = batch(plain(b"x", b"y"), base=0, attributes=6)
+    garbage = Batch(base=2, records=b"\xff" * 20, count=3, last=2).octets()
+    trailing = Batch(base=5, records=record((None, b"x", []), delta=0) + b"\0", count=1, last=0).octets()
+    for octets, offset in ((unknown, 1), (garbage, 4), (trailing, 5)):
+        assert ours(octets, start=0) == ([unreadable(octets, offset=offset)], offset + 1)
+    assert ours(unknown, start=2) == ([], 2)
+
+
+def test_objects_weigh_as_well_as_octets() -> None:
+    many = MAX_BATCH_WEIGHT // 128
+    small = b"".join(record((None, None, []), delta=delta) for delta in range(many))
+    crowded = Batch(base=0, records=small, count=many, last=many - 1, attributes=4).octets()
+    assert ours(crowded) == ([unreadable(crowded, offset=many - 1)], many)
+    headers = number(many) + (field(b"") + number(-1)) * many
+    body = b"\x00" + number(0) * 2 + number(-1) * 2 + headers
+    headed = Batch(base=0, records=number(len(body)) + body, count=1, last=0, attributes=4).octets()
+    assert ours(headed) == ([unreadable(headed, offset=0)], 1)
+
+
+def test_a_negative_number_of_records_makes_no_room() -> None:
+    empty = Batch(base=0, records=b"", count=-(1 << 31), last=0, attributes=4).octets()
+    assert ours(empty)[0] == [unreadable(empty, offset=0)]
+
+
+def test_one_go_gives_only_as_much_as_there_is_room_for_and_the_next_goes_on_where_it_ended() -> None:
+    large = b"x" * (MAX_BATCH_WEIGHT // 4)
+    octets = b"".join(batch(plain(large), base=base, attributes=4) for base in range(6))
+    walk = FetchedRecords(octets, partition=3, start=0, aborted=())
+    goes = [[each.offset for each in walk] for _ in range(3)]
+    assert goes == [[0, 1, 2, 3], [4, 5], []]
+    # One at a time it is the same: the end, and aiokafka fetches anew from there.
+    walk = FetchedRecords(octets, partition=3, start=0, aborted=())
+    assert [next(walk).offset for _ in range(4)] == [0, 1, 2, 3]
+    assert next(walk, None) is None
+    assert walk.next_fetch_offset == 4
+
+
+def test_a_large_answer_of_ordinary_records_is_given_at_one_go() -> None:
+    # A state as it is restored: 4 MiB, and many times as much when it is decompressed.
+    octets, weight, base = b"", 0, 0
+    while len(octets) < 4 << 20:
+        values = [sha256(b"%d" % offset).hexdigest().encode() * 8 for offset in range(base, base + 500)]
+        octets += batch(plain(*values), base=base, attributes=4)
+        weight += sum(map(len, values))
+        base += len(values)
+    assert weight > 10 * len(octets)
+    assert len(ours(octets)[0]) == base
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+def test_a_batch_of_an_old_format_is_an_error(magic: int) -> None:
+    with pytest.raises(CorruptRecordException, match=f"format {magic}"):
+        ours(Batch(base=0, records=b"", count=0, last=0, magic=magic).octets())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
 import json
 import signal
 import time
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from collector.topics import DEAD_LETTERS, FINDINGS, FLOWS
+from collector.topics import FINDINGS, FLOWS
 from rules.edge_records import KeptEdges
 from rules.edges import Edge
 from rules.estimator import Estimator
@@ -271,51 +270,6 @@ def test_a_broker_that_dies_and_comes_back_costs_nothing(
     mortal_broker.restart()
     asyncio.run(send(mortal_broker, day[700:], first=700))
     wait_for_report(config, expected, one)
-
-
-async def poison(broker: Broker, good: bytes) -> list[tuple[bytes, bytes]]:
-    """Write records that nobody can use, and return (reason, octets) of each."""
-    old = json.loads(good) | {"started_at": "1999-12-31T23:59:59.999999Z"}
-    device = json.loads(good)["device"].encode()
-    bad = [
-        (b"not_json", device, b"{"),
-        (b"wrong_version", device, good.replace(b'"v":1', b'"v":9')),
-        (b"too_large", device, b"x" * 900_000),
-        (b"wrong_key", b"somebody-else", good),
-        (b"too_old", device, json.dumps(old).encode()),
-        (b"in_the_future", device, good.replace(b'"started_at":"20', b'"started_at":"21')),
-    ]
-    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=1_048_576)
-    await producer.start()
-    try:
-        for _reason, key, value in bad:
-            await producer.send_and_wait(FLOWS, value, key=key)
-    finally:
-        await producer.stop()
-    return [(reason, value) for reason, _key, value in bad]
-
-
-async def dead_letters(broker: Broker) -> list[tuple[bytes, bytes, bytes]]:
-    """Return (reason, SHA-256, octets) of every dead letter."""
-    letters = []
-    async for letter in read_all(broker, DEAD_LETTERS):
-        headers = dict(letter.headers)
-        letters.append((headers["reason"], headers["sha256"], letter.value))
-    return letters
-
-
-def test_poison_becomes_dead_letters_and_the_partitions_move_on(
-    district: Path, day: list[bytes], mortal_broker: KafkaBroker, judge: Callable[..., Judging]
-) -> None:
-    expected = checked(district, day)
-    sent = asyncio.run(poison(mortal_broker, day[0]))
-    asyncio.run(send(mortal_broker, day))
-    one = judge(district / "config.yaml")
-    wait_for_report(district / "config.yaml", expected, one)
-    letters = asyncio.run(dead_letters(mortal_broker))
-    told = {(reason, hashlib.sha256(octets).hexdigest().encode(), octets[:65_536]) for reason, octets in sent}
-    assert set(letters) == told
-    assert len(letters) == len(sent)
 
 
 async def finding_texts(broker: Broker) -> str:

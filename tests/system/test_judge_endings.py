@@ -14,7 +14,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 
 from collector.topics import CASES, ENGINE_STATE, FLOWS, TOPICS
-from tests.chaos.topics import make_anew
 from tests.system.judged_district import JudgedDistrict
 from tests.system.product import (
     PATIENCE_S,
@@ -136,16 +135,3 @@ def test_open_partitions_are_judged_while_another_is_being_restored(judging: Jud
     rest = [line for line in judging.day if line not in set(others[: waves * size])]
     judging.send(rest, first=waves * size)
     judging.wait_for(judging.checked(judging.day))
-
-
-def test_a_static_member_that_comes_back_to_topics_made_anew_with_fewer_partitions_goes_on(
-    judging: JudgedDistrict,
-) -> None:
-    first, _ = judging.judge("--instance", "one")
-    until(lambda: f"partitions [{', '.join(map(str, range(PARTITIONS)))}]" in judging.said(), what="the judge to join")
-    first.kill()
-    asyncio.run(make_anew(judging.broker.bootstrap, flows=4, findings=3))
-    judging.judge("--instance", "one")
-    judging.send(judging.day)
-    judging.wait_for(judging.checked(judging.day))
-    assert "Traceback" not in judging.said(1)

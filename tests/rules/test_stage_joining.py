@@ -1,0 +1,151 @@
+"""How a stage joins its group and opens partitions: how long it waits, and what it does not go on from."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import CorruptRecordException, UnknownTopicOrPartitionError
+
+import rules.kafka
+from rules.kafka import Member, Stage
+from rules.partition_task import Duty, PartitionTask
+from rules.rehearsal import world
+from rules.stage_one import StageOne
+from tests.parts.broker import Broker
+from tests.parts.program import Program
+from tests.parts.record_batch import CODECS, GZIP, Batch, produce, record
+
+pytestmark = pytest.mark.kafka
+
+BOOK = world({}).rulebook
+PATIENCE_S = 90.0
+PARTITIONS = 4
+# The broker gives a member that stands still this long, and everybody else in the group waits with it.
+STANDS_STILL_S = 12
+OTHER_MEMBER = f"""
+import asyncio, sys
+from aiokafka import AIOKafkaConsumer
+
+async def join(bootstrap, topic):
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, group_id=topic, session_timeout_ms={STANDS_STILL_S * 1000}
+    )
+    await consumer.start()
+    print("joined", flush=True)
+    await asyncio.sleep({PATIENCE_S})
+
+asyncio.run(join(*sys.argv[1:]))
+"""
+
+
+async def make(broker: Broker, *topics: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(each, num_partitions=PARTITIONS, replication_factor=1) for each in topics])
+    await admin.close()
+
+
+@pytest.fixture
+async def topic(broker: Broker) -> str:
+    """A topic of this test, with another for the state of those who read it; their group is called like it."""
+    name = f"joined-{uuid.uuid4().hex[:8]}"
+    await make(broker, name, f"{name}-state")
+    return name
+
+
+@pytest.fixture
+async def waited_for(broker: Broker, topic: str, tmp_path: Path) -> AsyncIterator[str]:
+    """The topic, in whose group a member stands still."""
+    log = tmp_path / "other.log"
+    other = Program([sys.executable, "-c", OTHER_MEMBER, broker.bootstrap, topic], log=log)
+    deadline = time.monotonic() + PATIENCE_S
+    while "joined" not in log.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+        await asyncio.sleep(0.05)
+    other.pause()
+    yield topic
+    other.kill()
+
+
+def duty(topic: str) -> Duty:
+    """Return the work of stage one, with these topics."""
+
+    def core(partition: int, state: Mapping[bytes, bytes]) -> StageOne:
+        return StageOne(partition=partition, topic=topic, rulebook=BOOK, state=state, make_key=lambda: bytes(32))
+
+    async def nothing(_told: Any) -> None: ...
+
+    return Duty(
+        input=topic, state=f"{topic}-state", group=topic, outputs={}, transactional_id=topic, core=core,
+        opened=nothing, committed=nothing,
+    )  # fmt: skip
+
+
+def stage(broker: Broker, topic: str, *, told: list[str]) -> Stage:
+    client = {"bootstrap_servers": [broker.bootstrap]}
+    return Stage(duty(topic), member=Member(client=client, name="test", instance=None, say=told.append))
+
+
+async def opened(broker: Broker, topic: str, *, partition: int) -> int:
+    """Open the task of a partition, and return the offset that it would go on from."""
+
+    async def committed(_place: object) -> int:
+        return 7
+
+    client = {"bootstrap_servers": [broker.bootstrap]}
+    opening = PartitionTask(partition, duty=duty(topic), client=client, name="test")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await opening.open(committed=committed)
+    finally:
+        await opening.close()
+
+
+async def test_a_group_that_makes_everybody_wait_longer_than_a_broker_may_take_is_joined(
+    broker: Broker, waited_for: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules.kafka, "START_TIMEOUT_S", STANDS_STILL_S / 2)
+    told: list[str] = []
+    stop = asyncio.Event()
+    running = asyncio.create_task(stage(broker, waited_for, told=told).run(stop))
+    async with asyncio.timeout(PATIENCE_S):
+        while not any("partitions [0, " in line for line in told):
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0.05)
+    stop.set()
+    await running
+
+
+async def test_a_group_that_does_not_come_to_rest_is_named(
+    broker: Broker, waited_for: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules.kafka, "JOIN_TIMEOUT_S", 1.5)
+    with pytest.raises(TimeoutError, match=rf"waited 1\.5 s for a share in group {waited_for}, whose members do not"):
+        await stage(broker, waited_for, told=[]).run(asyncio.Event())
+
+
+async def test_a_partition_that_is_not_there_any_more_is_an_error_of_kafkas_and_ends_nobody(
+    broker: Broker, topic: str
+) -> None:
+    # A static member that comes back is given what it had before the topics were made anew (KIP-345).
+    with pytest.raises(UnknownTopicOrPartitionError, match=f"no partition {PARTITIONS} of {topic}-state"):
+        await opened(broker, topic, partition=PARTITIONS)
+    assert await opened(broker, topic, partition=PARTITIONS - 1) == 7
+
+
+async def test_a_state_of_which_a_part_cannot_be_read_is_not_gone_on_from(broker: Broker, topic: str) -> None:
+    told = record((b"coverage", b"{}", []), delta=0)
+    packed = CODECS[GZIP](told) + b"something else"
+    octets = Batch(base=0, records=told, count=1, last=0, attributes=GZIP, packed=packed).octets()
+    state = f"{topic}-state"
+    assert await asyncio.to_thread(produce, octets, bootstrap=broker.bootstrap, topic=state, partition=0) == 0
+    with pytest.raises(CorruptRecordException, match=f"a batch of {state}, up to 0, is unreadable"):
+        await opened(broker, topic, partition=0)
