@@ -77,15 +77,17 @@ class Joiner:
         memory: learns what devices were answered.
         devices: names the device behind an address.
         awaited: kinds of record that come from another file than the flows do: those are waited for.
+        by_mac: flows and look-ups both tell MAC addresses; else a device is its address, or answers would be lost.
     """
 
-    def __init__(self, memory: DnsMemory, *, devices: Devices, awaited: Collection[Kind]) -> None:
+    def __init__(self, memory: DnsMemory, *, devices: Devices, awaited: Collection[Kind], by_mac: bool) -> None:
         self.counters = JoiningCounters()
         self.reached_ns = 0
         """Latest time that any record spoke of."""
         self._memory = memory
         self._devices = devices
         self._awaited = frozenset(awaited)
+        self._by_mac = by_mac
         self._said: OrderedDict[str, _Said] = OrderedDict()
         # Flows that wait, and until when, in the order in which their patience ends: log time only ever grows.
         self._waiting: OrderedDict[str, tuple[int, SensorFlow]] = OrderedDict()
@@ -122,7 +124,7 @@ class Joiner:
 
     def _take_flow(self, flow: SensorFlow) -> None:
         if flow.key is None:
-            self._ready.append(_joined(flow, None))
+            self._ready.append(self._joined(flow, None))
             return
         said = self._said.get(flow.key)
         if self._missing(flow, said) and flow.key not in self._waiting:
@@ -148,7 +150,7 @@ class Joiner:
 
     def _learn(self, answer: Answer) -> None:
         self.reached_ns = max(self.reached_ns, answer.at_ns)
-        device = self._devices.key(answer.mac, answer.client, answer.at_ns)
+        device = self._devices.key(answer.mac if self._by_mac else None, answer.client, answer.at_ns)
         self._memory.learn(
             device,
             name=answer.name,
@@ -164,12 +166,37 @@ class Joiner:
 
     def _release(self, flow: SensorFlow) -> None:
         said = None if flow.key is None else self._said.pop(flow.key, None)
-        self._ready.append(_joined(flow, said))
+        self._ready.append(self._joined(flow, said))
 
     def _let_go_oldest(self) -> None:
         _, (_, flow) = self._waiting.popitem(last=False)
         self.counters.waits_in_vain += 1
         self._release(flow)
+
+    def _joined(self, flow: SensorFlow, said: _Said | None) -> Flow:
+        return Flow(
+            client=flow.client,
+            server=flow.server,
+            client_port=flow.client_port,
+            server_port=flow.server_port,
+            proto=flow.proto,
+            started_ns=flow.started_ns,
+            ended_ns=flow.ended_ns,
+            bytes_up=flow.bytes_up,
+            bytes_down=flow.bytes_down,
+            packets_up=flow.packets_up,
+            packets_down=flow.packets_down,
+            payload_up=flow.payload_up,
+            payload_down=flow.payload_down,
+            ordinal=flow.ordinal,
+            part=flow.part,
+            end=flow.end,
+            vlan=flow.vlan,
+            mac=flow.mac if self._by_mac else None,
+            server_mac=None,
+            certain=flow.certain,
+            opening=_opening(flow, said),
+        )
 
 
 def _fuller(known: Saying | None, saying: Saying) -> Saying:
@@ -177,32 +204,6 @@ def _fuller(known: Saying | None, saying: Saying) -> Saying:
     if known is None or (known.server_name is None and saying.server_name is not None):
         return saying
     return known
-
-
-def _joined(flow: SensorFlow, said: _Said | None) -> Flow:
-    return Flow(
-        client=flow.client,
-        server=flow.server,
-        client_port=flow.client_port,
-        server_port=flow.server_port,
-        proto=flow.proto,
-        started_ns=flow.started_ns,
-        ended_ns=flow.ended_ns,
-        bytes_up=flow.bytes_up,
-        bytes_down=flow.bytes_down,
-        packets_up=flow.packets_up,
-        packets_down=flow.packets_down,
-        payload_up=flow.payload_up,
-        payload_down=flow.payload_down,
-        ordinal=flow.ordinal,
-        part=flow.part,
-        end=flow.end,
-        vlan=flow.vlan,
-        mac=flow.mac,
-        server_mac=None,
-        certain=flow.certain,
-        opening=_opening(flow, said),
-    )
 
 
 def _opening(flow: SensorFlow, said: _Said | None) -> Opening:
@@ -222,8 +223,6 @@ def _opening(flow: SensorFlow, said: _Said | None) -> Opening:
         opening.plaintext_data = True if said.data else None
         opening.server_name = said.http.server_name
         opening.name_source = "none" if said.http.server_name is None else "http_host"
-    elif "dns" in said.kinds:
-        opening.app = "dns"
     return opening
 
 

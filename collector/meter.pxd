@@ -7,6 +7,7 @@ from collector.flow cimport Flow
 from collector.names cimport DnsMemory
 from collector.opening_facts cimport Opening
 
+cdef Py_ssize_t _MOST_LONG_NAMES
 cdef uint64_t _US
 
 @cython.final

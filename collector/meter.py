@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collector.segments import Network
 
 ID_OCTETS = 10
+MAX_LONG_NAMES = 262_144
+"""Long flows whose name is kept for their next part, more than a tap can have open. Of a flow that another sensor tells
+the last part may never come."""
+_MOST_LONG_NAMES = MAX_LONG_NAMES  # the same for compiled code, where this is a C variable
 _US = 1_000
 _NO_CHAIN: tuple[str, ...] = ()
 
@@ -149,6 +153,8 @@ class Meter:
             answer = self._names.name_of(device, flow.server, flow.started_ns)
             found = (None, "none", _NO_CHAIN) if answer is None else (answer[0], "dns", answer[1])
         if flow.end == "active":
+            if len(self._long_names) >= _MOST_LONG_NAMES:
+                del self._long_names[next(iter(self._long_names))]
             self._long_names[flow.ordinal] = found
         elif flow.part:
             self._long_names.pop(flow.ordinal, None)

@@ -67,6 +67,8 @@ class Half:
     """Why the record was sent."""
     ordinal: int
     """Where the record stands in what its exporter sent."""
+    leaving: bool = False
+    """The exporter counted this when it sent it on, and not when it came in."""
 
 
 class _Key(NamedTuple):

@@ -43,16 +43,23 @@ class RecordMeter:
         network: the network file; None: schools and groups stay unknown.
         pseudonyms: names devices; None: events carry addresses (lab work).
         awaited: kinds of record that come from another file than the flows do.
+        by_mac: flows and look-ups both tell MAC addresses.
     """
 
     def __init__(
-        self, *, sensor: str, network: Network | None, pseudonyms: Pseudonyms | None, awaited: frozenset[Kind]
+        self,
+        *,
+        sensor: str,
+        network: Network | None,
+        pseudonyms: Pseudonyms | None,
+        awaited: frozenset[Kind],
+        by_mac: bool,
     ) -> None:
         devices = Devices(Periods(network.time_zone if network else UTC_ZONE))
         self.memory = DnsMemory()
         """What devices were answered."""
         self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=self.memory)
-        self.joiner = Joiner(self.memory, devices=devices, awaited=awaited)
+        self.joiner = Joiner(self.memory, devices=devices, awaited=awaited, by_mac=by_mac)
         self.packets = 0
         """Packets that the sensors counted for their flows."""
 
@@ -111,7 +118,13 @@ class SensorEvents:
             )
         self.reading: SensorLog | None = None
         """The log that was read last."""
-        self.records = RecordMeter(sensor=sensor, network=network, pseudonyms=pseudonyms, awaited=_awaited(self.logs))
+        self.records = RecordMeter(
+            sensor=sensor,
+            network=network,
+            pseudonyms=pseudonyms,
+            awaited=_awaited(self.logs),
+            by_mac=all(log.form == "suricata" for log in self.logs),
+        )
 
     def batches(self) -> Iterator[list[FlowEvent]]:
         """Yield events, the logs being read side by side in the order of their times.
@@ -184,7 +197,7 @@ class SensorEvents:
 LOSSES: dict[str, str] = {
     "join_forgotten": "flows whose hellos were forgotten because too many others were open",
     "join_cut": "flows that could not wait for their hello because too many waited",
-    "join_in_vain": "flows whose hello, request or look-up is in none of the logs",
+    "join_in_vain": "flows whose hello or request is in none of the logs",
     "netflow_datagram_malformed": "NetFlow messages that are broken or of another version than 9 and IPFIX",
     "netflow_exporter_clock": "NetFlow messages from an exporter whose clock is more than an hour off",
     "netflow_exporter_unknown": "NetFlow messages from an address that is not among `exporters`",

@@ -70,6 +70,8 @@ class Eyes:
     """Logs that grow."""
     awaited: frozenset[Kind] = frozenset()
     """Kinds of record that come from another file than the flows do."""
+    by_mac: bool = False
+    """Flows and look-ups both tell MAC addresses."""
     netflow: NetflowListener | None = None
     """Datagrams of exporters."""
     tap: Tap | None = None
@@ -141,7 +143,9 @@ class SensorInput:
         self._places = places
         self._show = show
         self._say = say
-        self._records = RecordMeter(sensor=sensor, network=network, pseudonyms=pseudonyms, awaited=eyes.awaited)
+        self._records = RecordMeter(
+            sensor=sensor, network=network, pseudonyms=pseudonyms, awaited=eyes.awaited, by_mac=eyes.by_mac
+        )
         self._queues = [_Queue(each, self.refused) for each in eyes.logs]
         self._frames: Iterator[FrameBlock] | None = iter(eyes.tap) if eyes.tap is not None else None
         self._dns_tap = DnsTap(self._records.memory)

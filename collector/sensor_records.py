@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collector.events import App, End, TlsVersion
 
-Kind = Literal["tls", "quic", "http", "dns"]
-"""What a sensor writes a record of its own about, beside the record of the flow."""
-KINDS: tuple[Kind, ...] = ("tls", "quic", "http", "dns")
+Kind = Literal["tls", "quic", "http"]
+"""What a sensor writes a record of its own about, beside the record of the flow, that names a server."""
+KINDS: tuple[Kind, ...] = ("tls", "quic", "http")
 
 
 class RecordError(ValueError):
@@ -73,7 +73,7 @@ class SensorFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """What was said on a flow: a hello, a request, a look-up."""
+    """What was said on a flow: a hello or a request."""
 
     key: str
     """The flow, by the name that its own record carries."""

@@ -82,7 +82,7 @@ def open_sensor(source: Source, *, folder: Path) -> Iterator[SensorSource]:
                 # In one file what was said on a flow comes before the flow itself.
                 awaited = frozenset(KINDS if len(named) > 1 else ())
                 words = f"the EVE log of Suricata in {', '.join(named)}"
-            eyes = Eyes(logs=followed, awaited=awaited)
+            eyes = Eyes(logs=followed, awaited=awaited, by_mac=source.suricata is not None)
         yield SensorSource(eyes, places=book, words=words)
 
 

@@ -54,8 +54,3 @@ class EventFile:
         # A file whose compressed octets break off ends in half a line: what is whole has been given out.
         if rest and not self._source.warning:
             yield rest
-
-
-def looks_like_events(source: OctetSource) -> bool:
-    """Return whether the first octets are those of JSON and not of a capture."""
-    return source.look(1)[:1] in {b"{", b"[", b" ", b"\n", b'"'}

@@ -92,8 +92,11 @@ class FollowedFile:
         """Return the whole lines that came since, a portion at most; none: there is nothing new."""
         if self._fd is None and not self._open_next():
             return []
-        headers, self._headers = self._headers, []
-        return headers + self._split(self._new_octets())
+        found, self._headers = self._headers, []
+        # A long line may take several portions; it is bounded, and so is what is read here.
+        while not found and (octets := self._new_octets()):
+            found = self._split(octets)
+        return found
 
     def close(self) -> None:
         """Let the file go."""
@@ -133,8 +136,6 @@ class FollowedFile:
         return octets
 
     def _split(self, octets: bytes) -> list[Line]:
-        if not octets:
-            return []
         begins = self._at - len(octets) - len(self._rest)
         *whole, self._rest = (self._rest + octets).split(b"\n")
         if len(self._rest) > MAX_LINE_OCTETS:

@@ -14,8 +14,9 @@ SENSOR_FORMS: frozenset[Form] = frozenset({"zeek", "suricata", "netflow"})
 MOST_LOOKED_AT = 65_536
 """Octets of a first line that are looked at: what shows nothing by then counts as an event, and is refused as one."""
 
-_JSON_STARTS = frozenset(b'{[ \n"')
+_TEXT_STARTS = frozenset({b"{", b"[", b" ", b"\n", b'"', b"#"})
 _NETFLOW_HEAD = 24
+_PCAPNG = b"\n\r\r\n"  # it begins like an empty line
 
 
 def form_of(source: OctetSource) -> Form:
@@ -24,12 +25,15 @@ def form_of(source: OctetSource) -> Form:
     Raises:
         CaptureError: it cannot be read.
     """
-    head = source.look(1)
-    if not head or (head[0] not in _JSON_STARTS and head[:1] not in {b"#", b"\0"}):
-        return "capture"
-    if head[:1] == b"\0":
+    head = source.look(1)[:1]
+    if head == b"\0":
         return "netflow" if is_netflow(source.look(_NETFLOW_HEAD)) else "capture"
-    line = _first_line(source)
+    if head not in _TEXT_STARTS or source.look(len(_PCAPNG)).startswith(_PCAPNG):
+        return "capture"
+    return _form_of_text(_first_line(source))
+
+
+def _form_of_text(line: bytes) -> Form:
     if line.startswith(b"#"):
         return "zeek" if line.startswith((b"#separator", b"#fields")) else "capture"
     # In JSON a quote inside a text is escaped, so that these are keys, or whole texts, and never the inside of a name.

@@ -25,10 +25,13 @@ MAX_FIELDS = 256
 """Fields of one template."""
 MAX_DOMAINS = 1_024
 """Exporters, each with its observation domains, of which the sequence is followed."""
+MAX_GAP = 1_000_000
+"""A sequence number that is further ahead is that of an exporter that began anew, and shows no gap."""
 MAX_DATAGRAM = 65_535
 CLOCK_SLACK_NS = 3_600 * 1_000_000_000
 """A live exporter whose clock is further off is not believed: its times would decide which keys are destroyed."""
 
+_MS = 1_000_000
 _S = 1_000_000_000
 _V9, _IPFIX = 9, 10
 _V9_HEADER = struct.Struct(">HHIIII")
@@ -118,8 +121,8 @@ class FlowRow:
     """Wanted elements by number."""
     exported_ns: int
     """When the datagram was sent, by its exporter."""
-    uptime_ms: int | None
-    """How long the exporter had been up by then; None: it does not say (IPFIX)."""
+    boot_ns: int | None
+    """When the exporter began to run, as late as it can have been by what it says; None: it does not say."""
     ordinal: int
     """Where the record stands in what its exporter sent."""
 
@@ -127,11 +130,13 @@ class FlowRow:
 class _Domain:
     """One observation domain of one exporter."""
 
-    __slots__ = ("expected", "sampling")
+    __slots__ = ("boot_ns", "counts", "sampling", "sequence")
 
     def __init__(self) -> None:
-        self.expected: int | None = None
+        self.sequence: int | None = None
+        self.counts: tuple[int, ...] = ()
         self.sampling = False
+        self.boot_ns: int | None = None  # as IPFIX tells it in a record of options
 
 
 class NetflowDecoder:
@@ -175,22 +180,26 @@ class NetflowDecoder:
         known = True
         for number, body in _sets(octets, header.size, header.end):
             if number >= _FIRST_DATA:
-                template = self._known((exporter, header.source, number))
+                key = (exporter, header.source, number)
+                template = self._templates.get(key)
                 if template is None:
                     self.counters.sets_without_template += 1
                     known = False
                     continue
+                self._templates.move_to_end(key)
                 for values in _records(body, template):
                     domain.sampling = domain.sampling or _samples(values)
+                    if INIT_MS in values:
+                        domain.boot_ns = number_of(values[INIT_MS]) * _MS
                     if not template.options:
-                        rows.append(_row(values, header, told))
+                        rows.append(_row(values, header, told, boot_ns=domain.boot_ns))
                     told += 1
             elif number in _TEMPLATE_SETS[old]:
-                for key, fresh in _templates(body, version=header.version, options=number in _OPTIONS_SETS):
-                    self._remember((exporter, header.source, key), fresh)
+                for defined, fresh in _templates(body, version=header.version, options=number in _OPTIONS_SETS):
+                    self._remember((exporter, header.source, defined), fresh)
         self.counters.sampled += len(rows) if domain.sampling else 0
-        # Version 9 numbers its datagrams, IPFIX the data records that went before (RFC 7011 section 3.1).
-        self._follow(domain, header.sequence, 1 if old else told, certain=old or known)
+        # Version 9 numbers its datagrams, IPFIX its data records (RFC 7011 section 3.1).
+        self._follow(domain, header.sequence, (1,) if old else (told, len(rows)), certain=old or known)
         return rows
 
     def _domain(self, exporter: str, source: int) -> _Domain:
@@ -203,19 +212,19 @@ class NetflowDecoder:
         self._domains.move_to_end(key)
         return domain
 
-    def _follow(self, domain: _Domain, sequence: int, step: int, *, certain: bool) -> None:
-        if domain.expected is not None:
-            missing = (sequence - domain.expected) % _WRAP
-            # More than half the circle ahead is behind: an old datagram, or an exporter that began anew.
-            if 0 < missing < _WRAP // 2:
-                self.counters.missing += missing
-        domain.expected = (sequence + step) % _WRAP if certain else None
+    def _follow(self, domain: _Domain, sequence: int, counts: tuple[int, ...], *, certain: bool) -> None:
+        """Note a sequence number, and count what is missing before it.
 
-    def _known(self, key: tuple[str, int, int]) -> _Template | None:
-        template = self._templates.get(key)
-        if template is not None:
-            self._templates.move_to_end(key)
-        return template
+        Some exporters number a message by the records before it, others by those up to its end; some count records of
+        options and others do not. What fits any of these shows no gap.
+        """
+        if domain.sequence is not None:
+            step = (sequence - domain.sequence) % _WRAP
+            missing = min((step - count) % _WRAP for count in (*domain.counts, *counts))
+            # A large step is none: an old datagram that came late, or an exporter that began anew.
+            if missing <= MAX_GAP and step <= MAX_GAP:
+                self.counters.missing += missing
+        domain.sequence, domain.counts = (sequence, counts) if certain else (None, ())
 
     def _remember(self, key: tuple[str, int, int], template: _Template | None) -> None:
         known = self._templates.pop(key, None)
@@ -241,8 +250,7 @@ def is_netflow(octets: bytes) -> bool:
         return False
     at = _V9_HEADER.size if version == _V9 else _IPFIX_HEADER.size
     number, size = _SET_HEADER.unpack_from(octets, at)
-    plain = number >= _FIRST_DATA or number in _TEMPLATE_SETS[version == _V9]
-    return plain and size >= _SET_HEADER.size
+    return size >= _SET_HEADER.size and (number >= _FIRST_DATA or number in _TEMPLATE_SETS[version == _V9])
 
 
 def message_size(octets: bytes) -> int | None:
@@ -289,11 +297,13 @@ def _header(octets: bytes) -> _Header:
     return _Header(_IPFIX, _IPFIX_HEADER.size, end, seconds * _S, None, sequence, source)
 
 
-def _row(values: dict[int, bytes], header: _Header, index: int) -> FlowRow:
+def _row(values: dict[int, bytes], header: _Header, index: int, *, boot_ns: int | None) -> FlowRow:
     return FlowRow(
         values=values,
         exported_ns=header.exported_ns,
-        uptime_ms=header.uptime_ms,
+        # The header's time is cut to whole seconds. Taken for the last moment that it can mean, a flow does not begin
+        # before the look-up that led to it.
+        boot_ns=boot_ns if header.uptime_ms is None else header.exported_ns + (999 - header.uptime_ms) * _MS,
         ordinal=_ordinal(header.source, header.sequence, index),
     )
 

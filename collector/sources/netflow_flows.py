@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from collector.netflow_pairing import Pairing
+from collector.netflow_repeats import Repeats
 from collector.sensor_records import RecordError
-from collector.sources.netflow import MAX_DOMAINS, NetflowDecoder
-from collector.sources.netflow_rows import half_of, is_egress
+from collector.sources.netflow import NetflowDecoder
+from collector.sources.netflow_rows import half_of
 
 if TYPE_CHECKING:
     from collector.sensor_records import SensorFlow
@@ -20,14 +20,11 @@ class NetflowFlows:
     def __init__(self) -> None:
         self.odd_records = 0
         """Records whose times or counts are none."""
-        self.told_twice = 0
-        """Records of what left an exporter that also tells what came in: the same octets again."""
         self.not_flows = 0
         """Records that are neither TCP nor UDP, or count nothing."""
         self._decoder = NetflowDecoder()
         self._pairing = Pairing()
-        # Exporters that were seen to count what comes in.
-        self._ingress: OrderedDict[str, None] = OrderedDict()
+        self._repeats = Repeats()
 
     @property
     def counters(self) -> dict[str, int]:
@@ -42,7 +39,7 @@ class NetflowFlows:
             "netflow_sampled": told.sampled,
             "netflow_uncounted": told.uncounted,
             "netflow_record_odd": self.odd_records,
-            "netflow_told_twice": self.told_twice,
+            "netflow_told_twice": self._repeats.count,
             "netflow_pairing_full": self._pairing.halves_cut,
         }
 
@@ -65,28 +62,16 @@ class NetflowFlows:
         flows: list[SensorFlow] = []
         for row in self._decoder.read(datagram, exporter=exporter, now_ns=now_ns):
             try:
-                if is_egress(row):
-                    if exporter in self._ingress:
-                        self.told_twice += 1
-                        continue
-                else:
-                    self._note_ingress(exporter)
                 half = half_of(row, counters=self._decoder.counters)
             except RecordError:
                 self.odd_records += 1
                 continue
             if half is None:
                 self.not_flows += 1
-            else:
+            elif self._repeats.is_new(half, exporter=exporter):
                 flows += self._pairing.take(half, at_ns=row.exported_ns)
         return flows
 
     def finish(self) -> list[SensorFlow]:
         """Return what waited for its other direction."""
         return self._pairing.finish()
-
-    def _note_ingress(self, exporter: str) -> None:
-        if exporter not in self._ingress:
-            if len(self._ingress) >= MAX_DOMAINS:
-                self._ingress.popitem(last=False)
-            self._ingress[exporter] = None

@@ -25,11 +25,13 @@ _MS = 1_000_000
 _WRAP = 1 << 32
 _NTP_EPOCH_S = 2_208_988_800  # seconds from 1900 to 1970
 _LAST_NS = 253_370_764_800 * _S  # the end of 9998
+# A time in whole seconds is cut, too.
+_CUT_NS = 999 * _MS
 _PROTOS: dict[int, Literal["tcp", "udp"]] = {6: "tcp", 17: "udp"}
 _REASONS: dict[int, End] = {1: "idle", 2: "active", 3: "fin", 4: "evicted", 5: "evicted"}
 _FIN, _RST = 0x01, 0x04
-_EGRESS = 1
 _INITIATOR = 1
+_LEAVING = 1
 
 
 def half_of(row: FlowRow, *, counters: NetflowCounters) -> Half | None:
@@ -68,12 +70,8 @@ def half_of(row: FlowRow, *, counters: NetflowCounters) -> Half | None:
         vlan=vlan if 0 < vlan < 4_095 else None,
         end=_end(row, ended_ns, proto),
         ordinal=row.ordinal,
+        leaving=_number(row, ie.DIRECTION) == _LEAVING,
     )
-
-
-def is_egress(row: FlowRow) -> bool:
-    """Say whether a record counts what left the exporter: where what came in is counted too, all is told twice."""
-    return _number(row, ie.DIRECTION) == _EGRESS
 
 
 def _number(row: FlowRow, key: int) -> int:
@@ -122,8 +120,8 @@ def _end(row: FlowRow, ended_ns: int, proto: str) -> End:
         return "rst"
     if flags & _FIN:
         return "fin"
-    if told is not None and told != "fin":
-        return told
+    if told is not None:
+        return told if told != "fin" or proto == "tcp" else "idle"
     return "active" if row.exported_ns - ended_ns < IDLE_S * _S else "idle"
 
 
@@ -150,7 +148,7 @@ def row_times(row: FlowRow) -> tuple[int, int]:
             row.exported_ns - ie.number_of(values[key]) * 1_000 for key in (ie.FIRST_DELTA_US, ie.LAST_DELTA_US)
         )
     elif ie.FIRST_S in values and ie.LAST_S in values:
-        first, last = (ie.number_of(values[key]) * _S for key in (ie.FIRST_S, ie.LAST_S))
+        first, last = (ie.number_of(values[key]) * _S + _CUT_NS for key in (ie.FIRST_S, ie.LAST_S))
     if first is None or last is None:
         first = last = row.exported_ns
     # The header counts whole seconds, and exporters stamp it a moment before they fill the datagram.
@@ -161,14 +159,11 @@ def row_times(row: FlowRow) -> tuple[int, int]:
 
 def _uptime_ns(row: FlowRow, at_ms: int) -> int:
     """Return the time at which the exporter had been up for so long; its clock of 32 bits goes round in 49 days."""
-    if ie.INIT_MS in row.values:
-        return (ie.number_of(row.values[ie.INIT_MS]) + at_ms) * _MS
-    if row.uptime_ms is None:
+    if row.boot_ns is None:
         return row.exported_ns
-    ago_ms = (row.uptime_ms - at_ms) % _WRAP
-    if ago_ms >= _WRAP // 2:
-        ago_ms -= _WRAP
-    return row.exported_ns - ago_ms * _MS
+    at_ns = row.boot_ns + at_ms * _MS
+    # No packet passed after the datagram was sent: one that seems to belongs to the round before.
+    return at_ns if at_ns <= row.exported_ns + ie.CLOCK_SLACK_NS else at_ns - _WRAP * _MS
 
 
 def _ntp_ns(octets: bytes) -> int:

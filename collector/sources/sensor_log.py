@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -109,6 +110,8 @@ class SensorLog:
         if self._source.total_octets is not None:
             self._source = OctetSource(self.name)
             self._log = self._line_log()
+            self._netflow = NetflowFlows()
+            self._warning = ""
         yield from self._datagrams() if self.form == "netflow" else self._lines()
         self._source.close()
 
@@ -118,9 +121,12 @@ class SensorLog:
     def _look_ahead(self) -> None:
         """Find out when the log begins, and which it is; what cannot be read is told when it is read in earnest."""
         if self.form == "netflow":
-            # Both headers have the time of export, in seconds, at the same distance from their end.
-            head = self._source.look(12)
-            self.first_ns = int.from_bytes(head[8:12] if head[1] == 9 else head[4:8], "big") * 1_000_000_000
+            for datagram in islice(self._messages(), LINES_AHEAD):
+                with suppress(RecordError):
+                    flows = self._netflow.take(datagram, exporter="file")
+                    if flows:
+                        self.first_ns = max(map(record_ns, flows))
+                        return
             return
         for line in islice(EventFile(self._source), LINES_AHEAD):
             try:

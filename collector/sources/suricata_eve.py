@@ -331,28 +331,27 @@ def _request(event: _HttpEvent) -> Saying:
 
 
 def _look_up(event: _DnsEvent) -> tuple[Record, ...]:
-    saying = _saying(event, "dns")
     told = event.dns
     # "answer" up to version 7 and "response" from version 8 on, which lists the questions as well.
     if told.type not in {"answer", "response"} or told.rcode != "NOERROR":
-        return (saying,)
+        return ()
     # What a resolver says on its port; which end is logged as the source has changed from version to version.
     if port(event.dest_port, name="dest_port") == _DNS_PORT:
         client, mac = address(event.src_ip), event.ether.src_mac
     elif port(event.src_port, name="src_port") == _DNS_PORT:
         client, mac = address(event.dest_ip), event.ether.dest_mac
     else:
-        return (saying,)
+        return ()
     asked = name_in(told.rrname or next((each.rrname for each in told.queries), ""))
     if asked is None:
-        return (saying,)
+        return ()
     records = tuple(_resource_records(told, asked=asked))
     found = resolution(Message(0, 0x8000, asked, 0, records))
     if found is None:
-        return (saying,)
+        return ()
     chain = tuple(name for target in found.chain if (name := name_in(target)) is not None)
     answer = Answer(
-        at_ns=saying.at_ns,
+        at_ns=moment_ns(event.timestamp, name="timestamp"),
         client=client,
         name=asked,
         chain=chain,
@@ -360,7 +359,7 @@ def _look_up(event: _DnsEvent) -> tuple[Record, ...]:
         ttl_s=found.ttl_s,
         mac=_mac(mac) if mac else None,
     )
-    return (saying, answer)
+    return (answer,)
 
 
 def _resource_records(told: _Dns, *, asked: str) -> list[ResourceRecord]:

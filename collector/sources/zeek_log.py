@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collector.sensor_records import Kind, Record
 
 ZeekPath = Literal["conn", "ssl", "quic", "dns", "http"]
-PATHS: dict[str, Kind | None] = {"conn": None, "ssl": "tls", "quic": "quic", "dns": "dns", "http": "http"}
-"""The logs that are read, and the kind of record in each; None: the flows themselves."""
+PATHS: dict[str, Kind | None] = {"conn": None, "ssl": "tls", "quic": "quic", "dns": None, "http": "http"}
+"""The logs that are read, and what is said of flows in each; None: the flows themselves, or look-ups."""
 MAX_FIELDS = 512
 """A header that names more columns is none of Zeek's."""
 
@@ -40,8 +40,7 @@ _VERSIONS: dict[object, TlsVersion] = {"TLSv10": "1.0", "TLSv11": "1.1", "TLSv12
 # conn_state: a RST ended it; both sides closed it. The rest fell silent, or was under way when Zeek ended.
 _RESET = frozenset({"REJ", "RSTO", "RSTR", "RSTOS0", "RSTRH"})
 _CLOSED = "SF"
-_SERVICES: dict[str, Kind] = {"ssl": "tls", "quic": "quic", "http": "http", "dns": "dns"}
-_APPS: dict[Kind, App] = {"tls": "tls", "quic": "quic", "http": "http", "dns": "dns"}
+_SERVICES: dict[str, Kind] = {"ssl": "tls", "quic": "quic", "http": "http"}
 _DNS_PORT = 53
 # Types whose answers say where a name leads; in those of the others (MX, NS, PTR) a name is no alias.
 _ADDRESS_TYPES = frozenset({1, 5, 28, 64, 65})
@@ -129,7 +128,10 @@ class ZeekLog:
         }
 
     def _flow(self, row: Row, *, at: int) -> SensorFlow | None:
-        proto = _PROTOS.get(_text(row, "proto"))
+        told = _text(row, "proto")
+        if not told:
+            raise RecordError("`proto` is missing")
+        proto = _PROTOS.get(told)
         packets_up = _counted(row, "orig_pkts")
         packets_down = _counted(row, "resp_pkts")
         if proto is None:
@@ -167,15 +169,17 @@ class ZeekLog:
             # Zeek can be told to log MAC addresses (`orig_l2_addr`), but not with look-ups: a device whose flows go by
             # another name than its answers would find none of them.
             mac=None,
-            app=_app(kinds),
+            app=_app(kinds, services),
             awaits=kinds,
             ordinal=at,
         )
 
 
-def _app(kinds: tuple[Kind, ...]) -> App:
+def _app(kinds: tuple[Kind, ...], services: list[str]) -> App:
     # What runs inside QUIC is listed beside it.
-    return _APPS["quic" if "quic" in kinds else kinds[0]] if kinds else "other"
+    if "quic" in kinds:
+        return "quic"
+    return kinds[0] if kinds else "dns" if "dns" in services else "other"
 
 
 def _hello(row: Row) -> Saying:
@@ -218,7 +222,6 @@ _SAYINGS = {"ssl": _hello, "quic": _quic_hello, "http": _request}
 
 def _look_up(row: Row, *, separator: str) -> tuple[Record, ...]:
     at_ns = moment_ns(row.get("ts"), name="ts")
-    saying = Saying(key=_uid(row), at_ns=at_ns, kind="dns")
     query = name_in(_text(row, "query"))
     answers = row.get("answers")
     told = _listed(answers, separator=separator)
@@ -227,7 +230,7 @@ def _look_up(row: Row, *, separator: str) -> tuple[Record, ...]:
     of_resolver = port(row.get("id.resp_p"), name="id.resp_p") == _DNS_PORT
     wanted = kind is None or count(kind, name="qtype", most=65_535) in _ADDRESS_TYPES
     if query is None or not told or not of_resolver or not wanted or _counted(row, "rcode") != _NO_ERROR:
-        return (saying,)
+        return ()
     addresses = tuple(address(text) for text in told if is_address(text))
     # In the order of the answer; signatures and the like have spaces in them and are no names.
     chain = tuple(name for text in told if not is_address(text) and (name := name_in(text)) is not None)
@@ -241,7 +244,7 @@ def _look_up(row: Row, *, separator: str) -> tuple[Record, ...]:
         addresses=addresses,
         ttl_s=min(ttls, default=0) // 1_000_000_000,
     )
-    return (saying, answer)
+    return (answer,)
 
 
 def _json_row(line: bytes) -> Row:

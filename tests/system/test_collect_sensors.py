@@ -1,0 +1,58 @@
+"""Logs of another sensor through `collect` to a broker: as they grow, over a restart, each event once."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.collector.sensor_lines import AT, eve_flow, eve_tls
+from tests.parts.broker import Broker
+from tests.parts.program import Program
+from tests.system.product import command, configure, copy_district, free_port, until
+from tests.system.topic_reader import events, make_topic, records, with_kafka
+
+pytestmark = pytest.mark.kafka
+
+
+def write(log: Path, numbers: range) -> None:
+    rows = [row for each in numbers for row in (eve_tls(flow_id=each), eve_flow(flow_id=each, at=AT + each / 10))]
+    with log.open("ab") as file:
+        file.write(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+
+
+def test_a_log_that_is_not_there_yet_is_followed_and_arrives_whole_and_once_over_a_restart(
+    broker: Broker, tmp_path: Path
+) -> None:
+    district = copy_district(tmp_path / "district")
+    make_topic(broker.bootstrap)
+    config = with_kafka(configure(district), sensor="eve-tap", kafka=f'{{bootstrap: ["{broker.bootstrap}"]}}')
+    source = "source: {suricata: eve.json}"
+    rows = [source if row.startswith("source:") else row for row in config.read_text(encoding="utf-8").splitlines()]
+    config.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    for part in range(2):
+        # The second time half of it was written while nobody read.
+        if part:
+            write(district / "eve.json", range(100, 150))
+        log = tmp_path / f"collect{part}.log"
+        listen = f"127.0.0.1:{free_port()}"
+        program = Program(command("collect", "--config", config, "--metrics", listen), log=log)
+        try:
+            if not part:
+                until(lambda: "is not there yet" in log.read_text(encoding="utf-8"), what="it to be missed")  # noqa: B023
+            write(district / "eve.json", range(150, 200) if part else range(100))
+            wanted = 100 * (part + 1)
+            until(lambda: len(arrived(broker)) >= wanted, what=f"{wanted} events ({log})")  # noqa: B023
+            program.signal(signal.SIGTERM)
+            until(lambda: not program.alive, what="the end of collect")  # noqa: B023
+        finally:
+            program.kill()
+    found = arrived(broker)
+    assert len(found) == len(set(found)) == 200
+    assert (district / "places.json").exists()
+
+
+def arrived(broker: Broker) -> list[str]:
+    return [event["id"] for event in events(records(broker.bootstrap, collector="eve-tap")).values()]
