@@ -20,6 +20,7 @@ from collector.health.clock import clock
 from collector.health.disk import Need, disk
 from collector.health.interface import interfaces, offload, traffic
 from collector.health.rights import account, capture, folders, secrets
+from collector.health.sensors import FLOWS, LOOK_UPS, netflow, suricata, zeek
 from collector.outcomes import misconfigured, not_applicable
 from rules.health.alertmanager import alertmanager
 from rules.health.lists import lists
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from collector.outcomes import Outcome
+    from collector.settings import Source
     from collector.topics import Role
     from schoolgate.configuration import Configuration
 
@@ -98,8 +100,8 @@ class Consultation:
         self._folder = folder
         self._parts = frozenset(parts)
         self._user = user
-        source = settings.source.interface if settings.source else None
-        self._interfaces = [source] if isinstance(source, str) else list(source or ())
+        self._source = settings.source
+        self._interfaces = _interfaces(settings.source)
         self._kafka = "kafka" in settings.model_fields_set
         self._store = store_address(settings.store, folder=folder)
 
@@ -114,6 +116,9 @@ class Consultation:
         files = rulebook_files(settings, folder=folder)
         parties = [folder / path for path in settings.parties]
         tap = self._no_part(Part.COLLECT, Part.RUN) or (None if names else "the configuration names no interface")
+        sensor = self._no_part(Part.COLLECT, Part.RUN) or (
+            None if self._source and self._source.is_sensor else "the configuration names no other sensor"
+        )
         kafka = self._no_part(Part.COLLECT, Part.JUDGE) or (
             None if self._kafka else "the configuration names no `kafka`"
         )
@@ -126,6 +131,7 @@ class Consultation:
             ("offload", tap, partial(offload, names)),
             ("rights", tap, capture),
             ("traffic", tap, partial(traffic, names)),
+            ("sensor", sensor, self._sensor),
             ("clock", None, clock),
             ("folders", None, self._folders),
             ("secrets", None, self._secrets),
@@ -147,10 +153,31 @@ class Consultation:
             return None
         return f"only {' and '.join(parts)} need it"
 
+    def _sensor(self) -> Iterable[Outcome]:
+        source = self._source
+        who = account(self._user, folder=self._folder)
+        if source is None or who is None:
+            return
+        where = self._folder
+        if source.zeek is not None:
+            yield from zeek(where / source.zeek, needs=FLOWS, who=who)
+        if source.suricata is not None:
+            paths = [source.suricata] if isinstance(source.suricata, str) else source.suricata
+            yield from suricata([where / path for path in paths], needs=FLOWS, who=who)
+        if source.netflow is not None:
+            yield from netflow(source.netflow)
+            names = source.netflow.dns
+            if names is not None and names.zeek is not None:
+                yield from zeek(where / names.zeek, needs=LOOK_UPS, who=who)
+            if names is not None and names.suricata is not None:
+                yield from suricata([where / names.suricata], needs=LOOK_UPS, who=who)
+
     def _folders(self) -> Iterable[Outcome]:
         places = {}
-        if self._no_part(Part.COLLECT, Part.RUN) is None and self._settings.source is not None:
+        if self._no_part(Part.COLLECT, Part.RUN) is None and self._source is not None:
             places["keys"] = (self._folder / self._settings.privacy.key_file).parent
+            if self._source.is_sensor:
+                places["places in the logs"] = (self._folder / self._source.places).parent
         if self._kafka and self._no_part(Part.COLLECT) is None:
             places["spool"] = (self._folder / self._settings.spool.path).parent
         if (file := self._database_file()) is not None:
@@ -190,6 +217,15 @@ def broker_role(parts: frozenset[Part]) -> Role | None:
     """Return the one role that the login of these parts must be able to work as, None: any."""
     roles = {ROLES[part] for part in parts if part in ROLES}
     return roles.pop() if len(roles) == 1 else None
+
+
+def _interfaces(source: Source | None) -> list[str]:
+    """Return the interfaces that are tapped, be it for the look-ups alone."""
+    if source is None:
+        return []
+    if source.netflow is not None and source.netflow.dns is not None and source.netflow.dns.interface is not None:
+        return [source.netflow.dns.interface]
+    return [source.interface] if isinstance(source.interface, str) else list(source.interface or ())
 
 
 def _nothing(why: str) -> Look:

@@ -6,6 +6,7 @@ import os
 import pwd
 import socket
 import stat
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.outcomes import Outcome
+
+# A process that only asks the kernel one thing.
+ASK_LIMIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,18 @@ def folders(places: Mapping[str, Path], *, who: Account) -> Iterator[Outcome]:
                 yield failed(f"{who.name} cannot write {folder} ({what})", remedy=f"run: chown {who.name} {folder}")
             else:
                 yield well(f"{who.name} can write {folder} ({what})")
+
+
+def may_read(path: Path, *, who: Account) -> bool:
+    """Return whether *who* can read *path*; asked as that user where this is root, so that access lists count, too."""
+    if os.geteuid() != 0 or who.uid == 0:
+        return os.access(path, os.R_OK)
+    # In a process of its own: of this one only a thread looks, and all of its threads have one user.
+    asked = subprocess.run(  # noqa: S603 -- a fixed program, and a file of the configuration that it does not open
+        ["/usr/bin/test", "-r", path],
+        user=who.uid, group=min(who.groups), extra_groups=sorted(who.groups), check=False, timeout=ASK_LIMIT_S,
+    )  # fmt: skip
+    return asked.returncode == 0
 
 
 def secrets(files: Mapping[str, Path]) -> Iterator[Outcome]:

@@ -17,14 +17,15 @@ from collector.outcomes import Outcome, well
 from schoolgate.doctor import doctor
 from schoolgate.parts import Part
 from schoolgate.rounds import LIMIT_S, Check, make_rounds
+from tests.collector.sensor_lines import conn, dns, ssl, zeek_text
 from tests.parts.broker import Broker
 from tests.parts.ports import free_ports
 from tests.system.product import configure, schoolgate, until
 from tests.system.topic_reader import with_kafka
 
 CHECKS = [
-    "agreements", "lists", "interface", "offload", "rights", "traffic", "clock", "folders", "secrets", "disk", "broker",
-    "store", "alertmanager", "mail",
+    "agreements", "lists", "interface", "offload", "rights", "traffic", "sensor", "clock", "folders", "secrets", "disk",
+    "broker", "store", "alertmanager", "mail",
 ]  # fmt: skip
 
 
@@ -82,6 +83,26 @@ def test_what_does_not_apply_is_said_and_a_part_leaves_out_what_it_does_not_need
         "check": "store", "state": "not applicable", "what": "only judge and desk and run need it", "remedy": None,
         "wrong": None,
     }  # fmt: skip
+
+
+def test_another_sensor_is_looked_at_instead_of_interfaces(
+    district: Path, looked: Callable[..., tuple[int, Found]]
+) -> None:
+    config = district / "config.yaml"
+    rows = [row for row in config.read_text(encoding="utf-8").splitlines() if not row.startswith("source:")]
+    config.write_text("\n".join([*rows, "source: {zeek: zeek, places: kept/places.json}"]), encoding="utf-8")
+    code, found = looked(config)
+    assert code == 2
+    assert found["interface"][0]["what"] == "the configuration names no interface"
+    assert found["sensor"][0]["what"] == f"there is no folder {district}/zeek"
+    assert f"there is no folder {district}/kept (places in the logs)" in {each["what"] for each in found["folders"]}
+    (district / "zeek").mkdir()
+    for name, row in {"conn": conn(), "ssl": ssl(), "dns": dns()}.items():
+        (district / "zeek" / f"{name}.log").write_bytes(zeek_text(name, [row]))
+    (district / "kept").mkdir()
+    code, found = looked(config)
+    assert (code, {each["state"] for each in found["sensor"]}) == (0, {"ok"})
+    assert looked(config, Part.JUDGE)[1]["sensor"][0]["state"] == "not applicable"
 
 
 def test_a_wrong_file_is_2_and_says_which_line(district: Path, looked: Callable[..., tuple[int, Found]]) -> None:
