@@ -17,6 +17,7 @@ from collector.health.sensors import FLOWS, LOOK_UPS, netflow, suricata, zeek
 from collector.outcomes import Outcome
 from collector.settings import NameLogs, Netflow
 from tests.collector.sensor_lines import conn, dns, eve_dns, eve_flow, eve_tls, ssl, zeek_text
+from tests.system.product import folder_for_all
 
 LOGS = {"conn": [conn()], "ssl": [ssl()], "dns": [dns()]}
 
@@ -112,16 +113,14 @@ def test_something_else_under_the_name_of_a_log_is_a_problem(tmp_path: Path, who
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to look as another user")
-def test_a_log_that_the_service_may_not_read_is_a_problem(tmp_path: Path) -> None:
-    nobody = account("nobody", folder=tmp_path)
-    assert nobody is not None
-    # pytest's folders are closed to others.
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    path = eve(tmp_path / "eve.json", eve_flow(), eve_tls(), eve_dns())
-    assert states(suricata([path], needs=FLOWS, who=nobody)) == ["ok"]
-    path.chmod(0o640)
-    assert "problem: nobody cannot read" in told(suricata([path], needs=FLOWS, who=nobody))
+def test_a_log_that_the_service_may_not_read_is_a_problem() -> None:
+    with folder_for_all() as folder:
+        nobody = account("nobody", folder=folder)
+        assert nobody is not None
+        path = eve(folder / "eve.json", eve_flow(), eve_tls(), eve_dns())
+        assert states(suricata([path], needs=FLOWS, who=nobody)) == ["ok"]
+        path.chmod(0o640)
+        assert "problem: nobody cannot read" in told(suricata([path], needs=FLOWS, who=nobody))
 
 
 def settings(listen: str, **other: Any) -> Netflow:
