@@ -11,14 +11,13 @@ from collector.problems import DocumentError
 from collector.sources.errors import NoSuchInterfaceError, TapError
 from collector.sources.octets import CaptureError
 from rules.errors import StoreError
-from schoolgate.shell import EnvironmentFailedError, Exit, say
-from schoolgate.verbs import app
+from schoolgate.shell import EnvironmentFailedError, Exit, end_with_the_reader, say
 
 
 def main() -> NoReturn:
     """Run the verb that the command line names."""
     try:
-        app()
+        _run(sys.argv[1:])
     except DocumentError as error:
         for problem in error.problems:
             say(str(problem))
@@ -32,6 +31,20 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     sys.exit(Exit.DONE)
+
+
+def _run(arguments: list[str]) -> None:
+    if arguments[:1] == ["flows"]:
+        from schoolgate.flows import DEFAULT_SENSOR, flows, plain  # noqa: PLC0415 -- what no other verb needs
+
+        captures = plain(arguments)
+        if captures:
+            end_with_the_reader()
+            flows(captures, network=None, sensor=DEFAULT_SENSOR, addresses=False)
+            return
+    from schoolgate.verbs import app  # noqa: PLC0415 -- takes longer to load than a small capture takes to read
+
+    app()
 
 
 if __name__ == "__main__":

@@ -28,9 +28,10 @@ from collector.watch import KEY_GRACE_NS, new_pseudonyms
 from schoolgate.configuration import configuration_at
 from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.release import VERSION
 from schoolgate.rights import give_up_rights
 from schoolgate.sensor_source import SensorSource, open_sensor
-from schoolgate.shell import VERSION, EnvironmentFailedError, Exit, new_key, say, tell_warning
+from schoolgate.shell import EnvironmentFailedError, Exit, new_key, say, tell_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable

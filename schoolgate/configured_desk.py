@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rules.desk.server import DeskServer
 from schoolgate.configured import rulebook_files
-from schoolgate.shell import VERSION, say
+from schoolgate.release import VERSION
+from schoolgate.shell import say
 
 if TYPE_CHECKING:
     from pathlib import Path

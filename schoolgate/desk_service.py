@@ -21,7 +21,8 @@ from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import configured_channels, rulebook_files
 from schoolgate.configured_desk import desk_server
 from schoolgate.metrics_server import serve_metrics
-from schoolgate.shell import VERSION, say, tell_warning
+from schoolgate.release import VERSION
+from schoolgate.shell import say, tell_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

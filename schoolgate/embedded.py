@@ -42,9 +42,10 @@ from schoolgate.configured import configured_channels, rulebook_files
 from schoolgate.configured_desk import desk_server
 from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.release import VERSION
 from schoolgate.rights import give_up_rights
 from schoolgate.sensor_source import open_sensor
-from schoolgate.shell import VERSION, Exit, new_key, say, tell_warning, today
+from schoolgate.shell import Exit, new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -29,7 +29,8 @@ from rules.export.oversight import fingerprint, oversight_statement
 from rules.store import Store
 from rules.store.chain import Break, Head
 from schoolgate.configuration import configuration_at, store_address
-from schoolgate.shell import VERSION, say
+from schoolgate.release import VERSION
+from schoolgate.shell import say
 
 if TYPE_CHECKING:
     from datetime import date

@@ -33,8 +33,9 @@ from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import rulebook_files
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.release import VERSION
 from schoolgate.rulebook_source import RulebookSource
-from schoolgate.shell import VERSION, EnvironmentFailedError, new_key, say, today
+from schoolgate.shell import EnvironmentFailedError, new_key, say, today
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping

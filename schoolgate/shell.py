@@ -7,15 +7,12 @@ import signal
 import sys
 from datetime import UTC, datetime
 from enum import IntEnum
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import date
 
     from collector.segments import Network
-
-VERSION = version("schoolgate")
 
 
 class Exit(IntEnum):

@@ -17,7 +17,8 @@ from schoolgate.district_rules import app as rules_app
 from schoolgate.kafka import app as kafka_app
 from schoolgate.parties import app as parties_app
 from schoolgate.parts import Part  # noqa: TC001 -- typer reads it
-from schoolgate.shell import VERSION, end_with_the_reader
+from schoolgate.release import VERSION
+from schoolgate.shell import end_with_the_reader
 from schoolgate.store import app as store_app
 
 app = typer.Typer(

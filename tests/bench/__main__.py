@@ -1,20 +1,21 @@
 """Whole processes side by side in one run: `schoolgate flows` against every peer that is installed.
 
-    make bench                                   # the sample day, grown to a few hundred megabytes
-    make bench BENCH_ARGS="--capture day.pcap"   # your own capture
+    make bench                                                   # mix, conn, tiny, syn: a quarter of an hour
+    make bench BENCH_ARGS="--set mix --rounds 5"                 # one of them
+    make bench BENCH_ARGS="--set mix --capture day.pcap"         # and your own capture
+    make bench BENCH_ARGS="--nfstream FOLDER/bin/python"         # nfstream lies in an environment of its own
 
-Wall and processor seconds are medians over the rounds, tools take turns, memory is the largest process. Times say
-nothing across machines; ratios of one run do.
+Wall and processor seconds are medians over the rounds, each tool on one processor, tools take turns, memory is the
+largest process. Names and octets of our own events are held against the truth in the same run, and a wrong one fails
+it. Times say nothing across machines; ratios of one run do.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
-import shutil
+import platform
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,15 +23,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / "rules" / "sample" / "day.pcap.gz"
-PEERS = {
-    "tcpdump": ["tcpdump", "-n", "-r", "{capture}", "-w", "/dev/null"],
-    "ndpiReader": ["ndpiReader", "-q", "-i", "{capture}"],
-    "tshark": ["tshark", "-n", "-r", "{capture}", "-T", "fields", "-e", "tls.handshake.extensions_server_name"],
-}
-RECORD = struct.Struct("<IIII")
-DAY_S = 86_400
+from collector.flows import COMPILED
+from tests.bench.exam import examine
+from tests.bench.peers import Tool, installed
+from tests.bench.traffic import SETS, make, truth_of
+
+PROGRAM = str(Path(sys.executable).with_name("schoolgate"))
+OURS = "schoolgate flows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,65 +43,86 @@ class Run:
 
 
 def main() -> int:
-    """Run the comparison and print one table."""
+    """Make the sets, run every tool over each, and print a table a set."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--capture", type=Path, help="a capture of yours; default: the sample day, grown")
-    parser.add_argument("--days", type=int, default=150, help="how often the sample day is repeated (default 150)")
+    parser.add_argument("--set", action="append", choices=SETS, help="a set to make; default: all of them")
+    parser.add_argument("--capture", type=Path, action="append", default=[], help="a capture of yours beside them")
+    parser.add_argument("--made", type=Path, help="a folder where sets lie already, or are kept")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the tools take turns (default 3)")
+    parser.add_argument("--nfstream", type=Path, help="the Python of an environment with nfstream")
+    parser.add_argument("--without", action="append", default=[], metavar="TOOL", help="leave a peer out")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="schoolgate-bench-") as folder:
-        capture = args.capture or grow(Path(folder) / "days.pcap", days=args.days)
-        compare(capture, rounds=args.rounds)
-    return 0
+    processors = len(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # every tool inherits it
+    right = True
+    with tempfile.TemporaryDirectory(prefix="schoolgate-bench-") as scratch:
+        ours = Tool(name=OURS, command=(PROGRAM, "flows", "{capture}"), release="compiled" if COMPILED else "pure")
+        peers = installed(folder=Path(scratch), nfstream=args.nfstream)
+        tools = [ours, *(tool for tool in peers if tool.name.split(",")[0].split()[0] not in args.without)]
+        print(f"Python {platform.python_version()}, {', '.join(f'{tool.name} {tool.release}' for tool in tools)}")
+        print(f"one of {processors} processors, load {os.getloadavg()[0]:.1f}")
+        for capture in [*_sets(args.set or SETS, folder=args.made or Path(scratch)), *args.capture]:
+            right &= compare(capture, tools, rounds=args.rounds)
+    return 0 if right else 1
 
 
-def grow(path: Path, *, days: int) -> Path:
-    """Write the sample day *days* times, each a day later, and return the path."""
-    day = gzip.decompress(SAMPLE.read_bytes())
-    records = []
-    at = 24
-    while at < len(day):
-        seconds, rest, caught, wire = RECORD.unpack_from(day, at)
-        records.append((seconds, rest, caught, wire, day[at + 16 : at + 16 + caught]))
-        at += 16 + caught
-    with path.open("wb") as file:
-        file.write(day[:24])
-        for number in range(days):
-            file.write(b"".join(RECORD.pack(s + number * DAY_S, r, c, w) + octets for s, r, c, w, octets in records))
-    return path
+def _sets(kinds: list[str] | tuple[str, ...], *, folder: Path) -> list[Path]:
+    """Return captures of those kinds, made where they do not lie in *folder*."""
+    captures = []
+    for kind in kinds:
+        path = folder / f"{kind}.pcap"
+        if not path.exists():
+            print(f"making {path.name} ...", file=sys.stderr)
+            make(kind, path)
+        captures.append(path)
+    return captures
 
 
-def compare(capture: Path, *, rounds: int) -> None:
-    """Print medians and ratios to our own time."""
-    ours = [str(Path(sys.executable).with_name("schoolgate")), "flows", str(capture)]
-    tools = {"schoolgate flows": ours}
-    tools |= {
-        name: [word.replace("{capture}", str(capture)) for word in command]
-        for name, command in PEERS.items()
-        if shutil.which(command[0])
-    }
-    absent = sorted(set(PEERS) - set(tools))
-    runs: dict[str, list[Run]] = {name: [] for name in tools}
-    for command in tools.values():  # page cache and imports
-        run(command)
+def compare(capture: Path, tools: list[Tool], *, rounds: int) -> bool:
+    """Print medians and ratios to our own time; return whether our own events were right."""
+    runs: dict[str, list[Run]] = {tool.name: [] for tool in tools}
+    for tool in tools:  # page cache and imports
+        run(tool.over(capture))
     for _ in range(rounds):
-        for name, command in tools.items():
-            runs[name].append(run(command))
-    print(f"{capture.name}: {capture.stat().st_size / 1e6:.0f} MB, {rounds} rounds, {os.cpu_count()} processors")
-    print(f"{'tool':20} {'wall s':>8} {'cpu s':>8} {'memory MB':>10} {'x ours':>8}")
-    mine = statistics.median(r.wall_s for r in runs["schoolgate flows"])
-    for name, results in runs.items():
-        wall = statistics.median(r.wall_s for r in results)
-        cpu = statistics.median(r.cpu_s for r in results)
-        memory = max(r.memory_mb for r in results)
-        failed = "" if all(r.status == 0 for r in results) else "  (failed)"
-        print(f"{name:20} {wall:8.2f} {cpu:8.2f} {memory:10.0f} {wall / mine:8.2f}{failed}")
-    if absent:
-        print(f"not installed here: {', '.join(absent)}")
+        for tool in tools:
+            runs[tool.name].append(run(tool.over(capture)))
+    print(f"\n{capture.name}: {capture.stat().st_size / 1e6:.0f} MB, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
+    print(f"{'tool':24} {'wall s':>8} {'from - to':>15} {'cpu s':>8} {'memory MB':>10} {'x ours':>8} {'names':>8}")
+    mine = statistics.median(r.wall_s for r in runs[OURS])
+    for tool in tools:
+        print(_line(tool, runs[tool.name], mine=mine, names=None if tool.name == OURS else tool.score(capture)))
+    return _right(capture)
+
+
+def _line(tool: Tool, results: list[Run], *, mine: float, names: float | None) -> str:
+    walls = sorted(r.wall_s for r in results)
+    wall = statistics.median(walls)
+    cpu = statistics.median(r.cpu_s for r in results)
+    memory = max(r.memory_mb for r in results)
+    failed = "" if all(r.status == 0 for r in results) else "  (failed)"
+    spread = f"{walls[0]:.2f} - {walls[-1]:.2f}"
+    share = "" if names is None else f"{100 * names:.1f} %"
+    return f"{tool.name:24} {wall:8.2f} {spread:>15} {cpu:8.2f} {memory:10.0f} {wall / mine:8.2f} {share:>8}{failed}"
+
+
+def _right(capture: Path) -> bool:
+    """Say how right our own events are; True: nothing is wrong, or there is no truth to hold them against."""
+    if capture.stem not in SETS and not truth_of(capture).exists():
+        return True
+    with subprocess.Popen(
+        [PROGRAM, "flows", "--addresses", str(capture)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        marks = examine(capture, process.stdout)
+    print(
+        f"ours: {marks.names_right:,} of {marks.names:,} names right, "
+        f"octets right of {marks.flows_right:,} of {marks.flows:,} pairs of ends"
+    )
+    return marks.perfect
 
 
 def run(command: list[str]) -> Run:
-    """Run *command* to its end with its output thrown away."""
+    """Run *command* to its end, with its output thrown away."""
     began = time.perf_counter()
     with Path(os.devnull).open("wb") as sink:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)

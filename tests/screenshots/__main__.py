@@ -30,7 +30,8 @@ from rules.service import stored_report
 from rules.settings import Desk
 from rules.store import Store
 from rules.told import told
-from schoolgate.shell import VERSION, say
+from schoolgate.release import VERSION
+from schoolgate.shell import say
 from tests.parts import chromium
 from tests.system.product import ROOT, copy_district, schoolgate
 
