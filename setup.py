@@ -33,6 +33,7 @@ COMPILED_MODULES = (
     "collector.names",
     "collector.devices",
     "collector.draft",
+    "collector.pseudonyms",
     "collector.meter",
     "collector.opening_dns",
     "collector.opening",

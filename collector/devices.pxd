@@ -2,6 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+@cython.no_gc
 @cython.final
 cdef class _Carrier:
     cdef readonly bytes key

@@ -50,7 +50,7 @@ cdef class Ledger:
     cdef void _part(self, Py_ssize_t slot, uint64_t time) except *
     @cython.locals(state=uint64_t)
     cdef int _end(self, Py_ssize_t slot, str why) except -1
-    @cython.locals(at=Py_ssize_t, state=uint64_t, client=Py_ssize_t, vlan=uint64_t, flow=Flow)
+    @cython.locals(at=Py_ssize_t, state=uint64_t, client=Py_ssize_t, vlan=uint64_t, flow=Flow, record="uint64_t*")
     cdef int _give_out(self, Py_ssize_t slot, str why) except -1
     @cython.locals(closed=Py_ssize_t, tcp=Py_ssize_t, udp=Py_ssize_t)
     cdef Py_ssize_t _quietest(self) except -2

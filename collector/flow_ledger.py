@@ -239,9 +239,10 @@ class Ledger:
 
     def _give_out(self, slot: int, why: End) -> None:
         at = slot * WORDS
-        state = self._records[at + STATE]
+        record = slices.record(self._records, at, WORDS)
+        state = record[STATE]
         client = 2 if state & CLIENT_IS_LAST else 0
-        vlan = (self._records[at + SIDE] or self._records[at + SIDE + 1]) >> 48
+        vlan = (record[SIDE] or record[SIDE + 1]) >> 48
         # Filled field by field: 21 keywords cost a thousand instructions to pass, in compiled code too.
         flow: Flow = Flow.__new__(Flow)
         flow.client = self._address(at, client)
@@ -249,16 +250,16 @@ class Ledger:
         flow.client_port = self._port(at, client)
         flow.server_port = self._port(at, 2 - client)
         flow.proto = "tcp" if state & TCP else "udp"
-        flow.started_ns = self._records[at + STARTED]
-        flow.ended_ns = self._records[at + ENDED]
-        flow.bytes_up = self._records[at + OCTETS]
-        flow.bytes_down = self._records[at + OCTETS + 1]
-        flow.packets_up = self._records[at + PACKETS]
-        flow.packets_down = self._records[at + PACKETS + 1]
-        flow.payload_up = self._records[at + PAYLOAD]
-        flow.payload_down = self._records[at + PAYLOAD + 1]
-        flow.ordinal = self._records[at + ORDINAL]
-        flow.part = self._records[at + PART]
+        flow.started_ns = record[STARTED]
+        flow.ended_ns = record[ENDED]
+        flow.bytes_up = record[OCTETS]
+        flow.bytes_down = record[OCTETS + 1]
+        flow.packets_up = record[PACKETS]
+        flow.packets_down = record[PACKETS + 1]
+        flow.payload_up = record[PAYLOAD]
+        flow.payload_down = record[PAYLOAD + 1]
+        flow.ordinal = record[ORDINAL]
+        flow.part = record[PART]
         flow.end = why
         flow.vlan = vlan - 1 if vlan else None
         flow.mac = self._mac(at)

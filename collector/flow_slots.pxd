@@ -1,12 +1,9 @@
 # C types of collector/flow_slots.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport uint32_t, uint64_t
+from collector cimport flow_hash, slices
 from collector.dissect.frame cimport Frame
 from collector.flow_words cimport WORDS, PORTS, LAST, TAG, IS_V6, LOW
-
-cdef uint64_t _ALL
-cdef uint64_t _ADD
-cdef uint64_t _MULTIPLY
 
 @cython.final
 cdef class Slots:
@@ -22,6 +19,7 @@ cdef class Slots:
     cdef uint64_t _tag
     cdef uint64_t _mask
     cdef uint64_t _seed
+    cdef uint64_t[16] _guesses
     cdef uint64_t[::1] _index
     cdef uint32_t[::1] _free
     cdef Py_ssize_t _returned
@@ -31,9 +29,9 @@ cdef class Slots:
 
     @cython.locals(value=uint64_t)
     cdef Py_ssize_t look(self, Frame frame) except -2
-    @cython.locals(place=uint64_t, entry=uint64_t, slot=Py_ssize_t, at=Py_ssize_t)
+    @cython.locals(place=uint64_t, entry=uint64_t, slot=Py_ssize_t, tag=uint64_t, record="uint64_t*")
     cdef Py_ssize_t _find(self) except -2
-    @cython.locals(place=uint64_t, slot=Py_ssize_t, at=Py_ssize_t, word=Py_ssize_t)
+    @cython.locals(place=uint64_t, slot=Py_ssize_t, record="uint64_t*", word=Py_ssize_t)
     cdef Py_ssize_t take(self) except -2
     @cython.locals(hole=uint64_t, place=uint64_t, entry=uint64_t, home=uint64_t)
     cdef int release(self, Py_ssize_t slot) except -1
@@ -46,5 +44,3 @@ cdef class Slots:
     cdef uint64_t last(self, Py_ssize_t slot) except? 1
     @cython.locals(before=Py_ssize_t, after=Py_ssize_t)
     cdef int _unlink(self, Py_ssize_t slot) except -1
-
-cdef uint64_t _mix(uint64_t value, uint64_t word) noexcept

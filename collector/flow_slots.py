@@ -6,8 +6,11 @@ word of ports and protocol; the table's time of the last packet; the hash.
 
 from __future__ import annotations
 
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from contextlib import suppress
+from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import TYPE_CHECKING, Literal
+
+from collector import flow_hash, slices
 
 if TYPE_CHECKING:
     from collector.dissect.frame import Frame
@@ -24,11 +27,6 @@ if __file__.endswith(".py"):  # compiled, these names are C variables
 
 LISTS = 3
 """Orders of quiet: each list holds the flows that share one idle timeout, the quietest first."""
-
-_ALL = 0xFFFFFFFFFFFFFFFF
-# Odd constants of good avalanche; the seed, not they, keeps strangers from choosing collisions.
-_ADD = 0x9E3779B97F4A7C15
-_MULTIPLY = 0xBF58476D1CE4E5B9
 
 
 class Slots:
@@ -85,26 +83,27 @@ class Slots:
             self._first_high, self._first_low = frame.source_high, frame.source_low
             self._last_high, self._last_low = frame.target_high, frame.target_low
             self._ports = (frame.source_port << 32) | (frame.target_port << 16) | frame.protocol
-        value = _mix(_mix(_mix(self._seed, self._first_low), self._last_low), self._ports)
+        value = flow_hash.mix(flow_hash.mix(flow_hash.mix(self._seed, self._first_low), self._last_low), self._ports)
         if frame.version == 6:
-            value = _mix(_mix(value, self._first_high), self._last_high)
+            value = flow_hash.mix(flow_hash.mix(value, self._first_high), self._last_high)
             self._ports |= IS_V6
         self._tag = (value ^ (value >> 32)) & LOW
         return self._find()
 
     def _find(self) -> int:
-        place = self._tag & self._mask
+        tag = self._tag
+        place = tag & self._mask
         entry = self._index[place]
         while entry:
-            if entry >> 32 == self._tag:
+            if entry >> 32 == tag:
                 slot = (entry & LOW) - 1
-                at = slot * WORDS
+                record = slices.record(self.records, slot * WORDS, WORDS)
                 if (
-                    self.records[at + PORTS] == self._ports
-                    and self.records[at + 1] == self._first_low
-                    and self.records[at + 3] == self._last_low
-                    and self.records[at] == self._first_high
-                    and self.records[at + 2] == self._last_high
+                    record[PORTS] == self._ports
+                    and record[1] == self._first_low
+                    and record[3] == self._last_low
+                    and record[0] == self._first_high
+                    and record[2] == self._last_high
                 ):
                     return slot
             place = (place + 1) & self._mask
@@ -124,15 +123,15 @@ class Slots:
         while self._index[place]:
             place = (place + 1) & self._mask
         self._index[place] = (self._tag << 32) | (slot + 1)
-        at = slot * WORDS
-        self.records[at] = self._first_high
-        self.records[at + 1] = self._first_low
-        self.records[at + 2] = self._last_high
-        self.records[at + 3] = self._last_low
-        self.records[at + PORTS] = self._ports
+        record = slices.record(self.records, slot * WORDS, WORDS)
+        record[0] = self._first_high
+        record[1] = self._first_low
+        record[2] = self._last_high
+        record[3] = self._last_low
+        record[PORTS] = self._ports
         for word in range(5, WORDS):
-            self.records[at + word] = 0
-        self.records[at + TAG] = self._tag
+            record[word] = 0
+        record[TAG] = self._tag
         return slot
 
     def release(self, slot: int) -> None:
@@ -195,10 +194,9 @@ class Slots:
 def _zeros(count: int, kind: Literal["I", "Q"]) -> memoryview:
     """Return that many numbers of *kind* (as in `array`), all 0; memory is taken only for those that are written."""
     size = {"I": 4, "Q": 8}[kind] * count
-    octets = memoryview(mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS))
+    memory = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    # Flows are looked up at random: with pages of 4 KiB most look-ups would miss the cache of page addresses.
+    with suppress(OSError):  # a kernel without huge pages
+        memory.madvise(MADV_HUGEPAGE)
+    octets = memoryview(memory)
     return octets.cast("I") if kind == "I" else octets.cast("Q")
-
-
-def _mix(value: int, word: int) -> int:
-    value = ((value ^ ((word + _ADD) & _ALL)) * _MULTIPLY) & _ALL
-    return value ^ (value >> 29)

@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 
 cdef extern from *:
     """
-    #define FLOW_WORDS 26
+    #define FLOW_WORDS 32
     #define FLOW_PORTS 4
     #define FLOW_LAST 5
     #define FLOW_TAG 6

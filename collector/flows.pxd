@@ -7,12 +7,14 @@ from collector.flow_ledger cimport Ledger
 from collector.flow_words cimport WORDS, LAST, STATE, OCTETS, PACKETS, PAYLOAD, ENDED, BASE, HIGH, SHOWN, CLIENT_IS_LAST, FIN, BASED, WANTED, SIDED, STARTED, CLOSED, TCP, OPENED, UNBOUNDED, LOW
 from collector.frames cimport FrameBlock
 from collector.opening_facts cimport Opening
-from collector cimport slices
+from collector cimport foresight, slices
 
 cdef uint64_t _SHOWN_TCP
 cdef uint64_t _SHOWN_UDP
 cdef uint64_t _DNS
 cdef uint64_t _PART_LENGTH
+cdef bint _FORESEEING
+cdef Py_ssize_t _FORESEEN, _FETCHED
 
 @cython.final
 cdef class FlowTable(Ledger):
@@ -32,7 +34,7 @@ cdef class FlowTable(Ledger):
     cpdef observe(self, FrameBlock block)
     cpdef advance(self, uint64_t now_ns)
     cdef int _expire_fragments(self) except -1
-    @cython.locals(frame=Frame, slot=Py_ssize_t, at=Py_ssize_t, down=int, state=uint64_t, client_is_last=bint)
+    @cython.locals(frame=Frame, slot=Py_ssize_t, at=Py_ssize_t, down=int, state=uint64_t, client_is_last=bint, record="uint64_t*")
     cdef int _count(self, uint64_t time, uint64_t octets, uint64_t packets) except -1
     @cython.locals(frame=Frame, at=Py_ssize_t, offset=int64_t, dns=bint, wanted=uint64_t, opening=Opening, data=bytes)
     cdef void _show(self, Py_ssize_t slot, int down, uint64_t time) except *

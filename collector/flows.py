@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from collector import slices
+from collector import foresight, slices
 from collector.dissect.fragments import Fragments, Packet
 from collector.dissect.headers import read
 from collector.flow import Flow
@@ -64,6 +64,10 @@ _SHOWN_TCP = TCP_SHOWN_OCTETS
 _SHOWN_UDP = UDP_SHOWN
 _DNS = 53
 _PART_LENGTH = PART_S * 1_000_000_000
+_FORESEEING = COMPILED
+# How many frames before its turn a flow is looked for in the index, and its record is fetched.
+_FORESEEN = 8
+_FETCHED = 4
 
 _fragment_key = Struct(">BBI").pack
 _ends_v4 = Struct(">II").pack
@@ -141,6 +145,11 @@ class FlowTable(Ledger):
         self._view = block.octets
         frame.load(block.octets)
         for row in range(block.count):
+            if _FORESEEING:
+                if row + _FORESEEN < block.count:
+                    foresight.foresee(self._slots, frame, block.offsets[row + _FORESEEN], row + _FORESEEN)
+                if row + _FETCHED < block.count and row >= _FETCHED:
+                    foresight.fetch(self._slots, row + _FETCHED)
             time = block.times[row]
             if time < self._clock:
                 self.late += 1
@@ -214,16 +223,17 @@ class FlowTable(Ledger):
             at = slot * WORDS
         elif time >= self._records[at + STARTED] + _PART_LENGTH:
             self._part(slot, time)
-        self._records[at + LAST] = self._clock
-        self._records[at + ENDED] = max(self._records[at + ENDED], time)
+        record = slices.record(self._records, at, WORDS)
+        record[LAST] = self._clock
+        record[ENDED] = max(record[ENDED], time)
         if frame.flags & 2:
             self._syn(at)
-        state = self._records[at + STATE]
+        state = record[STATE]
         client_is_last = state & CLIENT_IS_LAST != 0
         down = 0 if client_is_last == self._slots.swapped else 1
-        self._records[at + OCTETS + down] += octets
-        self._records[at + PACKETS + down] += packets
-        self._records[at + PAYLOAD + down] += frame.payload_octets
+        record[OCTETS + down] += octets
+        record[PACKETS + down] += packets
+        record[PAYLOAD + down] += frame.payload_octets
         self.octets += octets
         if not state & (SIDED << down):
             self._side(at, down)
@@ -231,7 +241,7 @@ class FlowTable(Ledger):
             self._show(slot, down, time)
         if frame.flags & 5:  # FIN, RST
             self._close(slot, down)
-        state = self._records[at + STATE]
+        state = record[STATE]
         self._slots.touch(slot, 2 if state & CLOSED else 0 if state & TCP else 1)
 
     def _show(self, slot: int, down: int, time: int) -> None:

@@ -6,6 +6,7 @@ from collector.draft cimport Draft
 from collector.flow cimport Flow
 from collector.names cimport DnsMemory
 from collector.opening_facts cimport Opening
+from collector.pseudonyms cimport Pseudonyms
 
 cdef Py_ssize_t _MOST_LONG_NAMES
 cdef uint64_t _US
@@ -15,7 +16,7 @@ cdef class Meter:
     cdef public object network
     cdef Draft _draft
     cdef object _sensor_hash
-    cdef object _pseudonyms
+    cdef Pseudonyms _pseudonyms
     cdef Devices _devices
     cdef DnsMemory _names
     cdef dict _long_names
@@ -23,7 +24,7 @@ cdef class Meter:
     cpdef object event(self, Flow flow)
     cpdef int write(self, Flow flow) except -1
     cpdef bytes written(self)
-    @cython.locals(opening=Opening, lab=bint, hidden=bint, device=bytes, name=str, source=str, chain=tuple, draft=Draft)
+    @cython.locals(opening=Opening, lab=bint, hidden=bint, device=bytes, name=str, source=str, chain=tuple, draft=Draft, pseudonyms=Pseudonyms)
     cdef int _fill(self, Flow flow) except -1
     cdef str _identity(self, uint64_t started_us, uint64_t ordinal, uint64_t part)
     cdef bint _is_reversed(self, Flow flow, Opening opening) except -1

@@ -96,7 +96,7 @@ class Meter:
         draft.district = None if network is None else network.district_id
         draft.school = None if inside is None else inside.school
         draft.group = None if inside is None else inside.group
-        draft.device = None if pseudonyms is None else pseudonyms.of(device, at_ns=flow.started_ns)
+        draft.device = None if pseudonyms is None else pseudonyms.of(device, flow.started_ns)
         draft.client = flow.client if lab else None
         draft.client_port = flow.client_port
         draft.server = None if hidden else flow.server

@@ -12,6 +12,7 @@ cdef int64_t _MOST_TTL
 cdef int64_t _SLACK
 cdef int64_t _GRACE
 
+@cython.no_gc
 @cython.final
 cdef class _Span:
     cdef str name
@@ -47,7 +48,7 @@ cdef class DnsMemory:
     cdef void _forget_silent(self, bytes device, int64_t at_ns) except *
     @cython.locals(spans=_Span)
     cdef _Span _taken(self, dict table, object key, Py_ssize_t most)
-    @cython.locals(span=_Span, _place=int)
+    @cython.locals(span=_Span, made=_Span, _place=int)
     cdef _Span _appended(self, _Span newest, str name, tuple chain, int64_t at_ns, int64_t until_ns)
 
 @cython.locals(span=_Span)

@@ -52,12 +52,11 @@ class _Span:
 
     __slots__ = ("chain", "first_ns", "name", "older", "until_ns")
 
-    def __init__(self, name: str, chain: tuple[str, ...], first_ns: int, until_ns: int, older: _Span | None) -> None:
-        self.name = name
-        self.chain = chain
-        self.first_ns = first_ns
-        self.until_ns = until_ns
-        self.older = older
+    name: str
+    chain: tuple[str, ...]
+    first_ns: int
+    until_ns: int
+    older: _Span | None
 
 
 class _Device:
@@ -183,7 +182,13 @@ class DnsMemory:
             if span.older is not None:
                 self.histories_cut += span.older.until_ns >= at_ns
                 span.older = None
-        return _Span(name, chain, at_ns, until_ns, newest)
+        made: _Span = _Span.__new__(_Span)
+        made.name = name
+        made.chain = chain
+        made.first_ns = at_ns
+        made.until_ns = until_ns
+        made.older = newest
+        return made
 
 
 def _forget_old(table: dict[_Key, _Span], at_ns: int) -> int:

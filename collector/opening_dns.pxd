@@ -18,6 +18,7 @@ cdef class Learner:
     @cython.locals(found=Resolution, name=str, device=bytes)
     cdef void learn(self, Message answer, bytes mac, bytes client, int64_t at_ns) except *
 
+@cython.no_gc
 cdef class DnsOpening(Opening):
     cdef Learner _learner
     cdef bytes _client
@@ -35,9 +36,11 @@ cdef class DnsOpening(Opening):
     cdef void _forget(self) except *
     cdef bint _was_asked(self, tuple question, bint answer_up) except -1
 
+@cython.no_gc
 cdef class DnsDatagrams(DnsOpening):
     cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
 
+@cython.no_gc
 cdef class DnsSegments(DnsOpening):
     cdef Stream _up
     cdef Stream _down

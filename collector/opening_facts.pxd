@@ -1,7 +1,9 @@
 # C types of collector/opening_facts.py; the code is there and runs without them.
+cimport cython
 from collector.resolvers cimport is_known_resolver
 from libc.stdint cimport int64_t, uint64_t
 
+@cython.no_gc
 cdef class Opening:
     cdef public str server_name
     cdef public str name_source

@@ -20,6 +20,7 @@ cdef class AttemptBudget:
     @cython.locals(second=int64_t)
     cpdef failed(self, int64_t at_ns)
 
+@cython.no_gc
 cdef class QuicOpening(Opening):
     cdef object _counters
     cdef AttemptBudget _budget

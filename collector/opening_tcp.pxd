@@ -10,6 +10,7 @@ cdef int _UP, _DOWN
 cdef Py_ssize_t _OTHER_SEGMENTS
 cdef Stream _GONE
 
+@cython.no_gc
 @cython.final
 cdef class _Side:
     cdef Stream stream
@@ -21,6 +22,7 @@ cdef class _Side:
     cdef int close(self) except -1
     cdef int reopen(self) except -1
 
+@cython.no_gc
 cdef class TcpOpening(Opening):
     cdef object _counters
     cdef _Side _up

@@ -2,6 +2,8 @@
 
 HMAC-SHA256 under a random key per period and site, cut to 64 bits. A plain or constant-salt hash of an address can be
 undone by trying all 2^32 addresses; a random key that no longer exists cannot.
+
+Compiled; the C types stand in pseudonyms.pxd.
 """
 
 from __future__ import annotations
@@ -81,14 +83,14 @@ class Pseudonyms:
         self._last_from_ns = 0
         self._last_until_ns = 0
 
-    def of(self, device: bytes, *, at_ns: int) -> str:
+    def of(self, device: bytes, at_ns: int) -> str:
         """Return the pseudonym of *device* (opaque octets) in the period of *at_ns*: 16 hexadecimal digits."""
         if self._last_from_ns <= at_ns < self._last_until_ns:
             known = self._last.get(device)
             if known is not None:
                 return known
         period = self._periods.of(at_ns)
-        if sum(len(devices) for devices in self._known.values()) >= MAX_REMEMBERED:
+        if self._remembered() >= MAX_REMEMBERED:
             self._known.clear()
         devices = self._known.setdefault(period.name, {})
         self._last = devices
@@ -99,6 +101,9 @@ class Pseudonyms:
             mac = hmac.digest(self._keys.key(period), self._site + b"\0" + device, "sha256")
             pseudonym = devices[device] = mac.hex()[:PSEUDONYM_HEX_DIGITS]
         return pseudonym
+
+    def _remembered(self) -> int:
+        return sum(len(devices) for devices in self._known.values())
 
     @property
     def oldest_key_ns(self) -> int | None:

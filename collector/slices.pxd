@@ -11,6 +11,12 @@ cdef inline bytes cut(const unsigned char[::1] octets, Py_ssize_t at, Py_ssize_t
         return b""
     return (<const char*> &octets[at])[:end - at]
 
+@cython.boundscheck(False)
+cdef inline uint64_t* record(uint64_t[::1] words, Py_ssize_t at, Py_ssize_t size) except NULL:
+    if at < 0 or at > words.shape[0] - size:
+        raise IndexError("a record reaches beyond its buffer")
+    return &words[at]
+
 cdef inline bytes octets_of(uint64_t number, int size):
     cdef unsigned char[8] octets
     cdef int place
@@ -30,6 +36,9 @@ cdef inline bytes address_of(uint64_t high, uint64_t low):
 cdef inline uint32_t _be32(const unsigned char* octet) noexcept nogil:
     return (<uint32_t> octet[0] << 24) | (<uint32_t> octet[1] << 16) | (<uint32_t> octet[2] << 8) | octet[3]
 
+cdef inline uint64_t _be64(const unsigned char* octet) noexcept nogil:
+    return (<uint64_t> _be32(octet) << 32) | _be32(octet + 4)
+
 @cython.boundscheck(False)
 cdef inline int be16(const unsigned char[::1] octets, Py_ssize_t at) except -1:
     if at < 0 or at > octets.shape[0] - 2:
@@ -46,7 +55,7 @@ cdef inline int64_t be32(const unsigned char[::1] octets, Py_ssize_t at) except 
 cdef inline uint64_t be64(const unsigned char[::1] octets, Py_ssize_t at) except? 0xFFFFFFFFFFFFFFFF:
     if at < 0 or at > octets.shape[0] - 8:
         raise IndexError("a number reaches beyond its buffer")
-    return (<uint64_t> _be32(&octets[at]) << 32) | _be32(&octets[at] + 4)
+    return _be64(&octets[at])
 
 @cython.boundscheck(False)
 cdef inline int64_t any32(const unsigned char[::1] octets, Py_ssize_t at, bint big) except -1:

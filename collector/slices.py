@@ -14,6 +14,17 @@ def cut(octets: memoryview, at: int, end: int) -> bytes:
     return bytes(octets[at:end])
 
 
+def record(words: memoryview, at: int, size: int) -> memoryview:
+    """Return words *at* to *at* + *size* of a buffer of numbers, to be read and written by places below *size*.
+
+    Raises IndexError when they reach beyond the buffer. In compiled code this is a pointer, and that check is the only
+    one: the places behind it must be constants.
+    """
+    if not 0 <= at <= len(words) - size:
+        raise IndexError("a record reaches beyond its buffer")
+    return words[at : at + size]
+
+
 def octets_of(number: int, size: int) -> bytes:
     """Return the low *size* octets of a number of 64 bits, in network order."""
     return number.to_bytes(8, "big")[8 - size :]

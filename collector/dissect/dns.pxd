@@ -7,6 +7,8 @@ cdef Py_ssize_t _MOST_RECORDS, _MOST_HINTS, _MOST_CHAIN, _MOST_TEXTS, _LONGEST
 cdef dict _TEXTS
 cdef int _LONGEST_LABEL, _POINTER, _HEADER_OCTETS
 
+@cython.no_gc
+@cython.freelist(16)
 @cython.final
 cdef class Record:
     cdef readonly str name
@@ -15,6 +17,8 @@ cdef class Record:
     cdef readonly tuple addresses
     cdef readonly str target
 
+@cython.no_gc
+@cython.freelist(16)
 @cython.final
 cdef class Message:
     cdef readonly int id
@@ -24,6 +28,8 @@ cdef class Message:
     cdef readonly int type
     cdef readonly tuple records
 
+@cython.no_gc
+@cython.freelist(16)
 @cython.final
 cdef class Resolution:
     cdef readonly str name
@@ -31,6 +37,8 @@ cdef class Resolution:
     cdef readonly tuple addresses
     cdef readonly int64_t ttl_s
 
+@cython.no_gc
+@cython.freelist(16)
 @cython.final
 cdef class _Cursor:
     cdef bytes octets

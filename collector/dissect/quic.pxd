@@ -12,6 +12,8 @@ cdef bytes _INNER_PAD, _OUTER_PAD, _CLIENT_IN
 cdef tuple _LABELS_V1, _LABELS_V2
 cdef object _new_hash, _ECB
 
+@cython.no_gc
+@cython.freelist(16)
 @cython.final
 cdef class Packet:
     cdef readonly int kind
@@ -21,6 +23,8 @@ cdef class Packet:
     cdef readonly Py_ssize_t number_at
     cdef readonly Py_ssize_t end
 
+@cython.no_gc
+@cython.freelist(16)
 @cython.final
 cdef class Cursor:
     cdef bytes octets
@@ -29,6 +33,7 @@ cdef class Cursor:
     @cython.locals(octets=bytes, at=Py_ssize_t, value=int64_t, more=int)
     cdef int64_t varint(self) except -1
 
+@cython.no_gc
 @cython.final
 cdef class InitialKeys:
     cdef readonly uint64_t version

@@ -1,7 +1,7 @@
 # C types of collector/sources/records.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
-from collector cimport slices
+from collector cimport foresight, slices
 from collector.frames cimport FrameBlock
 
 cdef int64_t _MAX_FRAME
@@ -10,6 +10,7 @@ cdef int64_t _MAX_SECONDS
 cdef uint64_t _SECOND
 cdef int64_t _SECTION
 cdef int _NO_VLAN
+cdef Py_ssize_t _ADDRESSES_AT
 cdef Py_ssize_t _MAX_INTERFACES
 
 cdef class Records:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector import slices
+from collector import foresight, slices
 
 if TYPE_CHECKING:
     from collector.frames import FrameBlock
@@ -27,6 +27,7 @@ MAX_INTERFACES = 4_096
 _MAX_INTERFACES = MAX_INTERFACES
 
 _SECTION = 0x0A0D0D0A
+_ADDRESSES_AT = 40  # in the middle of what is read of an Ethernet frame first
 _NO_VLAN = 0xFFFF  # as in collector/frames.py
 
 
@@ -85,6 +86,7 @@ class PcapRecords(Records):
             start = at + self._header
             if start + captured > end:
                 break
+            foresight.touch(self._octets, start + _ADDRESSES_AT)
             if wire < captured or wire > _MAX_WIRE:
                 wire = captured
             seconds = slices.any32(self._octets, at, self._big)
