@@ -1,6 +1,7 @@
 # C types of collector/meter.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport uint64_t
+from collector cimport flow_hash
 from collector.devices cimport Devices
 from collector.draft cimport Draft
 from collector.flow cimport Flow
@@ -15,7 +16,8 @@ cdef uint64_t _US
 cdef class Meter:
     cdef public object network
     cdef Draft _draft
-    cdef object _sensor_hash
+    cdef uint64_t _first_seed
+    cdef uint64_t _second_seed
     cdef Pseudonyms _pseudonyms
     cdef Devices _devices
     cdef DnsMemory _names
@@ -26,9 +28,12 @@ cdef class Meter:
     cpdef bytes written(self)
     @cython.locals(opening=Opening, lab=bint, hidden=bint, device=bytes, name=str, source=str, chain=tuple, draft=Draft, pseudonyms=Pseudonyms)
     cdef int _fill(self, Flow flow) except -1
+    @cython.locals(first=uint64_t, second=uint64_t)
     cdef str _identity(self, uint64_t started_us, uint64_t ordinal, uint64_t part)
     cdef bint _is_reversed(self, Flow flow, Opening opening) except -1
     @cython.locals(kept=tuple, found=tuple, chain=tuple, answer=tuple)
     cdef tuple _name(self, Flow flow, Opening opening, bytes device)
 
+@cython.locals(value=uint64_t)
+cdef uint64_t _hash(uint64_t seed, uint64_t started_us, uint64_t ordinal, uint64_t part) noexcept
 cdef Flow _reversed(Flow flow)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from collector import flow_hash
 from collector.draft import Draft
 from collector.flow import Flow
 from collector.opening_facts import Opening
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collector.pseudonyms import Pseudonyms
     from collector.segments import Network
 
-ID_OCTETS = 10
 MAX_LONG_NAMES = 262_144
 """Long flows whose name is kept for their next part, more than a tap can have open. Of a flow that another sensor tells
 the last part may never come."""
@@ -53,8 +53,10 @@ class Meter:
     ) -> None:
         self.network = network
         self._draft = Draft(sensor)
-        # Every id begins with the sensor: that much is hashed once.
-        self._sensor_hash = blake2b(f"{sensor}|".encode(), digest_size=ID_OCTETS)
+        # The name of the sensor may be of any length: it is hashed once, and numbers are mixed with what comes of it.
+        digest = blake2b(sensor.encode(), digest_size=16).digest()
+        self._first_seed = int.from_bytes(digest[:8], "big")
+        self._second_seed = int.from_bytes(digest[8:], "big")
         self._pseudonyms = pseudonyms
         self._devices = devices
         self._names = names
@@ -122,9 +124,10 @@ class Meter:
         draft.part = flow.part
 
     def _identity(self, started_us: int, ordinal: int, part: int) -> str:
-        digest = self._sensor_hash.copy()
-        digest.update(f"{started_us}|{ordinal}|{part}".encode())
-        return digest.hexdigest()
+        """Return 80 bits of hash; nobody gains by making two alike, so that a quick one does."""
+        first = _hash(self._first_seed, started_us, ordinal, part)
+        second = _hash(self._second_seed, started_us, ordinal, part)
+        return f"{first:016x}{second >> 48:04x}"
 
     def _is_reversed(self, flow: Flow, opening: Opening) -> bool:
         """Return whether the server is the client: who asked tells, else who is inside the district."""
@@ -159,6 +162,11 @@ class Meter:
         elif flow.part:
             self._long_names.pop(flow.ordinal, None)
         return found
+
+
+def _hash(seed: int, started_us: int, ordinal: int, part: int) -> int:
+    value = flow_hash.mix(flow_hash.mix(flow_hash.mix(seed, started_us), ordinal), part)
+    return flow_hash.mix(value ^ (value >> 32), 0)
 
 
 def _reversed(flow: Flow) -> Flow:

@@ -1,6 +1,7 @@
 # What collector/slices.py does, for compiled code; both must say the same (tests/collector/test_slices.py).
 cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 # Each of these looks once whether it stays inside its buffer.
 @cython.boundscheck(False)
@@ -66,3 +67,18 @@ cdef inline int64_t any32(const unsigned char[::1] octets, Py_ssize_t at, bint b
     if big:
         return _be32(octet)
     return (<uint32_t> octet[3] << 24) | (<uint32_t> octet[2] << 16) | (<uint32_t> octet[1] << 8) | octet[0]
+
+cdef inline Py_ssize_t behind_zeros(bytes octets, Py_ssize_t at) except -1:
+    cdef const char* octet = octets
+    cdef Py_ssize_t end = len(octets)
+    cdef uint64_t eight
+    if at < 0 or at > end:
+        raise IndexError("a place outside of the octets")
+    while at + 8 <= end:
+        memcpy(&eight, octet + at, 8)
+        if eight:
+            break
+        at += 8
+    while at < end and octet[at] == 0:
+        at += 1
+    return at

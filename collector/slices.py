@@ -61,3 +61,10 @@ def any32(octets: memoryview, at: int, big: bool) -> int:
     if not 0 <= at <= len(octets) - 4:
         raise IndexError("a number reaches beyond its buffer")
     return int.from_bytes(octets[at : at + 4], "big" if big else "little")
+
+
+def behind_zeros(octets: bytes, at: int) -> int:
+    """Return the place of the first octet from *at* on that is not zero; the end, where there is none."""
+    if not 0 <= at <= len(octets):
+        raise IndexError("a place outside of the octets")
+    return len(octets) - len(octets[at:].lstrip(b"\0"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import signal
 import sys
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def end_with_the_reader() -> None:
 
 def new_key() -> bytes:
     """Return 32 random octets."""
-    return secrets.token_bytes(32)
+    return os.urandom(32)
 
 
 def today(network: Network) -> date:

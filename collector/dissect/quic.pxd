@@ -1,6 +1,7 @@
 # C types of collector/dissect/quic.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
+from collector cimport slices
 
 cdef int _SAMPLE_OCTETS, _LONG_FORM, _FIXED_BIT
 cdef Py_ssize_t _MAX_CID, _MAX_CRYPTO, _MAX_PACKETS

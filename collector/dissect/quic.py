@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from collector import slices
 from collector.dissect.errors import DissectError
 
 VERSION_1 = 0x00000001
@@ -319,9 +320,12 @@ def _found(frames: bytes) -> list[tuple[int, bytes]]:
     at = 0
     size = len(frames)
     while at < size:
+        at = slices.behind_zeros(frames, at)  # PADDING, by the thousand
+        if at == size:
+            break
         kind = frames[at]
         at += 1
-        if kind <= 0x01:  # PADDING, by the thousand, and PING
+        if kind == 0x01:  # PING
             continue
         if kind == 0x06:
             cursor.at = at

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CaptureError", "CaptureFile"]
 
-READ_OCTETS = 262_144
-"""Most octets asked for in one read: they stay in the processor's own cache until all of them are looked at."""
+READ_OCTETS = 1_048_576
+"""Most octets asked for in one read."""
 BUFFER_OCTETS = READ_OCTETS + 524_288
 """The one buffer: what a read brings, behind the rest of a record that the read before cut in two."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from collector.sources.netflow import is_netflow
-
 if TYPE_CHECKING:
     from collector.sources.octets import OctetSource
 
@@ -27,6 +25,9 @@ def form_of(source: OctetSource) -> Form:
     """
     head = source.look(1)[:1]
     if head == b"\0":
+        # Loaded for who may have such a file alone: captures begin otherwise.
+        from collector.sources.netflow import is_netflow  # noqa: PLC0415
+
         return "netflow" if is_netflow(source.look(_NETFLOW_HEAD)) else "capture"
     if head not in _TEXT_STARTS or source.look(len(_PCAPNG)).startswith(_PCAPNG):
         return "capture"

@@ -292,6 +292,19 @@ def test_the_same_flows_give_the_same_ids_and_the_address_has_no_part_in_them() 
     assert len(first.id) == 20
 
 
+def test_neighbouring_flows_have_ids_far_apart() -> None:
+    metered = meter()
+    ids = [
+        metered.event(flow(ordinal=ordinal, started_ns=NOON_NS + 1_000 * late, part=part)).id
+        for ordinal in range(60)
+        for late in range(60)
+        for part in range(2)
+    ]
+    assert len(set(ids)) == len({each[:16] for each in ids}) == 7_200
+    # Of 7,200 random ones some hundred and ninety would share their last four digits with another.
+    assert len({each[16:] for each in ids}) > 6_500
+
+
 @pytest.mark.parametrize(
     ("at_ns", "stamp"),
     [
