@@ -72,7 +72,7 @@ format: setup ## put the code in form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## speed beside peers, in one run (docs/benchmarks.md says how to read it)
+bench: setup ## speed beside peers on made traffic, names and octets checked (docs/benchmarks.md says how to read it)
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 asyncapi: setup ## make docs/asyncapi.yaml, the document of the topics, again
