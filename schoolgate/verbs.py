@@ -62,15 +62,31 @@ def flows(
     addresses: Annotated[
         bool, typer.Option("--addresses", help="Lab work only: write client addresses in place of pseudonyms.")
     ] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="CLIENT:PORT-SERVER:PORT", help="Lab work only: what tshark says of one flow, beside us."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --explain: print JSON.")] = False,
 ) -> None:
     """Turn captures into flow events, one JSON object a line.
 
     Names come from TLS and QUIC hellos, clear-text HTTP and the device's own DNS look-ups. Devices appear under a keyed
     pseudonym whose key is forgotten when this program ends. Names are not held back here as the live collector does.
+
+    --explain asks tshark for a second opinion about one flow of one capture, and prints it beside ours: name, where it
+    comes from, TLS version, packets, octets, times, and why the two may differ. IPv6 addresses stand in brackets:
+    --explain "[2001:db8::10]:50000-[2001:db8::20]:443". Needs tshark; the page second-opinion.md has an example.
     """
+    end_with_the_reader()
+    if explain is not None:
+        from schoolgate.explain import explain as do_explain
+
+        do_explain(captures, flow=explain, network=network, as_json=as_json)
+        return
+    if as_json:
+        raise typer.BadParameter("belongs to --explain: events are JSON anyway", param_hint="--json")
     from schoolgate.flows import flows as do  # each verb loads what it needs and no more
 
-    end_with_the_reader()
     do(captures, network=network, sensor=sensor, addresses=addresses)
 
 
