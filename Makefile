@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)
 
-.PHONY: help setup demo image-trial test test-quick test-parts test-kafka test-long same-answer chaos parts check format bench bench-judge bench-live bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
+.PHONY: help setup demo image-trial test test-quick test-parts test-kafka test-long same-answer chaos fuzz parts check format bench bench-judge bench-live bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -83,6 +83,9 @@ dashboards: setup ## make the Grafana dashboards again
 
 screenshots: setup ## make the pictures of the README again (needs Chromium, or apt to fetch it)
 	@$(BIN)/python -m tests.screenshots
+
+fuzz: setup ## hostile octets for every dissector (FUZZ_ARGS="--seconds 60", "--executions 10000000", "--parser dns", "--guided", "--worst")
+	@$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 bench-judge: setup ## events judged: stateless rules, a whole check, up to 2,000 devices (BENCH_ARGS="--times 1")
 	@$(BIN)/python -m tests.bench.judge $(BENCH_ARGS)

@@ -24,6 +24,7 @@ COMPILED_MODULES = (
     "collector.flow_slots",
     "collector.flow_ledger",
     "collector.flows",
+    "collector.holdings",
     "collector.streams",
     "collector.resolvers",
     "collector.opening_facts",

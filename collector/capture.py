@@ -49,7 +49,7 @@ class CaptureEvents:
     @property
     def warning(self) -> str:
         """Why not all of the capture was read; empty: it was."""
-        return self.file.warning
+        return "; ".join(filter(None, (self.file.warning, self.watch.unread)))
 
     def batches(self) -> Iterator[list[FlowEvent]]:
         """Yield the events of each block of frames, and at the end those of all flows that were still open."""
@@ -82,7 +82,7 @@ class CaptureLines:
     @property
     def warning(self) -> str:
         """Why not all of the capture was read; empty: it was."""
-        return self.file.warning
+        return "; ".join(filter(None, (self.file.warning, self.watch.unread)))
 
     def batches(self) -> Iterator[bytes]:
         """Yield the lines of each block of frames, and at the end those of all flows that were still open."""
@@ -157,6 +157,11 @@ class CaptureInput:
     def dropped(self) -> Mapping[str, int]:
         """Packets that no flow counts, by reason."""
         return self._events.watch.table.skipped
+
+    @property
+    def affected(self) -> Mapping[str, int]:
+        """What went wrong or met a bound while openings were read, by reason."""
+        return self._events.watch.affected
 
 
 def _sha256(path: str) -> str:

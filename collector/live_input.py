@@ -71,3 +71,8 @@ class LiveInput:
     def dropped(self) -> Mapping[str, int]:
         """Packets that no flow counts, by reason; `kernel`: not read fast enough."""
         return {**self._watch.table.skipped, "kernel": self._tap.dropped or 0}
+
+    @property
+    def affected(self) -> Mapping[str, int]:
+        """What went wrong or met a bound while openings were read, by reason."""
+        return self._watch.affected

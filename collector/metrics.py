@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
+
+from collector.opening_facts import OpeningCounters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +37,10 @@ DROP_REASONS = (
 """The closed set of the label `reason`: what the dissectors of headers say, as one word each.
 
 `kernel`: a live interface was not read fast enough."""
+
+
+OPENING_REASONS = tuple(field.name for field in fields(OpeningCounters))
+"""The closed set of what can go wrong while first octets of flows are read; docs/dissection.md says what each means."""
 
 
 SENSOR_REASONS = (
@@ -88,12 +95,21 @@ class CollectorMetrics:
             ("reason",),
             registry=registry,
         )
+        self._openings = Counter(
+            "schoolgate_capture_openings_affected",
+            "Hellos, requests and look-ups that were malformed, left unread or put off, by reason.",
+            ("reason",),
+            registry=registry,
+        )
         for reason in DROP_REASONS:
             self._dropped.labels(reason=reason)
+        for reason in OPENING_REASONS:
+            self._openings.labels(reason=reason)
         for reason in SENSOR_REASONS:
             self._sensor.labels(reason=reason)
         self._seen_packets = 0
         self._seen_dropped: Mapping[str, int] = {}
+        self._seen_openings: Mapping[str, int] = {}
         self._seen_sensor: Mapping[str, int] = {}
 
     def follow_keys(self, oldest_ns: Callable[[], int | None]) -> None:
@@ -107,7 +123,7 @@ class CollectorMetrics:
 
     def next_capture(self) -> None:
         """Take the totals that follow as those of another capture, from 0."""
-        self._seen_packets, self._seen_dropped = 0, {}
+        self._seen_packets, self._seen_dropped, self._seen_openings = 0, {}, {}
 
     def capture(self, *, packets: int, dropped: Mapping[str, int]) -> None:
         """Bring the counters up to these totals of the capture in hand."""
@@ -116,6 +132,12 @@ class CollectorMetrics:
             reason = reason_label(words)
             self._dropped.labels(reason=reason).inc(max(0, total - self._seen_dropped.get(words, 0)))
         self._seen_packets, self._seen_dropped = packets, dict(dropped)
+
+    def openings(self, affected: Mapping[str, int]) -> None:
+        """Bring the counters of openings up to these totals of the capture in hand, by reason."""
+        for reason, total in affected.items():
+            self._openings.labels(reason=reason).inc(max(0, total - self._seen_openings.get(reason, 0)))
+        self._seen_openings = dict(affected)
 
     def sensor(self, affected: Mapping[str, int]) -> None:
         """Bring the counters of other sensors' records up to these totals, by reason."""

@@ -16,6 +16,11 @@ MAX_NAMES = 1_024
 """Names remembered of one device."""
 MAX_HISTORY = 16
 """Answers remembered of one address, or of one name, of one device."""
+MAX_WEIGHT = 1_048_576
+"""Answers remembered of all devices together: a quarter of a gigabyte. Beyond, the most silent devices are forgotten:
+each bound above is generous, and all of them at once would be many gigabytes."""
+CHAIN_OCTETS = 256
+"""So many octets of a CNAME chain count as one more answer."""
 # Addresses are shared: the older an answer, the likelier the connection is about another name on that address. In two
 # school days with known truth the last name asked for was right for 99 of 100 flows within a second of the answer, for
 # 7 of 10 within five minutes, and for 2 of 23 beyond ten minutes. Browsers were seen to connect up to 204 s after their
@@ -38,6 +43,8 @@ _NS = 1_000_000_000
 _MOST_ADDRESSES = MAX_ADDRESSES
 _MOST_NAMES = MAX_NAMES
 _MOST_HISTORY = MAX_HISTORY
+_MOST_WEIGHT = MAX_WEIGHT
+_CHAIN_OCTETS = CHAIN_OCTETS
 _ADDRESS_LIFETIME = ADDRESS_LIFETIME_S
 _CHAIN_LIFETIME = CHAIN_LIFETIME_S
 _MOST_TTL = MAX_TTL_S
@@ -60,10 +67,12 @@ class _Span:
 
 
 class _Device:
-    __slots__ = ("addresses", "look_ns", "names", "until_ns")
+    __slots__ = ("addresses", "look_ns", "names", "until_ns", "weight")
 
     def __init__(self) -> None:
         self.until_ns = 0
+        # How much its answers count for.
+        self.weight = 0
         # When to look for what is old.
         self.look_ns = 0
         # The newest answer under each address and each name.
@@ -74,12 +83,13 @@ class _Device:
 class DnsMemory:
     """Answers that devices were given, each kept for a while, so that a flow can be named when it ends."""
 
-    __slots__ = ("_devices", "_silent_ns", "devices_forgotten", "histories_cut", "names_forgotten")
+    __slots__ = ("_devices", "_silent_ns", "_weight", "devices_forgotten", "histories_cut", "names_forgotten")
 
     def __init__(self) -> None:
         self._devices: OrderedDict[bytes, _Device] = OrderedDict()
         # When the most silent device may be forgotten.
         self._silent_ns = 0
+        self._weight = 0
         self.devices_forgotten = 0
         """Devices forgotten before their answers were old, because too many others asked."""
         self.names_forgotten = 0
@@ -107,17 +117,24 @@ class DnsMemory:
             at_ns: when it was given, nanoseconds since the epoch.
         """
         known = self._device(device, at_ns)
+        weight = known.weight
         ttl_s = min(ttl_s, _MOST_TTL)
         until_ns = at_ns + max(ttl_s, _ADDRESS_LIFETIME) * _NS
         for address in addresses:
-            spans = self._taken(known.addresses, address, _MOST_ADDRESSES)
-            known.addresses[address] = self._appended(spans, name, chain, at_ns, until_ns)
+            spans = self._taken(known, known.addresses, address, _MOST_ADDRESSES)
+            known.addresses[address] = self._appended(known, spans, name, chain, at_ns, until_ns)
         until_ns = at_ns + max(ttl_s, _CHAIN_LIFETIME) * _NS
         known.until_ns = max(known.until_ns, until_ns)
-        spans = self._taken(known.names, name, _MOST_NAMES)
-        known.names[name] = self._appended(spans, name, chain, at_ns, until_ns)
+        spans = self._taken(known, known.names, name, _MOST_NAMES)
+        known.names[name] = self._appended(known, spans, name, chain, at_ns, until_ns)
         if at_ns > known.look_ns:
-            known.look_ns = min(_forget_old(known.addresses, at_ns), _forget_old(known.names, at_ns))
+            known.look_ns = min(_forget_old(known, known.addresses, at_ns), _forget_old(known, known.names, at_ns))
+        self._weight += known.weight - weight
+        while self._weight > _MOST_WEIGHT and len(self._devices) > 1:  # the last of them is the one that asks
+            silent = next(iter(self._devices))
+            oldest = self._devices.pop(silent)
+            self._weight -= oldest.weight
+            self.devices_forgotten += 1
 
     def name_of(self, device: bytes, address: bytes, at_ns: int) -> tuple[str, tuple[str, ...]] | None:
         """Return the last name for which *device* was given *address* before that time, and its CNAME chain.
@@ -157,18 +174,21 @@ class DnsMemory:
         old = self._silent_ns < at_ns
         if silent != device and (old or len(self._devices) > MAX_DEVICES):
             del self._devices[silent]
+            self._weight -= oldest.weight
             self.devices_forgotten += not old
             self._silent_ns = 0
 
-    def _taken(self, table: dict[_Key, _Span], key: _Key, most: int) -> _Span | None:
+    def _taken(self, known: _Device, table: dict[_Key, _Span], key: _Key, most: int) -> _Span | None:
         """Take the answers under *key* out, to be put back as the newest; if there are none the oldest makes room."""
         spans = table.pop(key, None)
         if spans is None and len(table) >= most:
-            del table[next(iter(table))]
+            known.weight -= _weight_of(table.pop(next(iter(table))))
             self.names_forgotten += 1
         return spans
 
-    def _appended(self, newest: _Span | None, name: str, chain: tuple[str, ...], at_ns: int, until_ns: int) -> _Span:
+    def _appended(
+        self, known: _Device, newest: _Span | None, name: str, chain: tuple[str, ...], at_ns: int, until_ns: int
+    ) -> _Span:
         """Return the newest of the answers, which is that of now."""
         if newest is not None:
             if newest.name == name and newest.chain == chain and newest.first_ns <= at_ns <= newest.until_ns:
@@ -181,7 +201,9 @@ class DnsMemory:
                 span = span.older
             if span.older is not None:
                 self.histories_cut += span.older.until_ns >= at_ns
+                known.weight -= _weight_of(span.older)
                 span.older = None
+        known.weight += _weight(chain)
         made: _Span = _Span.__new__(_Span)
         made.name = name
         made.chain = chain
@@ -191,13 +213,31 @@ class DnsMemory:
         return made
 
 
-def _forget_old(table: dict[_Key, _Span], at_ns: int) -> int:
+def _weight(chain: tuple[str, ...]) -> int:
+    """Return how much an answer with this chain counts for."""
+    octets = 0
+    for name in chain:
+        octets += len(name)
+    return 1 + octets // _CHAIN_OCTETS
+
+
+def _weight_of(span: _Span | None) -> int:
+    """Return how much an answer and those before it count for."""
+    weight = 0
+    while span is not None:
+        weight += _weight(span.chain)
+        span = span.older
+    return weight
+
+
+def _forget_old(known: _Device, table: dict[_Key, _Span], at_ns: int) -> int:
     """Forget what is old, and return the time at which the next one is."""
     while table:
         key = next(iter(table))
         span = table[key]
         if span.until_ns + _GRACE >= at_ns:
             return span.until_ns + _GRACE
+        known.weight -= _weight_of(span)
         del table[key]
     return at_ns
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from collector.holdings import Holdings
 from collector.opening_dns import DnsDatagrams, DnsSegments, Learner
 from collector.opening_facts import Opening, OpeningCounters
 from collector.opening_quic import AttemptBudget, QuicOpening
@@ -29,13 +30,20 @@ class Openings:
         device_key: names the device behind a client (`Devices.key`); asked only for DNS answers.
     """
 
-    __slots__ = ("_budget", "_learner", "counters", "memory")
+    __slots__ = ("_budget", "_counters", "_holdings", "_learner", "memory")
 
     def __init__(self, memory: DnsMemory, *, device_key: DeviceKey) -> None:
         self.memory = memory
-        self.counters = OpeningCounters()
+        self._counters = OpeningCounters()
         self._budget = AttemptBudget()
-        self._learner = Learner(memory, device_key=device_key, counters=self.counters)
+        self._holdings = Holdings()
+        self._learner = Learner(memory, device_key=device_key, counters=self._counters, holdings=self._holdings)
+
+    @property
+    def counters(self) -> OpeningCounters:
+        """What went wrong or met a bound so far."""
+        self._counters.openings_shed = self._holdings.shed
+        return self._counters
 
     def open(
         self,
@@ -67,5 +75,7 @@ class Openings:
                 return DnsDatagrams(self._learner, client, server, mac, server_mac)
             return DnsSegments(self._learner, client, server, mac, server_mac)
         if proto == "udp":
-            return QuicOpening(self.counters, self._budget, client_port=client_port, server_port=server_port)
-        return TcpOpening(self.counters, client_port=client_port, server_port=server_port)
+            return QuicOpening(
+                self._counters, self._budget, self._holdings, client_port=client_port, server_port=server_port
+            )
+        return TcpOpening(self._counters, self._holdings, client_port=client_port, server_port=server_port)

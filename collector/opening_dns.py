@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 from collector.dissect.dns import Message, message, resolution
 from collector.dissect.errors import DissectError
 from collector.dissect.hostname import host_name
+from collector.holdings import Holding
 from collector.opening_facts import BOTH, DOWN, UP, Opening
 from collector.streams import Stream
 
 if TYPE_CHECKING:
+    from collector.holdings import Holdings
     from collector.names import DnsMemory
     from collector.opening_facts import OpeningCounters
 
@@ -23,9 +25,14 @@ if __file__.endswith(".py"):  # compiled, these names are C variables
 MAX_QUESTIONS = 64
 """Unanswered questions remembered of one flow; a forwarder asks all of a school's questions from one port."""
 
+# Stands for the stream of every direction that is read no more.
+_GONE = Stream()
 _BOTH = BOTH  # the same for compiled code, where these are C variables
 _UP = UP
 _DOWN = DOWN
+
+# A name of 254 octets, each of them escaped, and what stands around it.
+_QUESTION_OCTETS = 1_280
 
 _Question = tuple[int, int, str | None]
 
@@ -44,14 +51,18 @@ class Learner:
         memory: where they are kept.
         device_key: names the device that asked.
         counters: what goes wrong.
+        holdings: bounds what all openings hold.
     """
 
-    __slots__ = ("_device_key", "_memory", "counters")
+    __slots__ = ("_device_key", "_memory", "counters", "holdings")
 
-    def __init__(self, memory: DnsMemory, *, device_key: DeviceKey, counters: OpeningCounters) -> None:
+    def __init__(
+        self, memory: DnsMemory, *, device_key: DeviceKey, counters: OpeningCounters, holdings: Holdings
+    ) -> None:
         self._memory = memory
         self._device_key = device_key
         self.counters = counters
+        self.holdings = holdings
 
     def learn(self, answer: Message, mac: bytes | None, client: bytes, at_ns: int) -> None:
         """Remember what *answer* told the device with address *client*."""
@@ -66,6 +77,24 @@ class Learner:
         self._memory.learn(
             device, name=name, chain=found.chain, addresses=found.addresses, ttl_s=found.ttl_s, at_ns=at_ns
         )
+
+
+class _Questions(Holding):
+    """Unanswered questions of one flow beside the oldest, and the direction each went."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        self.places = 0
+        self.asked: dict[_Question, bool] = {}
+
+    def weight(self) -> int:
+        """Return what they take, about."""
+        return len(self.asked) * _QUESTION_OCTETS
+
+    def let_go(self) -> None:
+        """Forget them: their answers will teach nothing."""
+        self.asked.clear()
 
 
 class DnsOpening(Opening):
@@ -96,7 +125,7 @@ class DnsOpening(Opening):
         self._asked: _Question | None = None
         self._asked_up = False
         # The newer ones.
-        self._others: dict[_Question, bool] | None = None
+        self._others: _Questions | None = None
 
     def _take(self, up: bool, octets: bytes, at_ns: int) -> None:
         """Take one message that went *up* or down; raises DissectError."""
@@ -122,17 +151,20 @@ class DnsOpening(Opening):
             self._asked_up = up
             return
         if self._others is None:
-            self._others = {}
-        if len(self._others) >= MAX_QUESTIONS - 1 and question not in self._others:
+            self._others = _Questions()
+        asked = self._others.asked
+        if len(asked) >= MAX_QUESTIONS - 1 and question not in asked:
             self._forget()
-        self._others[question] = up
+        asked[question] = up
+        self._learner.holdings.keep(self._others)
 
     def _forget(self) -> None:
         """Let go of the oldest question; the next one takes its place."""
         self._asked = None
-        if self._others:
-            self._asked = next(iter(self._others))
-            self._asked_up = self._others.pop(self._asked)
+        if self._others is not None and self._others.asked:
+            asked = self._others.asked
+            self._asked = next(iter(asked))
+            self._asked_up = asked.pop(self._asked)
 
     def _was_asked(self, question: _Question, answer_up: bool) -> bool:
         """Say whether an answer may be believed: it fits a question, or no question of this flow was captured."""
@@ -144,9 +176,9 @@ class DnsOpening(Opening):
                 return False
             self._forget()
             return True
-        if self._others is None or self._others.get(question, answer_up) == answer_up:
+        if self._others is None or self._others.asked.get(question, answer_up) == answer_up:
             return False
-        del self._others[question]
+        del self._others.asked[question]
         return True
 
 
@@ -164,37 +196,57 @@ class DnsDatagrams(DnsOpening):
         return _BOTH
 
 
+class _Messages(Holding):
+    """The messages of one direction, as far as they came."""
+
+    __slots__ = ("open", "stream")
+
+    def __init__(self) -> None:
+        self.places = 0
+        self.stream = Stream()
+        self.open = True
+
+    def weight(self) -> int:
+        """Return what waits here, about."""
+        return self.stream.weight()
+
+    def let_go(self) -> None:
+        """Want no more of it."""
+        self.open = False
+        self.stream = _GONE
+
+
 class DnsSegments(DnsOpening):
     """DNS over TCP: each message has its length before it (RFC 1035 section 4.2.2)."""
 
-    __slots__ = ("_down", "_up", "_want")
+    __slots__ = ("_down", "_holdings", "_up")
 
     def __init__(
         self, learner: Learner, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
     ) -> None:
         super().__init__(learner, client, server, mac, server_mac)
-        self._up = Stream()
-        self._down = Stream()
-        self._want = _BOTH
+        self._holdings = learner.holdings
+        self._up = _Messages()
+        self._down = _Messages()
 
     def octets(self, up: bool, offset: int, data: bytes, at_ns: int) -> int:
         """Take one segment; every message is wanted until one is none, or octets are lost for good."""
-        bit = _UP if up else _DOWN
-        if not self._want & bit:
-            return self._want
-        stream = self._up if up else self._down
-        gain = stream.add(offset, data)
-        try:
-            if gain == FULL:
-                self._learner.counters.stream_full += 1
-                self._want &= ~bit
-            elif gain != NOTHING:
-                self._read(up, stream, at_ns)
-        except DissectError:
-            # The lengths can no longer be trusted: this direction is lost.
-            self._learner.counters.dns_malformed += 1
-            self._want &= ~bit
-        return self._want
+        side = self._up if up else self._down
+        if side.open:
+            gain = side.stream.add(offset, data)
+            try:
+                if gain == FULL:
+                    self._learner.counters.stream_full += 1
+                    side.let_go()
+                elif gain != NOTHING:
+                    self._read(up, side.stream, at_ns)
+            except DissectError:
+                # The lengths can no longer be trusted: this direction is lost.
+                self._learner.counters.dns_malformed += 1
+                side.let_go()
+            if side.open:
+                self._holdings.keep(side)
+        return (_UP if self._up.open else 0) | (_DOWN if self._down.open else 0)
 
     def _read(self, up: bool, stream: Stream, at_ns: int) -> None:
         octets = stream.octets

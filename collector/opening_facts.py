@@ -44,7 +44,11 @@ class OpeningCounters:
     quic_undecryptable: int = 0
     """Initials that opened with no key at hand: noise, or a connection whose start was not captured."""
     quic_attempts_capped: int = 0
-    """Initials left unopened because the flow, or all flows in that second, had used up their attempts."""
+    """Initials not opened at once because the flow, or all flows in that second, had used up their attempts."""
+    quic_attempts_late: int = 0
+    """Of these, opened all the same, once the server had answered or there was room again."""
+    openings_shed: int = 0
+    """Directions, connections and lists of questions given up because all openings together held too much."""
     dns_unasked: int = 0
     """Answers that match no question of their flow; they teach nothing."""
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from collector.dissect.errors import DissectError
 from collector.dissect.quic import MIN_CLIENT_CID_OCTETS, InitialKeys, Packet, crypto_frames, packets
 from collector.dissect.tls import client_hello
+from collector.holdings import OBJECT_OCTETS, Holding
 from collector.opening_facts import BOTH, DOWN, UP, Opening
 from collector.streams import Stream
 
 if TYPE_CHECKING:
+    from collector.holdings import Holdings
     from collector.opening_facts import OpeningCounters
 
 if __file__.endswith(".py"):  # compiled, these names are C variables
@@ -25,35 +27,96 @@ MAX_ATTEMPTS = 24
 MAX_FAILURES_PER_SECOND = 2_000
 """Failed attempts that all flows together may make in one second of packet time. Each costs some 20 microseconds, and
 anybody can send packets that only look like Initials."""
+MAX_STRANGERS_PER_SECOND = 10_000
+"""Attempts, failed or not, on flows of which one side alone was seen: anybody can make true Initials as well."""
+MAX_KNOWN_PER_SECOND = 20_000
+"""Attempts on flows whose server has answered, or whose keys are known."""
+MAX_KEPT = 5
+"""Datagrams of one flow kept for the time when its server has answered: no hello takes more."""
 _NS = 1_000_000_000
 _UP, _DOWN, _BOTH = UP, DOWN, BOTH
 _ATTEMPTS = MAX_ATTEMPTS
 _FAILURES = MAX_FAILURES_PER_SECOND
+_STRANGERS = MAX_STRANGERS_PER_SECOND
+_KNOWN = MAX_KNOWN_PER_SECOND
+_KEPT = MAX_KEPT
 _MIN_CID = MIN_CLIENT_CID_OCTETS
-# Stands for the CRYPTO octets of every connection that is read no more, so that they do not stay in memory.
-_GONE = Stream()
+# What the keys of one connection take, in Python and in OpenSSL.
+_KEYS_OCTETS = 2_048
+_OBJECT_OCTETS = OBJECT_OCTETS
 
 
 class AttemptBudget:
-    """Holds all flows together to a number of failed attempts a second; attempts that succeed cost nothing of it."""
+    """Holds all flows together to so many attempts a second; flows that somebody answers have a share of their own.
 
-    __slots__ = ("_failures", "_second")
+    So a flood of what only looks like QUIC uses up its own share, and not that of true connections.
+    """
+
+    __slots__ = ("_failures", "_known", "_second", "_strangers")
 
     def __init__(self) -> None:
         self._second = -1
         self._failures = 0
+        self._strangers = 0
+        self._known = 0
 
-    def allows(self, at_ns: int) -> bool:
-        """Say whether another attempt may be made at that time."""
-        return self._failures < _FAILURES or at_ns // _NS != self._second
-
-    def failed(self, at_ns: int) -> None:
-        """Count a failed attempt."""
+    def allows(self, at_ns: int, known: bool) -> bool:
+        """Say whether another attempt may be made at that time, on a *known* flow or on one that may be noise."""
         second = at_ns // _NS
         if second != self._second:
             self._second = second
             self._failures = 0
-        self._failures += 1
+            self._strangers = 0
+            self._known = 0
+        if known:
+            return self._known < _KNOWN
+        return self._failures < _FAILURES and self._strangers < _STRANGERS
+
+    def count(self, known: bool) -> None:
+        """Count an attempt in the second that was asked for last."""
+        if known:
+            self._known += 1
+        else:
+            self._strangers += 1
+
+    def failed(self, known: bool) -> None:
+        """Count that it failed. A true flow's packets may fail too (its first Initial was lost): that is no noise."""
+        if not known:
+            self._failures += 1
+
+
+class _Hello(Holding):
+    """The hello of one connection while it is not whole: its keys, its octets, and datagrams not opened yet."""
+
+    __slots__ = ("crypto", "kept", "kept_octets", "kept_up", "keys", "open")
+
+    def __init__(self) -> None:
+        self.places = 0
+        self.open = True
+        self.keys: InitialKeys | None = None
+        self.crypto = Stream()
+        self.kept: list[bytes] = []
+        self.kept_octets = 0
+        # The direction in which all of them went.
+        self.kept_up = True
+
+    def weight(self) -> int:
+        """Return what it takes, about."""
+        return self.crypto.weight() + self.kept_octets + (0 if self.keys is None else _KEYS_OCTETS)
+
+    def let_go(self) -> None:
+        """Hold nothing, and open nothing more."""
+        self.open = False
+        self.keys = None
+        self.crypto = _GONE
+        self.kept = []
+        self.kept_octets = 0
+
+
+# Stand for the octets and the hello of every connection that is read no more, so that they do not stay in memory.
+_GONE = Stream()
+_READ = _Hello()
+_READ.let_go()
 
 
 class QuicOpening(Opening):
@@ -62,33 +125,46 @@ class QuicOpening(Opening):
     Args:
         counters: what goes wrong.
         budget: bounds what noise may cost.
+        holdings: bounds what all openings hold.
         client_port: port of the provisional client.
         server_port: port of the provisional server.
     """
 
     __slots__ = (
+        "_answered",
         "_attempts",
         "_budget",
+        "_capped",
         "_client_port",
         "_client_up",
         "_counters",
-        "_crypto",
-        "_done",
-        "_keys",
+        "_hello",
+        "_holdings",
         "_server_port",
         "_server_seen",
     )
 
-    def __init__(self, counters: OpeningCounters, budget: AttemptBudget, *, client_port: int, server_port: int) -> None:
+    def __init__(
+        self,
+        counters: OpeningCounters,
+        budget: AttemptBudget,
+        holdings: Holdings,
+        *,
+        client_port: int,
+        server_port: int,
+    ) -> None:
         self._begin()
         self._counters = counters
         self._budget = budget
+        self._holdings = holdings
         self._client_port = client_port
         self._server_port = server_port
-        self._keys: InitialKeys | None = None
-        self._crypto = Stream()
+        self._hello = _Hello()
         self._attempts = 0
-        self._done = False
+        # An attempt on the datagram in hand was not made: there had been too many.
+        self._capped = False
+        # Both sides were seen to talk.
+        self._answered = False
         self._server_seen = False
         # 1: what goes up is the client's, 0: what comes down is, -1: no Initial has opened yet.
         self._client_up = -1
@@ -96,15 +172,51 @@ class QuicOpening(Opening):
     def octets(self, up: bool, offset: int, data: bytes, at_ns: int) -> int:  # noqa: ARG002 -- a datagram has no offset
         """Take one datagram; wanted until the hello is read and the server has answered."""
         try:
-            for packet in packets(data):
-                self._take(packet, data, up, at_ns)
+            found = packets(data)
+            if self._hello.kept:
+                self._try_kept(up, at_ns)
+            self._take_all(found, data, up, at_ns)
         except DissectError:
             self._counters.quic_malformed += 1
-        if not self._done:
+        if self._hello.open:
+            self._holdings.keep(self._hello)
             return _BOTH
         if self._server_seen or self._client_up < 0:
             return 0
         return _DOWN if self._client_up else _UP
+
+    def _take_all(self, found: list[Packet], datagram: bytes, up: bool, at_ns: int) -> None:
+        """Take the packets of one datagram, or put it off if one of them may not be opened now."""
+        self._capped = False
+        for packet in found:
+            self._take(packet, datagram, up, at_ns)
+            if self._capped:
+                self._keep(datagram, up)
+                break
+
+    def _keep(self, datagram: bytes, up: bool) -> None:
+        """Put off a datagram until the server has answered, or another second has begun."""
+        hello = self._hello
+        if self._attempts < _ATTEMPTS and len(hello.kept) < _KEPT and (not hello.kept or hello.kept_up == up):
+            hello.kept.append(datagram)
+            hello.kept_octets += len(datagram) + _OBJECT_OCTETS
+            hello.kept_up = up
+
+    def _try_kept(self, up: bool, at_ns: int) -> None:
+        """Take what was put off: the other side has answered, so the flow is true, or there is room again."""
+        hello = self._hello
+        kept_up = hello.kept_up
+        if up != kept_up:
+            self._answered = True
+        if not self._budget.allows(at_ns, self._answered):
+            return
+        kept = hello.kept
+        hello.kept = []
+        hello.kept_octets = 0
+        for datagram in kept:
+            self._take_all(packets(datagram), datagram, kept_up, at_ns)
+            if not self._capped:
+                self._counters.quic_attempts_late += 1
 
     def _take(self, packet: Packet, datagram: bytes, up: bool, at_ns: int) -> None:
         if self.app == "other":
@@ -114,7 +226,7 @@ class QuicOpening(Opening):
             if packet.kind == INITIAL or packet.kind == HANDSHAKE:  # noqa: PLR1714 -- compiled to two comparisons
                 self._server_seen = True
                 self.tls_version_offered = False
-        elif packet.kind == INITIAL and not self._done:
+        elif packet.kind == INITIAL and self._hello.open:
             frames = self._frames(packet, datagram, at_ns)
             if frames is not None:
                 if self._client_up < 0:
@@ -124,7 +236,7 @@ class QuicOpening(Opening):
 
     def _frames(self, packet: Packet, datagram: bytes, at_ns: int) -> bytes | None:
         """Return what is in an Initial, opened with the keys at hand or, after a Retry, with its own; None: closed."""
-        keys = self._keys
+        keys = self._hello.keys
         if keys is not None and keys.version == packet.version:
             frames = self._attempt(keys, packet, datagram, at_ns)
             if frames is not None or keys.dcid == packet.dcid:
@@ -134,33 +246,43 @@ class QuicOpening(Opening):
             keys = InitialKeys(version=packet.version, dcid=keys.dcid)
             frames = self._attempt(keys, packet, datagram, at_ns)
             if frames is not None:
-                self._keys = keys
+                self._hello.keys = keys
                 return frames
         # A server's Initials carry the id that the client chose for itself, often an empty one: no keys come of it.
-        if len(packet.dcid) < _MIN_CID:
+        if len(packet.dcid) < _MIN_CID or not self._may_try(at_ns):
             return None
         keys = InitialKeys(version=packet.version, dcid=packet.dcid)
         frames = self._attempt(keys, packet, datagram, at_ns)
         if frames is not None:
-            self._keys = keys
-            self._crypto = Stream()
+            self._hello.keys = keys
+            self._hello.crypto = Stream()
         return frames
 
-    def _attempt(self, keys: InitialKeys, packet: Packet, datagram: bytes, at_ns: int) -> bytes | None:
-        if self._attempts >= _ATTEMPTS or not self._budget.allows(at_ns):
+    def _may_try(self, at_ns: int) -> bool:
+        """Say whether another Initial may be opened; making keys costs most, so this is asked before."""
+        if self._attempts < _ATTEMPTS and self._budget.allows(at_ns, self._answered or self._client_up >= 0):
+            return True
+        if not self._capped:
+            self._capped = True
             self._counters.quic_attempts_capped += 1
+        return False
+
+    def _attempt(self, keys: InitialKeys, packet: Packet, datagram: bytes, at_ns: int) -> bytes | None:
+        if not self._may_try(at_ns):
             return None
+        known = self._answered or self._client_up >= 0
         self._attempts += 1
+        self._budget.count(known)
         try:
             return keys.payload(datagram, packet)
         except DissectError:
             self._counters.quic_undecryptable += 1
-            self._budget.failed(at_ns)
+            self._budget.failed(known)
             return None
 
     def _read(self, frames: bytes) -> None:
         """Put the CRYPTO octets of one packet in place and read the hello once it is whole."""
-        crypto = self._crypto
+        crypto = self._hello.crypto
         for offset, data in crypto_frames(frames):
             if crypto.add(offset, data) == FULL:
                 self._counters.stream_full += 1
@@ -189,6 +311,5 @@ class QuicOpening(Opening):
 
     def _close(self) -> None:
         """Read no more Initials."""
-        self._done = True
-        self._crypto = _GONE
-        self._keys = None
+        self._hello.let_go()
+        self._hello = _READ

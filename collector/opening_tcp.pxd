@@ -3,6 +3,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from collector.dissect.kinds cimport HELLO_START, OTHER, PRELUDE, REQUESTS, RESPONSES, SSL2, TLS, TLS_LATE, UNDECIDED, hello_at, kind_of
 from collector.dissect.tls cimport CLIENT_HELLO, RECORD_HEADER, SERVER_HELLO, ClientHello, Handshakes, ServerHello, client_hello, client_message, first_message_end, server_hello, server_message, ssl2_client_hello, version_name
+from collector.holdings cimport Holding, Holdings
 from collector.opening_facts cimport Opening
 from collector.streams cimport EARLIER, FULL, NOTHING, Stream
 
@@ -11,8 +12,7 @@ cdef Py_ssize_t _OTHER_SEGMENTS
 cdef Stream _GONE
 
 @cython.no_gc
-@cython.final
-cdef class _Side:
+cdef class _Side(Holding):
     cdef Stream stream
     cdef Handshakes handshakes
     cdef Py_ssize_t scanned
@@ -21,10 +21,13 @@ cdef class _Side:
 
     cdef int close(self) except -1
     cdef int reopen(self) except -1
+    cdef Py_ssize_t weight(self) except -1
+    cdef int let_go(self) except -1
 
 @cython.no_gc
 cdef class TcpOpening(Opening):
     cdef object _counters
+    cdef Holdings _holdings
     cdef _Side _up
     cdef _Side _down
     cdef int _client_port

@@ -22,10 +22,12 @@ from collector.dissect.tls import (
     ssl2_client_hello,
     version_name,
 )
+from collector.holdings import Holding
 from collector.opening_facts import DOWN, UP, Opening
 from collector.streams import Stream
 
 if TYPE_CHECKING:
+    from collector.holdings import Holdings
     from collector.opening_facts import OpeningCounters
 
 if __file__.endswith(".py"):  # compiled, these names are C variables
@@ -59,12 +61,13 @@ _OTHER_SEGMENTS = MAX_OTHER_SEGMENTS
 _GONE = Stream()
 
 
-class _Side:
+class _Side(Holding):
     """One direction of the connection."""
 
     __slots__ = ("handshakes", "kind", "open", "scanned", "stream")
 
     def __init__(self) -> None:
+        self.places = 0
         self.stream = Stream()
         self.kind = UNDECIDED
         self.open = True
@@ -79,6 +82,16 @@ class _Side:
         self.stream = _GONE
         self.handshakes = None
 
+    def weight(self) -> int:
+        """Return what waits here, about: octets in order, behind gaps, and taken out of records."""
+        if not self.open:
+            return 0
+        return self.stream.weight() + (0 if self.handshakes is None else len(self.handshakes.octets))
+
+    def let_go(self) -> None:
+        """Make room for others."""
+        self.close()
+
     def reopen(self) -> None:
         """Want it again."""
         if not self.open:
@@ -91,6 +104,7 @@ class TcpOpening(Opening):
 
     Args:
         counters: what goes wrong.
+        holdings: bounds what all openings hold.
         client_port: port of the provisional client.
         server_port: port of the provisional server.
     """
@@ -100,6 +114,7 @@ class TcpOpening(Opening):
         "_counters",
         "_down",
         "_heard_server",
+        "_holdings",
         "_lost",
         "_requests",
         "_server_port",
@@ -107,9 +122,10 @@ class TcpOpening(Opening):
         "_upgrade",
     )
 
-    def __init__(self, counters: OpeningCounters, *, client_port: int, server_port: int) -> None:
+    def __init__(self, counters: OpeningCounters, holdings: Holdings, *, client_port: int, server_port: int) -> None:
         self._begin()
         self._counters = counters
+        self._holdings = holdings
         self._client_port = client_port
         self._server_port = server_port
         self._up = _Side()
@@ -128,6 +144,8 @@ class TcpOpening(Opening):
                 self._take(side, offset, data)
             except DissectError:
                 self._give_up(side)
+            if side.open:
+                self._holdings.keep(side)
         return (_UP if self._up.open else 0) | (_DOWN if self._down.open else 0)
 
     def _take(self, side: _Side, offset: int, data: bytes) -> None:

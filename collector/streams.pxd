@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-cdef Py_ssize_t _MAX_OCTETS, _MAX_WAITING
+cdef Py_ssize_t _MAX_OCTETS, _MAX_WAITING, _OBJECT_OCTETS
 cdef int NOTHING, MORE, EARLIER, FULL
 
 @cython.no_gc
@@ -15,6 +15,7 @@ cdef class Stream:
     cdef Py_ssize_t _held
     cdef bint _taken
 
+    cpdef Py_ssize_t weight(self) except -1
     @cython.locals(octets=bytearray, held=Py_ssize_t, size=Py_ssize_t, end=int64_t, gain=int)
     cpdef int add(self, int64_t offset, bytes data) except -1
     cpdef take(self, Py_ssize_t octets)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from collector.holdings import OBJECT_OCTETS
+
 MAX_OCTETS = 131_072
 """Octets that one direction may hold, in order and waiting together. A request head may take half of it."""
 MAX_WAITING = 512
 """Segments that may wait behind a gap."""
 _MAX_OCTETS = MAX_OCTETS
 _MAX_WAITING = MAX_WAITING
+_OBJECT_OCTETS = OBJECT_OCTETS
 
 
 class Gain(IntEnum):
@@ -53,6 +56,10 @@ class Stream:
     def waiting(self) -> int:
         """Return how many segments wait behind a gap."""
         return len(self._waiting) if self._waiting else 0
+
+    def weight(self) -> int:
+        """Return how many octets of memory wait here, about; 0: none."""
+        return len(self.octets) + self._held + _OBJECT_OCTETS * self.waiting
 
     def add(self, offset: int, data: bytes) -> int:
         """Put *data*, whose first octet lies at *offset*, in its place; return what it brought (`Gain`)."""

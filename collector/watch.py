@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -48,7 +49,26 @@ class _Sight(Generic[_Given]):
         self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=names)
         # An event is made at the packet that ends its flow and not at the end of a block, so that what the memory of
         # DNS answers says does not depend on how the capture happens to be read.
-        self.table = FlowTable(Openings(names, device_key=devices.key), seed=seed, taker=self._taker())
+        self._openings = Openings(names, device_key=devices.key)
+        self.table = FlowTable(self._openings, seed=seed, taker=self._taker())
+
+    @property
+    def affected(self) -> dict[str, int]:
+        """What went wrong or met a bound while openings were read, by reason (`OpeningCounters`)."""
+        return asdict(self._openings.counters)
+
+    @property
+    def unread(self) -> str:
+        """What of the names was given up because too much came at once, in words; empty: nothing."""
+        told = self._openings.counters
+        quic = told.quic_attempts_capped - told.quic_attempts_late
+        shed = told.openings_shed
+        if not quic and not shed:
+            return ""
+        return (
+            f"too much came at once: {quic:,} QUIC hellos were not opened and {shed:,} openings were given up; "
+            "their flows are counted, and have names only from DNS"
+        )
 
     def observe(self, block: FrameBlock) -> _Given:
         """Take frames in, and return the events of the flows and parts that ended with them."""

@@ -119,6 +119,7 @@ def _losses(made: Dashboard) -> Dashboard:
 
 def _capture(made: Dashboard) -> Dashboard:
     dropped = f"schoolgate_capture_dropped_packets_total{{{HERE}}}"
+    unread = f"schoolgate_capture_openings_affected_total{{{HERE}}}"
     return (
         made.with_row(Row("Capture"))
         .with_panel(
@@ -142,6 +143,16 @@ def _capture(made: Dashboard) -> Dashboard:
                     unit="pps",
                 ),
                 Series(expr=f"sum by (reason) (rate({dropped}[$__rate_interval]))", legend="{{reason}}"),
+            )
+        )
+        .with_panel(
+            course(
+                Told(
+                    title="First words not read",
+                    why="By reason; `quic_attempts_capped`: too many Initials in a second, a flood.",
+                    unit="ops",
+                ),
+                Series(expr=f"sum by (reason) (rate({unread}[$__rate_interval]))", legend="{{reason}}"),
             )
         )
         .with_panel(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from collector.brokers import BrokerError, connection
+from collector.capture import CaptureInput
 from collector.collect import Filler, FillHooks, NetworkFile
 from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
@@ -259,6 +260,8 @@ class Collector:
     def _show_capture(self) -> None:
         if self._current is not None:
             self._capture_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
+        if isinstance(self._current, CaptureInput | LiveInput):
+            self._capture_metrics.openings(self._current.affected)
         if isinstance(self._current, SensorInput):
             self._capture_metrics.sensor(self._current.losses)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from prometheus_client import CollectorRegistry, disable_created_metrics
 from rich.console import Console
 
+from collector.capture import CaptureInput
 from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
 from collector.keyfile import KeyFileError, load_keys, save_keys
@@ -237,6 +238,8 @@ class Embedded:
     def _show_capture(self) -> None:
         if self._current is not None:
             self._collector_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
+        if isinstance(self._current, CaptureInput | LiveInput):
+            self._collector_metrics.openings(self._current.affected)
         if isinstance(self._current, SensorInput):
             self._collector_metrics.sensor(self._current.losses)
 

@@ -3,7 +3,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 cdef int _A, _CNAME, _AAAA, _SVCB, _HTTPS
-cdef Py_ssize_t _MOST_RECORDS, _MOST_HINTS, _MOST_CHAIN, _MOST_TEXTS, _LONGEST
+cdef Py_ssize_t _MOST_RECORDS, _MOST_HINTS, _MOST_CHAIN, _MOST_POINTERS, _MOST_TEXTS, _LONGEST
 cdef dict _TEXTS
 cdef int _LONGEST_LABEL, _POINTER, _HEADER_OCTETS
 
@@ -50,7 +50,7 @@ cdef class _Cursor:
     cdef int short(self) except -1
     @cython.locals(high=int64_t)
     cdef int64_t seconds(self) except -1
-    @cython.locals(octets=bytes, start=Py_ssize_t, at=Py_ssize_t, floor=Py_ssize_t, begin=Py_ssize_t, behind=Py_ssize_t, total=Py_ssize_t, wire=bytes, size=int, target=Py_ssize_t, name=str)
+    @cython.locals(octets=bytes, start=Py_ssize_t, at=Py_ssize_t, floor=Py_ssize_t, begin=Py_ssize_t, behind=Py_ssize_t, total=Py_ssize_t, pointers=Py_ssize_t, wire=bytes, size=int, target=Py_ssize_t, name=str)
     cdef str name(self)
 
 @cython.locals(cursor=_Cursor, number=int, flags=int, questions=int, answers=int, kind=int, name=str, records=tuple, said=Message)

@@ -14,6 +14,8 @@ MAX_HINTS = 32
 """Address hints read of one HTTPS or SVCB record."""
 MAX_NAME_OCTETS = 255
 """Longest name on the wire (RFC 1035 section 2.3.4)."""
+MAX_POINTERS = 32
+"""Compression pointers followed in one name; servers write one, seldom a few, and each costs the reader time."""
 MAX_CHAIN = 16
 """Longest CNAME chain that is followed; resolvers give up at about as many."""
 MAX_TEXTS = 4_096
@@ -34,6 +36,7 @@ _HTTPS = HTTPS
 _MOST_RECORDS = MAX_RECORDS
 _MOST_HINTS = MAX_HINTS
 _MOST_CHAIN = MAX_CHAIN
+_MOST_POINTERS = MAX_POINTERS
 _LONGEST = MAX_NAME_OCTETS - 1  # without the root's octet
 _LONGEST_LABEL = 63
 _POINTER = 0xC0
@@ -205,6 +208,7 @@ class _Cursor:
         begin = start
         behind = -1
         total = 0
+        pointers = 0
         wire = b""
         while True:
             size = octets[at]
@@ -218,8 +222,9 @@ class _Cursor:
                         self.at = behind
                         return self.first
                 # A pointer leads to an earlier place. Held to that, no chain of them can loop.
-                if target >= floor:
-                    raise DissectError("compression pointer leads forward")
+                pointers += 1
+                if target >= floor or pointers > _MOST_POINTERS:
+                    raise DissectError("compression pointer leads forward, or to too many others")
                 wire += octets[begin:at]
                 at = begin = floor = target
                 continue

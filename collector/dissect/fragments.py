@@ -13,8 +13,10 @@ MAX_PACKETS = 1_024
 MAX_PIECES = 4_096
 """Fragments of one packet: 65,535 octets in pieces of sixteen."""
 MAX_OCTETS = 8_388_608
-"""Payload octets held at one time, over all packets."""
+"""Octets held at one time, over all packets: payload, and what its pieces take beside it."""
 MAX_PACKET_OCTETS = 65_535
+PIECE_OCTETS = 256
+"""What keeping a fragment takes beside its payload: fragments may be empty, and are bounded all the same."""
 TIMEOUT_NS = 30_000_000_000
 """How long a packet may stay incomplete (Linux ipfrag_time)."""
 
@@ -124,7 +126,7 @@ class Fragments:
         elif offset not in packet.pieces:
             packet.pieces[offset] = (length, data)
             packet.covered += length
-            self._held += len(data)
+            self._held += len(data) + PIECE_OCTETS
         if not more:
             packet.size = offset + length
         if packet.complete():
@@ -153,5 +155,5 @@ class Fragments:
 
     def _take(self, key: bytes) -> Packet:
         packet = self._packets.pop(key)
-        self._held -= sum(len(data) for _, data in packet.pieces.values())
+        self._held -= sum(len(data) + PIECE_OCTETS for _, data in packet.pieces.values())
         return packet

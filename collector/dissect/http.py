@@ -94,16 +94,26 @@ def request(head: bytes) -> Request:
 def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     """Return name (lower case) and value of each header field; a folded line belongs to the one before it."""
     fields: list[tuple[bytes, bytes]] = []
+    folded: list[bytes] = []
     for line in lines[1:]:
         if line[:1] in {b" ", b"\t"}:
-            if fields:
-                name, value = fields[-1]
-                fields[-1] = (name, (value + b" " + line.strip()).strip())
+            folded.append(line.strip())
             continue
+        if folded:
+            _unfold(fields, folded)
         name, colon, value = line.partition(b":")
         if colon:
             fields.append((name.strip().lower(), value.strip()))
+    _unfold(fields, folded)
     return fields
+
+
+def _unfold(fields: list[tuple[bytes, bytes]], folded: list[bytes]) -> None:
+    """Put folded lines behind the last field, all at once: a head may consist of nothing else."""
+    if fields and folded:
+        name, value = fields[-1]
+        fields[-1] = (name, b" ".join((value, *folded)).strip())
+    folded.clear()
 
 
 def _authority(target: bytes, method: bytes) -> bytes | None:

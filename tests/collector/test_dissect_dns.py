@@ -150,3 +150,19 @@ def test_no_octets_raise_anything_but_a_dissect_error(octets: bytes) -> None:
             dns.resolution(dns.message(start + octets))
         except DissectError:
             continue
+
+
+@pytest.mark.parametrize(("hops", "read"), [(dns.MAX_POINTERS, True), (dns.MAX_POINTERS + 1, False)])
+def test_a_name_leads_through_so_many_pointers_and_no_more(hops: int, *, read: bool) -> None:
+    asked = name("a")
+    start = 12 + len(asked) + 4 + 12
+    # Pointers in a record that nobody reads, each leading to the one before; the owner of the next record is one more.
+    targets = [12, *range(start, start + 2 * (hops - 2), 2)]
+    hidden = record(POINTER_TO_QUESTION, 16, b"".join((0xC000 | target).to_bytes(2) for target in targets))
+    owner = (0xC000 | start + 2 * (hops - 2)).to_bytes(2)
+    octets = message(asked, hidden, record(owner, dns.A, bytes(4)))
+    if read:
+        assert dns.message(octets).records[0].name == "a"
+    else:
+        with pytest.raises(DissectError, match="too many"):
+            dns.message(octets)

@@ -99,6 +99,7 @@ def test_a_head_ends_behind_its_blank_line_and_not_before() -> None:
 
 def test_a_hostile_head_costs_no_more_than_its_length() -> None:
     hostile = [b"GET " + b" " * 60_000 + b"HTTP/1.1 x\r\n\r\n", b"GET / HTTP/1.1\r\n" + b" \r\n" * 20_000 + b"\r\n"]
+    hostile.append(b"GET / HTTP/1.1\r\nA: b" + b"\r\n x" * 16_000 + b"\r\n\r\n")
     began = time.perf_counter()
     for octets in hostile:
         try:

@@ -142,3 +142,18 @@ def test_incomplete_packets_are_bounded_in_octets() -> None:
     assert table.counters["packets_incomplete"] == 3
     [flow] = table.finish()
     assert flow.packets_up == held + 3
+
+
+def test_fragments_that_hold_nothing_are_bounded_as_well() -> None:
+    fragments = fragments_module.Fragments()
+    most = fragments_module.MAX_OCTETS // fragments_module.PIECE_OCTETS
+    done = []
+    for number in range(most + 10):
+        packet = fragments_module.Packet(
+            link=b"", version=4, addresses=bytes(8), protocol=17, vlan=-1, first_ns=0, last_ns=0, fragments=1
+        )
+        key = (number // 1_000).to_bytes(4, "big")
+        offset = 8 * (number % 1_000)
+        done += fragments.add(key, packet, offset=offset, length=0, more=True, data=b"")
+    assert len(done) == 1
+    assert fragments.given_up == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from collector.metrics import DROP_REASONS, CollectorMetrics, reason_label
+from collector.metrics import DROP_REASONS, OPENING_REASONS, CollectorMetrics, reason_label
 
 DISSECT = Path(__file__).resolve().parents[2] / "collector" / "dissect"
 
@@ -21,6 +21,19 @@ def test_every_reason_is_there_from_the_start_at_zero() -> None:
     CollectorMetrics(registry)
     assert {sample(registry, reason) for reason in DROP_REASONS} == {0.0}
     assert registry.get_sample_value("schoolgate_capture_packets_total") == 0.0
+
+
+def test_what_befalls_openings_is_there_from_the_start_and_adds_up_over_captures() -> None:
+    registry = CollectorRegistry()
+    metrics = CollectorMetrics(registry)
+    name = "schoolgate_capture_openings_affected_total"
+    assert {registry.get_sample_value(name, {"reason": reason}) for reason in OPENING_REASONS} == {0.0}
+    metrics.openings({"quic_attempts_capped": 5})
+    metrics.openings({"quic_attempts_capped": 7})
+    metrics.next_capture()
+    metrics.openings({"quic_attempts_capped": 1, "openings_shed": 2})
+    assert registry.get_sample_value(name, {"reason": "quic_attempts_capped"}) == 8.0
+    assert registry.get_sample_value(name, {"reason": "openings_shed"}) == 2.0
 
 
 def test_totals_of_one_capture_after_the_other_add_up() -> None:

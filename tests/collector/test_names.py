@@ -161,3 +161,16 @@ def test_a_flow_that_ended_after_its_answer_grew_old_still_finds_it() -> None:
     learn(memory, at_s=0)
     learn(memory, name="other.example", address=b"oth.", at_s=ADDRESS_LIFETIME_S + 600)
     assert memory.name_of(TABLET, ADDRESS, after(5)) == ("school.example", ())
+
+
+def test_all_devices_together_remember_no_more_than_the_bound_and_the_most_silent_goes_first() -> None:
+    memory = DnsMemory()
+    chain = tuple(f"{number:0200}.example" for number in range(16))
+    learn(memory, device=b"patient", name="patient.example", at_s=0)
+    devices = 80
+    for device in range(devices):
+        for number in range(1_024):
+            learn(memory, device=bytes((device,)), name=f"n{number}.example", chain=chain, at_s=1)
+    assert memory.devices_forgotten > 0
+    assert memory.name_of(b"patient", ADDRESS, after(2)) is None
+    assert memory.chain_of(bytes((devices - 1,)), "n1023.example", after(2)) == chain

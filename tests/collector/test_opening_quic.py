@@ -71,7 +71,7 @@ def initial(
     frames: bytes, *, number: int = 0, dcid: bytes = DCID, key_dcid: bytes = DCID, version: int = quic.VERSION_1
 ) -> bytes:
     frames = frames.ljust(40, b"\x00")
-    first = 0xC3 if version == quic.VERSION_1 else 0xD3
+    first = 0xD3 if version == quic.VERSION_2 else 0xC3
     header = bytes((first,)) + version.to_bytes(4) + bytes((len(dcid),)) + dcid + b"\x00\x00"
     header += ((4 + len(frames) + 16) | 0x4000).to_bytes(2) + number.to_bytes(4)
     key, iv, hp = quic.initial_secrets(version=version, dcid=key_dcid)
@@ -184,3 +184,74 @@ def test_no_octets_make_an_opening_raise(said: list[tuple[bool, int, bytes, byte
     for up, offset, start, rest in said:
         assert opening.octets(up, offset, start + rest, NOON_NS) in range(4)
     assert all(count >= 0 for count in dataclasses.asdict(openings.counters).values())
+
+
+@pytest.mark.parametrize("version", [0xFF00001D, 0xFF000020, 0xFF000022, quic.VERSION_1, quic.VERSION_2])
+def test_a_hello_over_five_initials_in_reverse_names_its_server(openings: Openings, version: int) -> None:
+    frames = crypto(hello(padding=5_000), 1_000, 2_000, 3_000, 4_000)
+    opening = opened(openings)
+    for number, frame in reversed(list(enumerate(frames))):
+        opening.octets(FROM_CLIENT, 0, initial(frame, number=number, version=version), NOON_NS)
+    assert (opening.server_name, opening.app) == ("school.example", "quic")
+
+
+def test_a_client_that_is_told_other_versions_is_read_once_it_speaks_one_that_is_known(openings: Openings) -> None:
+    opening = opened(openings)
+    unknown = b"\xc0\x1a\x2a\x3a\x4a" + initial(crypto(hello())[0])[5:]
+    assert opening.octets(FROM_CLIENT, 0, unknown, NOON_NS) == BOTH
+    offered = b"\x80\0\0\0\0\x00\x08" + DCID + quic.VERSION_1.to_bytes(4) + b"\x0a\x0a\x0a\x0a"
+    assert opening.octets(FROM_SERVER, 0, offered, NOON_NS) == BOTH
+    assert opening.octets(FROM_CLIENT, 0, initial(crypto(hello())[0]), NOON_NS) == DOWN
+    assert (opening.server_name, opening.tls_version_offered) == ("school.example", True)
+
+
+def test_the_outer_name_of_encrypted_client_hello_is_kept_and_said_to_be_one(openings: Openings) -> None:
+    opening = opened(openings)
+    said = hello("front.example", more=extension(0xFE0D, b"\x00" + bytes(50)))
+    opening.octets(FROM_CLIENT, 0, initial(crypto(said)[0]), NOON_NS)
+    assert (opening.server_name, opening.ech) == ("front.example", True)
+
+
+def test_dns_over_quic_and_over_http_3_are_known_as_such(openings: Openings) -> None:
+    doq, doh = opened(openings, server_port=853), opened(openings)
+    doq.octets(FROM_CLIENT, 0, initial(crypto(hello("resolver.example"))[0]), NOON_NS)
+    doh.octets(FROM_CLIENT, 0, initial(crypto(hello("dns.google"))[0]), NOON_NS)
+    assert (doq.app, doh.app) == ("dot", "doh")
+
+
+NOISE = b"\xc0\x00\x00\x00\x01\x08" + bytes(8) + b"\x00\x00\x40\x40" + bytes(64)
+
+
+def flooded(openings: Openings) -> None:
+    for _ in range(MAX_FAILURES_PER_SECOND):
+        opened(openings).octets(FROM_CLIENT, 0, NOISE, NOON_NS)
+
+
+def test_amid_noise_a_hello_is_read_as_soon_as_its_server_answers(openings: Openings) -> None:
+    flooded(openings)
+    frames = crypto(hello(), 800)
+    opening = opened(openings)
+    for number, frame in enumerate(frames):
+        assert opening.octets(FROM_CLIENT, 0, initial(frame, number=number), NOON_NS) == BOTH
+    name_before = opening.server_name
+    assert opening.octets(FROM_SERVER, 0, SERVER_INITIAL, NOON_NS + 1) == 0
+    assert (name_before, opening.server_name, opening.tls_version_offered) == (None, "school.example", False)
+    assert (openings.counters.quic_attempts_capped, openings.counters.quic_attempts_late) == (2, 2)
+
+
+def test_amid_noise_what_was_put_off_is_read_in_the_next_second_with_what_comes_then(openings: Openings) -> None:
+    flooded(openings)
+    frames = crypto(hello(), 800)
+    opening = opened(openings)
+    opening.octets(FROM_CLIENT, 0, initial(frames[0]), NOON_NS)
+    opening.octets(FROM_CLIENT, 0, initial(frames[1], number=1), NOON_NS + NS)
+    assert opening.server_name == "school.example"
+
+
+def test_noise_that_nobody_answers_is_never_opened(openings: Openings) -> None:
+    flooded(openings)
+    for _ in range(100):
+        opened(openings).octets(FROM_CLIENT, 0, NOISE, NOON_NS)
+    counters = openings.counters
+    assert (counters.quic_undecryptable, counters.quic_attempts_capped) == (MAX_FAILURES_PER_SECOND, 100)
+    assert counters.quic_attempts_late == 0
