@@ -188,7 +188,7 @@ def _hello(row: Row) -> Saying:
         at_ns=moment_ns(row.get("ts"), name="ts"),
         kind="tls",
         server_name=name_in(_text(row, "server_name")),
-        tls_version=_VERSIONS.get(row.get("version")),
+        tls_version=_VERSIONS.get(_text(row, "version")),
         alpn=_text(row, "next_protocol") or None,
     )
 

@@ -78,9 +78,18 @@ def test_suricata_and_the_collector_see_the_same_flows_names_and_chains(
     eve = flows(suricata.read(district / "whole.pcap", into=tmp_path / "eve", ethernet=True))
     assert own.keys() == eve.keys()
     assert len(own) > 1_000
+    forgotten = 0
     for key, event in own.items():
-        for name in ("server_name", "name_source", "cnames", "app", "tls_version", "started_at"):
+        for name in ("app", "tls_version", "started_at"):
             assert (key, name, event[name]) == (key, name, eve[key][name])
+        # A day passes in a second here, and Suricata's thread that writes flows down may be minutes of it behind; a
+        # look-up is then forgotten before its flow comes. It is never taken for another.
+        told = [(each["server_name"], each["name_source"], each["cnames"]) for each in (event, eve[key])]
+        unnamed: tuple[Any, ...] = (None, "none", []) if event["name_source"] == "dns" else (*told[0][:2], [])
+        assert told[1] in (told[0], unnamed), key
+        forgotten += told[1] != told[0]
+    assert forgotten < len(own) / 50
+    for key, event in own.items():
         assert (event["packets_up"], event["packets_down"]) == (eve[key]["packets_up"], eve[key]["packets_down"])
         for way in ("up", "down"):
             more = eve[key][f"bytes_{way}"] - event[f"bytes_{way}"]
