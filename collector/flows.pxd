@@ -35,7 +35,7 @@ cdef class FlowTable(Ledger):
     cpdef advance(self, uint64_t now_ns)
     cdef int _expire_fragments(self) except -1
     @cython.locals(frame=Frame, slot=Py_ssize_t, at=Py_ssize_t, down=int, state=uint64_t, client_is_last=bint, record="uint64_t*")
-    cdef int _count(self, uint64_t time, uint64_t octets, uint64_t packets) except -1
+    cdef int _count(self, uint64_t began, uint64_t time, uint64_t octets, uint64_t packets) except -1
     @cython.locals(frame=Frame, at=Py_ssize_t, offset=int64_t, dns=bint, wanted=uint64_t, opening=Opening, data=bytes)
     cdef void _show(self, Py_ssize_t slot, int down, uint64_t time) except *
     @cython.locals(frame=Frame, sequence=uint64_t, high=uint64_t, ahead=uint64_t)

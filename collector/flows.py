@@ -164,7 +164,7 @@ class FlowTable(Ledger):
             if frame.vlan < 0 and 0 < block.vlans[row] < 4096:
                 frame.vlan = block.vlans[row]
             if found == 1:
-                self._count(time, frame.ip_octets, 1)
+                self._count(time, time, frame.ip_octets, 1)
             elif found == 2:
                 self._fragment(time)
                 self._count_whole()
@@ -210,8 +210,8 @@ class FlowTable(Ledger):
             most -= 1
         return self._slots.live > 0
 
-    def _count(self, time: int, octets: int, packets: int) -> None:
-        """Count the packet that the frame describes to its flow; begin the flow if need be."""
+    def _count(self, began: int, time: int, octets: int, packets: int) -> None:
+        """Count the packet that the frame describes, in fragments from *began* to *time*; begin the flow if need be."""
         frame = self._frame
         slot = self._slots.look(frame)
         at = slot * WORDS
@@ -219,7 +219,7 @@ class FlowTable(Ledger):
             self._end(slot, "idle")
             slot = -1
         if slot < 0:
-            slot = self._begin(time)
+            slot = self._begin(began)
             at = slot * WORDS
         elif time >= self._records[at + STARTED] + _PART_LENGTH:
             self._part(slot, time)
@@ -389,9 +389,9 @@ class FlowTable(Ledger):
             elif found == 0:
                 self._skipped[frame.reason] = self._skipped.get(frame.reason, 0) + packet.fragments
             elif frame.ip_at == len(packet.link):
-                self._count(packet.last_ns, packet.ip_octets, packet.fragments)
+                self._count(packet.first_ns, packet.last_ns, packet.ip_octets, packet.fragments)
             else:
-                self._count(packet.last_ns, frame.ip_octets, 1)
+                self._count(packet.first_ns, packet.last_ns, frame.ip_octets, 1)
         self._view = view
         frame.load(view)
 

@@ -257,8 +257,6 @@ def _why_count(case: _Case) -> str:
 def _why_time(case: _Case) -> str:
     if (case.own.packets_up, case.own.packets_down) != (case.other.packets_up, case.other.packets_down):
         return "they count different packets, so that the first or the last is another one"
-    if case.at.fragments:
-        return "Schoolgate dates a packet that came in fragments by its last one, and tshark shows the time of each"
     return "the capture's packets are not in order of time"
 
 

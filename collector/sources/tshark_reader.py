@@ -14,6 +14,7 @@ import resource
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pyshark.tshark.tshark as pyshark_paths
 from pyshark.capture.capture import TSharkCrashException
 from pyshark.capture.file_capture import FileCapture
 from pyshark.tshark.tshark import get_tshark_version
@@ -66,6 +67,8 @@ def main() -> int:
     _bound(resource.RLIMIT_FSIZE, WRITTEN_OCTETS)
     _bound(resource.RLIMIT_NOFILE, OPEN_FILES)
     _bound(resource.RLIMIT_CORE, 0)
+    # Where tshark lies is told. pyshark would look for settings of its own in folders that may be closed to us by then.
+    pyshark_paths.get_config = lambda: None
     drop_privileges(user=UNPRIVILEGED_USER if os.geteuid() == 0 else None)
     _say({"tshark": str(get_tshark_version(tshark))})
     return asyncio.run(_read(tshark))

@@ -157,3 +157,10 @@ def test_fragments_that_hold_nothing_are_bounded_as_well() -> None:
         done += fragments.add(key, packet, offset=offset, length=0, more=True, data=b"")
     assert len(done) == 1
     assert fragments.given_up == 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_packet_in_pieces_lasts_from_the_first_that_came_to_the_last(order: int) -> None:
+    frames = pieces_of(udp(40_000, 53, payload=bytes(256)), 128)[::order]
+    [flow] = flows_of([(frame, at(number)) for number, frame in enumerate(frames)])
+    assert (flow.started_ns, flow.ended_ns) == (at(0), at(len(frames) - 1))

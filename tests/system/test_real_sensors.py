@@ -88,7 +88,7 @@ def test_suricata_and_the_collector_see_the_same_flows_names_and_chains(
         unnamed: tuple[Any, ...] = (None, "none", []) if event["name_source"] == "dns" else (*told[0][:2], [])
         assert told[1] in (told[0], unnamed), key
         forgotten += told[1] != told[0]
-    assert forgotten < len(own) / 50
+    assert forgotten < len(own) / 10
     for key, event in own.items():
         assert (event["packets_up"], event["packets_down"]) == (eve[key]["packets_up"], eve[key]["packets_down"])
         for way in ("up", "down"):
