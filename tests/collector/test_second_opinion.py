@@ -80,7 +80,6 @@ NAMELESS = replace(OWN, server_name=None, name_source="none")
         (OWN, replace(OWN, packets_up=1), replace(AT, given=9, placed=9), "packets_up", "flow table and its search"),
         (OWN, replace(OWN, packets_up=1, ended_at=""), AT, "ended_at", "different packets"),
         (OWN, replace(OWN, ended_at=""), AT, "ended_at", "not in order of time"),
-        (OWN, replace(OWN, ended_at=""), replace(AT, fragments=2), "ended_at", "by its last one"),
     ],
 )  # fmt: skip
 def test_a_difference_comes_with_its_reason(

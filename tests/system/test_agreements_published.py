@@ -350,7 +350,7 @@ async def compact_at_once(broker: KafkaBroker) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
     await admin.start()
     try:
-        wanted = {"cleanup.policy": "compact", "segment.ms": "500", "min.cleanable.dirty.ratio": "0.0",
+        wanted = {"cleanup.policy": "compact", "segment.ms": "1", "min.cleanable.dirty.ratio": "0.0",
                   "delete.retention.ms": "0", "max.compaction.lag.ms": "1000"}  # fmt: skip
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, AGREEMENTS, wanted)])
     finally:
