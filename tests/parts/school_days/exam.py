@@ -107,6 +107,7 @@ def exam_truth(days: SchoolDays, *, coverage: dict[str, Any]) -> dict[str, Any]:
             (must if strict and sent.devices >= 25 else may).append(case)
             may.append({**case, "rule": "undeclared-third-party", "clause": "6d"})
     may.extend(_partners(days))
+    may.extend(_hinted(days))
     return {
         "v": 1,
         "seed": days.seed,
@@ -158,9 +159,21 @@ def _partners(days: SchoolDays) -> Iterator[Case]:
                     yield {**case, "why": "two agreed products of one lesson routine"}
 
 
+def _hinted(days: SchoolDays) -> Iterator[Case]:
+    """Yield what may be said of parties to whom a page opens a connection on which nothing is asked."""
+    for agreement, party in sorted(days.truth.hinted):
+        for rule, clause in (
+            ("undeclared-third-party", "6d"), ("prohibited-tracking", "6c"), ("unexplained-telemetry", "6g"),
+        ):  # fmt: skip
+            case = _case(agreement, rule=rule, subject=party, verdicts=_ANY, clause=clause)
+            yield {**case, "why": "the page opens a connection to it, on which nothing is asked"}
+
+
 def _tempting(days: SchoolDays) -> list[Case]:
     made: list[Case] = []
     for innocent in days.truth.innocents:
+        if (innocent.agreement, innocent.party) in days.truth.hinted:
+            continue
         rules = ["undeclared-third-party"]
         rules += ["prohibited-tracking"] * (innocent.kind in ADS) + ["unexplained-telemetry"] * (
             innocent.kind in TELEMETRY
