@@ -30,6 +30,8 @@ $(VENV)/.packages: requirements/dev.txt
 $(STAMP): $(VENV)/.packages $(COMPILED)
 	@echo "building the compiled modules ..."
 	@find collector rules -name '*.so' -delete
+	@# Cython looks at a module's own declarations, and not at those that reach it by way of another's.
+	@rm -rf build/collector build/rules
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
