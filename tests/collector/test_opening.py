@@ -9,96 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.names import DnsMemory
-from collector.opening import Opening, Openings
+from collector.opening import Openings
 from collector.opening_facts import BOTH, DOWN, UP
-
-NS = 1_000_000_000
-NOON_NS = 1_790_000_000 * NS
-CLIENT = bytes((10, 1, 0, 7))
-SERVER = bytes((192, 0, 2, 1))
-MAC = b"\x02\x00\x00\x00\x00\x07"
-FROM_CLIENT = True
-FROM_SERVER = False
-
-
-def device_key(mac: bytes | None, address: bytes, at_ns: int) -> bytes:
-    del at_ns
-    return mac or address
+from tests.collector.opening_talk import (
+    AGREED_1_2,
+    AGREED_1_3,
+    FROM_CLIENT,
+    NOON_NS,
+    Talk,
+    device_key,
+    extension,
+    hello,
+    opened,
+    records,
+)
 
 
 @pytest.fixture
 def openings() -> Openings:
     return Openings(DnsMemory(), device_key=device_key)
-
-
-def opened(openings: Openings, *, client_port: int = 50_000, server_port: int = 443) -> Opening:
-    opening = openings.open(
-        proto="tcp",
-        client=CLIENT,
-        server=SERVER,
-        client_port=client_port,
-        server_port=server_port,
-        mac=MAC,
-        at_ns=NOON_NS,
-    )
-    assert opening is not None
-    return opening
-
-
-class Talk:
-    """Says things on one flow, in order."""
-
-    def __init__(self, opening: Opening) -> None:
-        self.opening = opening
-        self.want = BOTH
-        self._offsets = {True: 0, False: 0}
-
-    def up(self, octets: bytes, *, step: int = 65_536) -> int:
-        return self._say(octets, up=True, step=step)
-
-    def down(self, octets: bytes, *, step: int = 65_536) -> int:
-        return self._say(octets, up=False, step=step)
-
-    def lose(self, octets: int, *, up: bool) -> None:
-        self._offsets[up] += octets
-
-    def _say(self, octets: bytes, *, up: bool, step: int) -> int:
-        for at in range(0, len(octets), step):
-            part = octets[at : at + step]
-            if self.want & (UP if up else DOWN):
-                self.want = self.opening.octets(up, self._offsets[up], part, NOON_NS)
-            self._offsets[up] += len(part)
-        return self.want
-
-
-def extension(kind: int, body: bytes) -> bytes:
-    return kind.to_bytes(2) + len(body).to_bytes(2) + body
-
-
-def hello(name: str | None = "school.example", *, more: bytes = b"", padding: int = 1_500) -> bytes:
-    extensions = more + extension(43, b"\x04\x03\x04\x03\x03") + extension(16, b"\x00\x03\x02h2")
-    extensions = extension(51, bytes(padding)) + extensions
-    if name is not None:
-        entry = b"\x00" + len(name).to_bytes(2) + name.encode()
-        extensions += extension(0, len(entry).to_bytes(2) + entry)
-    body = (
-        b"\x03\x03" + bytes(32) + b"\x00" + b"\x00\x02\x13\x01" + b"\x01\x00" + len(extensions).to_bytes(2) + extensions
-    )
-    return b"\x01" + len(body).to_bytes(3) + body
-
-
-def answer(extensions: bytes = b"") -> bytes:
-    body = b"\x03\x03" + bytes(32) + b"\x00\x13\x01\x00" + len(extensions).to_bytes(2) + extensions
-    return b"\x02" + len(body).to_bytes(3) + body
-
-
-def records(handshake: bytes, *, size: int = 16_384) -> bytes:
-    parts = [handshake[at : at + size] for at in range(0, len(handshake), size)]
-    return b"".join(b"\x16\x03\x01" + len(part).to_bytes(2) + part for part in parts)
-
-
-AGREED_1_3 = records(answer(extension(43, b"\x03\x04")))
-AGREED_1_2 = records(answer(extension(16, b"\x00\x09\x08http/1.1")))
 
 
 # TLS
@@ -290,102 +219,6 @@ def test_other_protocols_are_let_go_after_a_few_segments(openings: Openings, fir
         talk.up(first)
         talk.down(first)
     assert (talk.want, talk.opening.app) == (0, "other")
-
-
-# HTTP
-
-
-def test_a_clean_request_on_any_port_names_its_host_and_more_are_wanted(openings: Openings) -> None:
-    talk = Talk(opened(openings, server_port=8_080))
-    assert talk.up(b"GET / HTTP/1.1\r\nHost: School.Example:8080\r\n\r\n") == UP
-    opening = talk.opening
-    assert (opening.server_name, opening.name_source, opening.app) == ("school.example", "http_host", "http")
-    assert (opening.plaintext, opening.plaintext_data, opening.tls_version) == (True, False, None)
-
-
-@pytest.mark.parametrize("step", [1, 7, 65_536])
-def test_requests_one_after_another_are_read_until_one_carries_data(openings: Openings, step: int) -> None:
-    talk = Talk(opened(openings, server_port=80))
-    clean = b"GET /a HTTP/1.1\r\nHost: first.example\r\n\r\n"
-    assert talk.up(clean * 3, step=step) == UP
-    data_so_far = talk.opening.plaintext_data
-    assert data_so_far is False
-    assert talk.up(b"GET /a HTTP/1.1\r\nHost: second.example\r\nCookie: a=b\r\n\r\n", step=step) == 0
-    assert talk.opening.plaintext_data is True
-    assert talk.opening.server_name == "first.example"
-
-
-@pytest.mark.parametrize(
-    "request_head",
-    [
-        b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-        b"GET /?q=1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
-    ],
-)
-def test_body_and_query_are_data(openings: Openings, request_head: bytes) -> None:
-    talk = Talk(opened(openings, server_port=80))
-    assert talk.up(request_head) == 0
-    assert talk.opening.plaintext_data is True
-
-
-def test_half_a_request_at_the_end_leaves_open_what_it_carries(openings: Openings) -> None:
-    talk = Talk(opened(openings, server_port=80))
-    talk.up(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\nGET / HTTP/1.1\r\nHos")
-    assert talk.opening.plaintext_data is None
-
-
-def test_what_follows_an_upgrade_cannot_be_told(openings: Openings) -> None:
-    talk = Talk(opened(openings, server_port=80))
-    assert talk.up(b"GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\r\n") == UP
-    talk.up(b"\x81\x85\x01\x02\x03\x04hello\r\n\r\n")
-    assert (talk.opening.plaintext_data, talk.want, openings.counters.http_malformed) == (None, 0, 0)
-
-
-def test_octets_among_requests_that_are_none_are_counted(openings: Openings) -> None:
-    talk = Talk(opened(openings, server_port=80))
-    talk.up(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n\x81\x85\r\n\r\n")
-    assert (talk.opening.plaintext_data, talk.want, openings.counters.http_malformed) == (None, 0, 1)
-
-
-def test_a_gap_between_requests_is_stepped_over_and_clean_can_no_longer_be_said(openings: Openings) -> None:
-    clean = b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n"
-    talk = Talk(opened(openings, server_port=80))
-    talk.up(clean)
-    talk.lose(500, up=True)
-    for _ in range(40):
-        talk.up(clean)
-    assert (talk.opening.plaintext_data, talk.want, openings.counters.http_gaps) == (None, UP, 1)
-    assert talk.up(b"GET /?pupil=7 HTTP/1.1\r\nHost: a.example\r\n\r\n") == 0
-    assert talk.opening.plaintext_data is True
-
-
-def test_the_rest_of_a_lost_request_is_not_taken_for_one(openings: Openings) -> None:
-    talk = Talk(opened(openings, server_port=80))
-    talk.up(b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n")
-    talk.lose(500, up=True)
-    for _ in range(20):
-        talk.up(b"x-filler: GET /?q HTTP/1.1\r\n\r\n")
-    talk.up(b"GET /b HTTP/1.1\r\nHost: a.example\r\n\r\n")
-    assert (talk.opening.plaintext_data, talk.want, openings.counters.http_malformed) == (None, UP, 0)
-
-
-def test_a_head_without_end_is_given_up_at_its_bound(openings: Openings) -> None:
-    talk = Talk(opened(openings, server_port=80))
-    assert talk.up(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000, step=1_400) == 0
-    assert (talk.opening.app, talk.opening.plaintext_data, openings.counters.http_malformed) == ("http", None, 1)
-
-
-def test_a_response_tells_http_and_which_side_asks(openings: Openings) -> None:
-    talk = Talk(opened(openings, client_port=60_000, server_port=50_000))
-    assert talk.up(b"HTTP/1.1 200 OK\r\n\r\n") == DOWN
-    assert (talk.opening.app, talk.opening.reversed, talk.opening.plaintext_data) == ("http", True, None)
-
-
-def test_http_2_in_the_clear_is_http_of_which_nothing_more_is_told(openings: Openings) -> None:
-    talk = Talk(opened(openings, server_port=80))
-    assert talk.up(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(40)) == 0
-    assert (talk.opening.app, talk.opening.plaintext, talk.opening.plaintext_data) == ("http", True, None)
 
 
 def test_a_stream_with_too_many_gaps_is_given_up_and_counted(openings: Openings) -> None:
