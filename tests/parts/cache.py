@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # A first fetch over a slow line takes minutes; a lock held for longer belongs to a process that hangs.
 LOCK_LIMIT_S = 900
@@ -47,6 +47,16 @@ def say(message: str) -> None:
     """Tell the person at the terminal what takes so long."""
     sys.stderr.write(f"parts: {message}\n")
     sys.stderr.flush()
+
+
+def told(set_up: Callable[[], str]) -> int:
+    """Say where a part is once it is set up, and return 0; say why this machine cannot have it, and return 3."""
+    try:
+        say(set_up())
+    except PartMissingError as missing:
+        say(str(missing))
+        return 3
+    return 0
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.parts.cache import PartMissingError, folder, locked, run, say
+from tests.parts.cache import PartMissingError, folder, locked, run, say, told
 
 PART = "chromium-debian"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -101,12 +101,7 @@ def _packages() -> list[str]:
 
 def main() -> int:
     """Set the part up from the command line; 3 says that this machine cannot have it."""
-    try:
-        say(f"Chromium is {set_up().program}")
-    except PartMissingError as missing:
-        say(str(missing))
-        return 3
-    return 0
+    return told(lambda: f"Chromium is {set_up().program}")
 
 
 if __name__ == "__main__":

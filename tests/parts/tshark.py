@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.parts import debian
-from tests.parts.cache import PartMissingError, folder, locked, run, say
+from tests.parts.cache import PartMissingError, folder, locked, run, say, told
 
 PART = "tshark-debian"
 PROGRAM = "tshark"
@@ -70,12 +70,7 @@ def _unpacked() -> Path:
 
 def main() -> int:
     """Set the part up from the command line; 3 says that this machine cannot have it."""
-    try:
-        say(f"tshark is in {set_up()}")
-    except PartMissingError as missing:
-        say(str(missing))
-        return 3
-    return 0
+    return told(lambda: f"tshark is in {set_up()}")
 
 
 if __name__ == "__main__":
