@@ -52,8 +52,14 @@ class Tool:
 
 def _ndpi_lines(lines: Iterable[str]) -> Iterator[Named]:
     for row in csv.reader(lines):
-        if len(row) > 11 and row[1].isdecimal():
-            yield (int(row[1]), _packed(row[5]), int(row[6]), _packed(row[7]), int(row[8])), row[11]
+        if len(row) <= 11 or not row[1].isdecimal():
+            continue
+        try:
+            ends = (int(row[1]), _packed(row[5]), int(row[6]), _packed(row[7]), int(row[8]))
+        except ValueError:
+            # ndpiReader cuts long IPv6 addresses off; whose such a name is cannot be told.
+            continue
+        yield ends, row[11]
 
 
 def _nfstream_lines(lines: Iterable[str]) -> Iterator[Named]:
