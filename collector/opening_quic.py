@@ -25,7 +25,7 @@ if __file__.endswith(".py"):  # compiled, these names are C variables
 MAX_ATTEMPTS = 24
 """Initials that one flow may have opened. A hello takes one to five; a Retry doubles that."""
 MAX_FAILURES_PER_SECOND = 2_000
-"""Failed attempts that all flows together may make in one second of packet time. Each costs some 20 microseconds, and
+"""Failed attempts that all flows together may make in one second of packet time. Each costs some microseconds, and
 anybody can send packets that only look like Initials."""
 MAX_STRANGERS_PER_SECOND = 10_000
 """Attempts, failed or not, on flows of which one side alone was seen: anybody can make true Initials as well."""
@@ -41,8 +41,8 @@ _STRANGERS = MAX_STRANGERS_PER_SECOND
 _KNOWN = MAX_KNOWN_PER_SECOND
 _KEPT = MAX_KEPT
 _MIN_CID = MIN_CLIENT_CID_OCTETS
-# What the keys of one connection take, in Python and in OpenSSL.
-_KEYS_OCTETS = 2_048
+# What the keys of one connection take.
+_KEYS_OCTETS = 256
 _OBJECT_OCTETS = OBJECT_OCTETS
 
 

@@ -2,6 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from collector cimport slices
+from collector.dissect cimport libcrypto
 
 cdef int _SAMPLE_OCTETS, _LONG_FORM, _FIXED_BIT
 cdef Py_ssize_t _MAX_CID, _MAX_CRYPTO, _MAX_PACKETS
@@ -9,9 +10,8 @@ cdef uint64_t _VERSION_2
 cdef int64_t _ONE
 cdef int INITIAL, ZERO_RTT, HANDSHAKE, RETRY, VERSION_NEGOTIATION
 cdef dict _SALTS
-cdef bytes _INNER_PAD, _OUTER_PAD, _CLIENT_IN
 cdef tuple _LABELS_V1, _LABELS_V2
-cdef object _new_hash, _ECB
+cdef libcrypto.Library* _LIBRARY
 
 @cython.no_gc
 @cython.freelist(16)
@@ -39,24 +39,21 @@ cdef class Cursor:
 cdef class InitialKeys:
     cdef readonly uint64_t version
     cdef readonly bytes dcid
-    cdef object _aead
-    cdef object _iv
-    cdef object _mask
+    cdef bytes _secrets
     cdef int64_t _largest
 
-    @cython.locals(at=Py_ssize_t, mask=bytes, first=int, size=int, truncated=int64_t, header=bytes, number=int64_t, frames=bytes)
+    @cython.locals(at=Py_ssize_t, mask=uint64_t, first=int, size=int, truncated=int64_t, number=int64_t, frames=bytes)
     cpdef bytes payload(self, bytes datagram, Packet packet)
 
-cdef tuple _pads(bytes key)
 @cython.locals(at=Py_ssize_t, size=Py_ssize_t, packet=Packet)
 cpdef list packets(bytes datagram)
 @cython.locals(at=Py_ssize_t, size=Py_ssize_t, packet=Packet, cursor=Cursor, version=uint64_t, kind=int, token=int64_t, length=int64_t)
 cdef Packet _packet(bytes datagram, Py_ssize_t start)
 @cython.locals(number=uint64_t, index=Py_ssize_t)
 cdef uint64_t _number(bytes octets, Py_ssize_t at, Py_ssize_t size) except? 0xFFFFFFFFFFFFFFFF
-@cython.locals(inner=bytes, outer=bytes)
+cdef bytes _secrets(uint64_t version, bytes dcid)
+@cython.locals(secrets=bytes)
 cpdef tuple initial_secrets(uint64_t version, bytes dcid)
-cdef bytes _hmac(bytes inner, bytes outer, bytes message)
 @cython.locals(window=int64_t, expected=int64_t, candidate=int64_t)
 cpdef int64_t packet_number(int64_t truncated, int octets, int64_t largest) except -1
 cpdef list crypto_frames(bytes frames)

@@ -6,14 +6,12 @@ Compiled; the C types stand in quic.pxd.
 from __future__ import annotations
 
 from enum import IntEnum
-from hashlib import sha256
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from collector import slices
 from collector.dissect.errors import DissectError
+
+if __file__.endswith(".py"):  # compiled, libcrypto.pxd stands in for it
+    from collector.dissect import libcrypto
 
 VERSION_1 = 0x00000001
 VERSION_2 = 0x6B3343CF
@@ -39,13 +37,10 @@ _SALT_DRAFT_29 = bytes.fromhex("afbfec289993d24c9e9786f19c6111e04390a899")
 _SALT_VERSION_1 = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
 _SALT_VERSION_2 = bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9")
 
-_SHA256_BLOCK_OCTETS = 64
-# Copying a fresh hash takes a third of the time that making one takes: OpenSSL looks its algorithm up each time.
-_new_hash = sha256().copy
 _ONE = 1  # compiled, of 64 bits: a literal would be shifted with 32
-_ECB = modes.ECB()  # noqa: S305 -- RFC 9001 says so
-_INNER_PAD = bytes(octet ^ 0x36 for octet in range(256))
-_OUTER_PAD = bytes(octet ^ 0x5C for octet in range(256))
+_LIBRARY = libcrypto.library()
+CALLS_LIBCRYPTO = libcrypto.is_there(_LIBRARY)
+"""Keys are made and packets opened by the OpenSSL that Python has loaded; else by `cryptography`."""
 
 
 class PacketKind(IntEnum):
@@ -68,19 +63,22 @@ def _label(text: bytes, *, octets: int) -> bytes:
     return octets.to_bytes(2, "big") + bytes((len(label),)) + label + b"\x00\x01"
 
 
-_CLIENT_IN = _label(b"client in", octets=32)
-_LABELS_V1 = (_label(b"quic key", octets=16), _label(b"quic iv", octets=12), _label(b"quic hp", octets=16))
-_LABELS_V2 = (_label(b"quicv2 key", octets=16), _label(b"quicv2 iv", octets=12), _label(b"quicv2 hp", octets=16))
+def _labels(prefix: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return the labels of the client's secret and of the keys that come of it."""
+    return (
+        _label(b"client in", octets=32),
+        _label(prefix + b" key", octets=16),
+        _label(prefix + b" iv", octets=12),
+        _label(prefix + b" hp", octets=16),
+    )
 
 
-def _pads(key: bytes) -> tuple[bytes, bytes]:
-    """Return the inner and the outer pad of HMAC (RFC 2104) for a key of at most one block."""
-    block = key.ljust(_SHA256_BLOCK_OCTETS, b"\x00")
-    return block.translate(_INNER_PAD), block.translate(_OUTER_PAD)
+_LABELS_V1 = _labels(b"quic")
+_LABELS_V2 = _labels(b"quicv2")
 
 
-def _salts() -> dict[int, tuple[bytes, bytes]]:
-    """Return the pads of the salt of each version that is known."""
+def _salts() -> dict[int, bytes]:
+    """Return the salt of each version that is known."""
     salts = {VERSION_1: _SALT_VERSION_1, VERSION_2: _SALT_VERSION_2}
     for draft in range(22, 35):
         if draft == 22:
@@ -94,7 +92,7 @@ def _salts() -> dict[int, tuple[bytes, bytes]]:
     salts[0xFACEB001] = _SALT_DRAFT_22
     for build in range(2, 16):
         salts[0xFACEB000 | build] = _SALT_DRAFT_23
-    return {version: _pads(salt) for version, salt in salts.items()}
+    return salts
 
 
 _SALTS = _salts()
@@ -218,16 +216,12 @@ class InitialKeys:
     Source: RFC 9001 sections 5.2 to 5.4; RFC 9369 section 3.3.
     """
 
-    __slots__ = ("_aead", "_iv", "_largest", "_mask", "dcid", "version")
+    __slots__ = ("_largest", "_secrets", "dcid", "version")
 
     def __init__(self, version: int, dcid: bytes) -> None:
         self.version = version
         self.dcid = dcid
-        key, iv, hp = initial_secrets(version, dcid)
-        self._aead = AESGCM(key)
-        self._iv = int.from_bytes(iv, "big")
-        # ECB on one block is how header protection is defined (RFC 9001 section 5.4.3).
-        self._mask = Cipher(algorithms.AES128(hp), _ECB).encryptor()
+        self._secrets = _secrets(version, dcid)
         self._largest = -1
 
     def payload(self, datagram: bytes, packet: Packet) -> bytes:
@@ -237,20 +231,21 @@ class InitialKeys:
             DissectError: it was not protected with these keys, or it was changed on the way.
         """
         at = packet.number_at
-        mask: bytes = self._mask.update(datagram[at + 4 : at + 4 + _SAMPLE_OCTETS])
-        first = datagram[packet.start] ^ (mask[0] & 0x0F)
+        mask = libcrypto.mask(_LIBRARY, self._secrets, datagram, at + 4)
+        first = datagram[packet.start] ^ ((mask >> 32) & 0x0F)
         size = (first & 3) + 1
-        truncated = _number(datagram, at, size) ^ _number(mask, 1, size)
-        header = bytes((first,)) + datagram[packet.start + 1 : at] + truncated.to_bytes(size, "big")
+        truncated = _number(datagram, at, size) ^ ((mask & 0xFFFFFFFF) >> (32 - 8 * size))
         number = packet_number(truncated, octets=size, largest=self._largest)
-        try:
-            frames = self._aead.decrypt(
-                (self._iv ^ number).to_bytes(12, "big"), datagram[at + size : packet.end], header
-            )
-        except InvalidTag as wrong:
-            raise DissectError("Initial does not open with these keys") from wrong
+        frames = libcrypto.unsealed(_LIBRARY, self._secrets, first, number, datagram, packet.start, at, packet.end)
+        if frames is None:
+            raise DissectError("Initial does not open with these keys")
         self._largest = max(self._largest, number)
         return frames
+
+
+def _secrets(version: int, dcid: bytes) -> bytes:
+    labels = _LABELS_V2 if version == VERSION_2 else _LABELS_V1
+    return libcrypto.secrets(_LIBRARY, _SALTS[version], dcid, labels)
 
 
 def initial_secrets(version: int, dcid: bytes) -> tuple[bytes, bytes, bytes]:
@@ -258,24 +253,8 @@ def initial_secrets(version: int, dcid: bytes) -> tuple[bytes, bytes, bytes]:
 
     Source: RFC 9001 section 5.2; RFC 9369 section 3.3.
     """
-    inner, outer = _SALTS[version]
-    inner, outer = _pads(_hmac(inner, outer, dcid))
-    inner, outer = _pads(_hmac(inner, outer, _CLIENT_IN))
-    key, iv, hp = _LABELS_V2 if version == VERSION_2 else _LABELS_V1
-    return _hmac(inner, outer, key)[:16], _hmac(inner, outer, iv)[:12], _hmac(inner, outer, hp)[:16]
-
-
-def _hmac(inner: bytes, outer: bytes, message: bytes) -> bytes:
-    """Return the HMAC of RFC 2104 over SHA-256 with these pads.
-
-    `hmac.digest` looks its algorithm up at each call, which takes most of the time; here are five calls a connection.
-    Nothing is secret about these keys: anybody who sees the packet can derive them.
-    """
-    within = _new_hash()
-    within.update(inner + message)
-    whole = _new_hash()
-    whole.update(outer + within.digest())
-    return whole.digest()
+    secrets = _secrets(version, dcid)
+    return secrets[:16], secrets[16:28], secrets[28:]
 
 
 def packet_number(truncated: int, octets: int, largest: int) -> int:
