@@ -61,7 +61,7 @@ def traffic(names: Sequence[str]) -> Iterator[Outcome]:
     """Yield whether frames come in at all; listens for two seconds and keeps nothing."""
     told = ", ".join(names)
     try:
-        with LiveCapture(names, size=RingSize(blocks=LEAST_BLOCKS)) as tap:
+        with LiveCapture(names, size=RingSize(blocks=LEAST_BLOCKS, most_blocks=LEAST_BLOCKS)) as tap:
             deadline = time.monotonic() + LISTEN_S
             for _ in tap:
                 if time.monotonic() > deadline:

@@ -1,7 +1,8 @@
 """A packet socket of Linux with a receive ring: one for all interfaces of a tap, so that frames come in order of time.
 
 The socket listens on every interface of its namespace; a filter in the kernel lets through those that are tapped. Only
-opening it needs rights (CAP_NET_RAW): an interface that comes back with another number needs just another filter.
+opening it needs rights (CAP_NET_RAW): an interface that comes back with another number needs just another filter, and
+a ring can be given to a socket that was opened long before.
 Sources: packet(7); Linux Documentation/networking/packet_mmap.rst and filter.rst.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import array
 import contextlib
+import ctypes
 import errno
 import mmap
+import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -22,8 +25,12 @@ from collector.sources.ring import RingWalker
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-RING_BLOCKS = 64
-"""Blocks of a ring: with `BLOCK_OCTETS`, 64 MiB, which is 150 ms of 3.5 Gbit/s."""
+    from collector.sources.fanout import Fanout
+
+RING_BLOCKS = 32
+"""Blocks of a ring at the start: with `BLOCK_OCTETS`, 32 MiB, which is 75 ms of 3.5 Gbit/s."""
+MOST_BLOCKS = 256
+"""Blocks of the largest ring that a tap takes when smaller ones fill up: 256 MiB, 600 ms of 3.5 Gbit/s."""
 BLOCK_OCTETS = 1 << 20
 """Octets of a block; no frame is longer."""
 RETIRE_MS = 50
@@ -47,6 +54,8 @@ _PACKET_OUTGOING = 4
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
 _FRAME_OCTETS = 2048  # asked for by the interface of older rings; version 3 packs frames as they come
 
 # linux/filter.h: code, jump if true, jump if false, operand
@@ -67,29 +76,41 @@ class RingSize:
     """Blocks; halved until the kernel has memory for them, down to `LEAST_BLOCKS`."""
     block_octets: int = BLOCK_OCTETS
     """Octets of a block: a power of two, and a multiple of the page size."""
+    most_blocks: int = MOST_BLOCKS
+    """Blocks that it may grow to, by doubling; no more than `blocks`: it never grows."""
+
+    @property
+    def doublings(self) -> int:
+        """How often it may double."""
+        return max(0, (self.most_blocks // self.blocks).bit_length() - 1)
 
 
 class PacketSocket:
     """The socket, its ring, and the counters of the kernel. It lets nothing through until `listen` is called.
 
     Args:
+        silent: from `silent_socket`; closed with this.
         size: of the ring.
+        fanout: whose frames it shares with others; it gets none before its turn comes there.
 
     Raises:
-        TapError: no right to open it, no memory, or no such socket on this system.
+        TapError: no memory, or no such socket on this system.
     """
 
-    def __init__(self, size: RingSize) -> None:
+    def __init__(self, silent: socket.socket, size: RingSize, *, fanout: Fanout) -> None:
         self.dropped = 0
         """Frames that the kernel dropped because the ring was full. Up to date after `count`."""
         self.passed = 0
         """Frames that passed the filter, those dropped included. Up to date after `count`."""
-        self._promiscuous: set[int] = set()
-        self.socket = _open()
+        self.promiscuous: set[int] = set()
+        """Numbers of the interfaces that take in frames for every address because of this socket."""
+        self.socket = silent
         try:
             self.listen((), own=())
             self.socket.setsockopt(_SOL_PACKET, _PACKET_VERSION, _TPACKET_V3)
             self.blocks, self._memory = _largest_ring(self.socket, size)
+            _bind(self.socket)
+            fanout.join(self.socket)
         except OSError as error:
             self.socket.close()
             raise TapError(
@@ -98,6 +119,8 @@ class PacketSocket:
         except TapError:
             self.socket.close()
             raise
+        self.octets = self.blocks * size.block_octets
+        """Of the ring."""
         self.ring = RingWalker(memoryview(self._memory), blocks=self.blocks, block_octets=size.block_octets)
         self.count()  # what the kernel counted before the ring stood
         self.dropped = self.passed = 0
@@ -120,9 +143,9 @@ class PacketSocket:
 
     def hear_all(self, index: int) -> None:
         """Make an interface take in frames for every address, not only its own, for as long as this socket is open."""
-        if index not in self._promiscuous:
+        if index not in self.promiscuous:
             self._membership(_PACKET_ADD_MEMBERSHIP, index)
-            self._promiscuous.add(index)
+            self.promiscuous.add(index)
 
     def count(self) -> None:
         """Add the kernel's counters, which start again from 0 with each look, to `passed` and `dropped`."""
@@ -140,10 +163,14 @@ class PacketSocket:
             return
         # A ring that is still looked at keeps the socket alive in the kernel, so it is silenced first.
         self.listen((), own=())
-        for index in self._promiscuous:
+        for index in self.promiscuous:
             with contextlib.suppress(OSError):  # the interface has gone
                 self._membership(_PACKET_DROP_MEMBERSHIP, index)
         self.count()
+        self.leave()
+
+    def leave(self) -> None:
+        """Let go of it in this process alone: another one, forked from this, goes on with it."""
         self.socket.close()
         del self.ring
         with contextlib.suppress(BufferError):
@@ -153,15 +180,28 @@ class PacketSocket:
         self.socket.setsockopt(_SOL_PACKET, option, struct.pack("iHH8x", index, _PACKET_MR_PROMISC, 0))
 
 
-def _open() -> socket.socket:
+def silent_socket() -> socket.socket:
+    """Return a packet socket that hears nothing yet and costs nothing.
+
+    Raises:
+        TapError: no right to open it, or no such socket on this system.
+    """
     try:
-        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     except PermissionError:
         raise TapError(
             "no right to capture; start as root or with the capability CAP_NET_RAW (given up once the tap is open)"
         ) from None
     except OSError as error:
         raise TapError(f"no packet socket ({error.strerror}); load the kernel module af_packet") from None
+
+
+def _bind(packets: socket.socket) -> None:
+    """Let the socket hear all interfaces. By number: Python binds to names, and 0 stands for all."""
+    address = struct.pack("=HHiHBB8x", socket.AF_PACKET, socket.htons(_ETH_P_ALL), 0, 0, 0, 0)
+    if _LIBC.bind(packets.fileno(), address, len(address)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _largest_ring(packets: socket.socket, size: RingSize) -> tuple[int, mmap.mmap]:

@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from collector.frames import FrameBlock
-from collector.sources.afpacket import MAX_INTERFACES, RETIRE_MS, PacketSocket, RingSize
+from collector.sources.afpacket import MAX_INTERFACES, RETIRE_MS, RingSize
 from collector.sources.errors import NoSuchInterfaceError, TapError
+from collector.sources.fanout import Fanout
+from collector.sources.growing_ring import SETTLE_S, GrowingRing
 from collector.sources.interfaces import Interface, LinkNews, has_address, joins_packets, look
 from collector.sources.ring import link_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from collector.sources.ring import RingWalker
 
 QUIET_MS = 100
 """A block comes at least this often, if need be with no frame in it, so that whoever reads can tend to other things."""
@@ -28,6 +32,8 @@ LOOK_S = 1.0
 AWAY_LOOK_S = 0.1
 """The same while an interface is away: the kernel's word of its return may be a second late."""
 
+# How long nothing is read while what has come waits for what came before it.
+_MOVING_PAUSE_S = 0.005
 _NS = 1_000_000_000
 _MS = 1_000_000
 _HELD_NS = 2 * RETIRE_MS * _MS  # no frame waits longer for its block to be handed over
@@ -54,6 +60,8 @@ class LiveCapture:
         own: those of them through which this machine's own traffic goes and shall be seen in both directions.
         size: of the capture ring.
         say: told in one sentence whatever an operator should know.
+        fanout: shares the frames with other captures of the same interfaces; None: all come here.
+        lane: which of them this one is; they are made in order.
 
     Raises:
         NoSuchInterfaceError: an interface is not there.
@@ -67,6 +75,8 @@ class LiveCapture:
         own: Collection[str] = (),
         size: RingSize | None = None,
         say: Callable[[str], None] = lambda _: None,
+        fanout: Fanout | None = None,
+        lane: int = 0,
     ) -> None:
         self.packets = 0
         """Frames delivered so far."""
@@ -79,15 +89,16 @@ class LiveCapture:
         self._say = say
         self._stop_at: float | None = None
         self._closed = False
-        self._odd = 0
         self._looked_at = time.monotonic()
         size = size or RingSize()
         names = _named(interfaces, own)
         self._news = LinkNews()
+        shares = Fanout(1) if fanout is None else fanout
+        self._own_fanout = shares if fanout is None else None
         try:
-            self._packets = PacketSocket(size)
+            self._packets = GrowingRing(size, fanout=shares, lane=lane, say=self._tell)
         except TapError:
-            self._news.close()
+            self._give_up()
             raise
         try:
             self._ports = [self._port(name, own=name in own) for name in names]
@@ -97,9 +108,33 @@ class LiveCapture:
             raise
         if self._packets.blocks < size.blocks:
             say(f"the kernel has memory for {self._packets.blocks} of {size.blocks} blocks of the capture ring")
-        self._poll = select.poll()
-        self._poll.register(self._packets, select.POLLIN)
-        self._poll.register(self._news, select.POLLIN)
+        self._poll = self._polling()
+
+    def become_reader(self, say: Callable[[str], None]) -> None:
+        """Go on in this process, which was forked from the one that opened the interfaces.
+
+        Args:
+            say: as before; where several processes watch the same interfaces one of them tells of them.
+        """
+        self._say = say
+        self._packets.repoll()
+        self._poll = self._polling()
+
+    def leave(self) -> None:
+        """Let go of it in this process alone: another one, forked from this, goes on with it."""
+        if not self._closed:
+            self._packets.leave()
+            self._give_up()
+
+    @property
+    def ring_octets(self) -> int:
+        """Octets of the capture ring."""
+        return 0 if self._closed else self._packets.octets
+
+    @property
+    def rings_grown(self) -> int:
+        """Times that the ring was replaced by a larger one."""
+        return self._packets.grown
 
     @property
     def dropped(self) -> int:
@@ -111,7 +146,7 @@ class LiveCapture:
     @property
     def odd(self) -> int:
         """Frames and blocks left out because the kernel's own headers contradict themselves."""
-        return self._odd if self._closed else self._packets.ring.odd
+        return self._packets.odd
 
     @property
     def away(self) -> tuple[str, ...]:
@@ -126,33 +161,40 @@ class LiveCapture:
 
     def stop(self) -> None:
         """End the iteration once the frames that have come by now are delivered. May be called from anywhere."""
-        self._stop_at = time.monotonic() + _HELD_NS / _NS
+        self._stop_at = time.monotonic() + _HELD_NS / _NS + SETTLE_S * self._packets.moving
 
     def close(self) -> None:
         """Give up the interfaces. Not to be called while another thread iterates: use `stop` there."""
         if not self._closed:
-            self._odd = self._packets.ring.odd
             self._packets.close()
-            self._news.close()
-            self._closed = True
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._news.close()
+        if self._own_fanout is not None:
+            self._own_fanout.close()
+        self._closed = True
 
     def __iter__(self) -> Iterator[FrameBlock]:
         """Yield blocks of frames; the octets of each are the kernel's again when the next one is asked for."""
         block = FrameBlock()
         while not self._closed and (self._stop_at is None or time.monotonic() < self._stop_at):
-            if self._packets.ring.ready():
-                yield from self._frames(block)
+            ring = self._packets.reader()
+            if ring is not None:
+                yield from self._frames(block, ring)
+                if not self._closed and self._stop_at is None:
+                    self._packets.tend()
             elif not self._wait():
-                self.reached_ns = max(self.reached_ns, time.time_ns() - _HELD_NS)
+                if not self._packets.moving:
+                    self.reached_ns = max(self.reached_ns, time.time_ns() - _HELD_NS)
                 block.clear(memoryview(b""))
                 yield block
             if not self._closed and time.monotonic() - self._looked_at >= (AWAY_LOOK_S if self.away else LOOK_S):
                 self._look()
         block.clear(memoryview(b""))
 
-    def _frames(self, block: FrameBlock) -> Iterator[FrameBlock]:
+    def _frames(self, block: FrameBlock, ring: RingWalker) -> Iterator[FrameBlock]:
         """Yield the frames of the ring's next block, in as many portions as it takes."""
-        ring = self._packets.ring
         more = True
         while more and not self._closed:
             more = ring.fill(block)
@@ -166,12 +208,24 @@ class LiveCapture:
 
     def _wait(self) -> bool:
         """Wait for frames or for news of the interfaces; return whether frames have come."""
-        for descriptor, _ in self._poll.poll(QUIET_MS):
+        if self._packets.moving:  # what is ready may have to wait: that would end every poll at once
+            time.sleep(_MOVING_PAUSE_S)
+        for descriptor, _ in self._poll.poll(0 if self._packets.moving else QUIET_MS):
             if descriptor == self._news.fileno():
                 self._hear()
             else:
                 self._packets.clear_fault()
-        return self._packets.ring.ready()
+        return self._packets.reader() is not None
+
+    def _polling(self) -> select.poll:
+        poll = select.poll()
+        poll.register(self._packets, select.POLLIN)
+        poll.register(self._news, select.POLLIN)
+        return poll
+
+    def _tell(self, words: str) -> None:
+        """Say what the ring says; who is told may change."""
+        self._say(words)
 
     def _hear(self) -> None:
         """Take in the kernel's word, in order: an interface may have gone and come back within one turn."""

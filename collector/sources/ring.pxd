@@ -34,6 +34,8 @@ cdef class RingWalker:
     @cython.locals(base=Py_ssize_t, end=Py_ssize_t, first=int64_t, following=int64_t)
     cpdef bint fill(self, FrameBlock block) except -1
     cpdef bint ready(self) except -1
+    @cython.locals(ahead=Py_ssize_t)
+    cpdef bint half_full(self) except -1
     cpdef give_back(self)
     @cython.locals(seconds=uint64_t, time=uint64_t, captured=int64_t, wire=int64_t, start=Py_ssize_t, link=int, vlan=int64_t)
     cdef void _frame(self, FrameBlock block, Py_ssize_t at, Py_ssize_t end) except *

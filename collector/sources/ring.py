@@ -71,6 +71,11 @@ class RingWalker:
         """Whether the kernel has closed the block that comes next."""
         return self._words[self._block * self._block_octets // 4 + 2] & _OURS != 0
 
+    def half_full(self) -> bool:
+        """Whether half of the blocks wait to be read: the kernel has closed the one half a ring ahead."""
+        ahead = (self._block + self._blocks // 2) % self._blocks
+        return self._words[ahead * self._block_octets // 4 + 2] & _OURS != 0
+
     def fill(self, block: FrameBlock) -> bool:
         """Put the frames of the block that is ready into *block*, as many as it holds; return whether some are left.
 

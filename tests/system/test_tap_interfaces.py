@@ -103,10 +103,11 @@ say = lambda words: print(words, flush=True)
 """
 
 
-def child(lab: Lab, program: str) -> subprocess.Popen[str]:
-    """Start a program in the namespace of the tap."""
+def child(lab: Lab, program: str, *, talk: bool = False) -> subprocess.Popen[str]:
+    """Start a program in the namespace of the tap; *talk*: it is told something."""
     return subprocess.Popen(
         ["ip", "netns", "exec", lab.here, sys.executable, "-c", CHILD + program],
+        stdin=subprocess.PIPE if talk else None,
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -168,7 +169,7 @@ def test_a_smaller_ring_is_taken_where_there_is_no_memory_for_a_large_one(lab: L
         lab,
         "import os\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * os.sysconf('SC_PAGE_SIZE')\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (used + (40 << 20),) * 2)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (24 << 20),) * 2)\n"
         "LiveCapture(['lo'], say=say)\n",
     )
     said = process.communicate(timeout=PATIENCE_S)[0].splitlines()

@@ -28,7 +28,7 @@ from collector.sources.live import LiveCapture
 from collector.sources.scapy_live import ScapyCapture
 
 PATIENCE_S = 20.0
-SMALL = RingSize(blocks=LEAST_BLOCKS)
+SMALL = RingSize(blocks=LEAST_BLOCKS, most_blocks=LEAST_BLOCKS)
 BETWEEN = bytes.fromhex("020000000002020000000001")  # two locally administered addresses
 IPV4 = b"\x08\x00"
 _CLONE_NEWNET = 0x40000000
