@@ -159,6 +159,13 @@ class Privacy(Record):
     """Schools that are not watched at all."""
 
 
+class Hardening(Record):
+    """What the process takes from itself before it reads the first octet."""
+
+    system_calls: Literal["restricted", "unrestricted"] = "restricted"
+    """Whether system calls that watching never needs are taken away; the other word is for kernels that cannot."""
+
+
 class CollectorSettings(Record):
     """Everything the collector reads."""
 
@@ -174,3 +181,4 @@ class CollectorSettings(Record):
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()
     privacy: Privacy = Privacy()
+    hardening: Hardening = Hardening()

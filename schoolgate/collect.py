@@ -30,7 +30,7 @@ from schoolgate.configuration import configuration_at
 from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.release import VERSION
-from schoolgate.rights import give_up_rights
+from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
 from schoolgate.sensor_source import SensorSource, open_sensor
 from schoolgate.shell import EnvironmentFailedError, Exit, new_key, say, tell_warning
 
@@ -58,6 +58,7 @@ def collect(config: Path, *, listen: str | None) -> Exit:
         DocumentError: a file is wrong.
         EnvironmentFailedError: spool, broker, port or rights are not as they must be.
     """
+    keep_memory_private()
     settings = configuration_at(config)
     source = settings.source
     if source is None:
@@ -73,6 +74,7 @@ def collect(config: Path, *, listen: str | None) -> Exit:
             give_up_rights(config.parent)
         elif source.is_sensor:
             tap = held.enter_context(open_sensor(source, folder=config.parent))
+        give_up_system_calls(settings.hardening)
         try:
             with Collector(settings, folder=config.parent, network=network, listen=listen) as collector:
                 asyncio.run(collector.run(broker, tap=tap))

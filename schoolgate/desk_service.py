@@ -22,6 +22,7 @@ from schoolgate.configured import configured_channels, rulebook_files
 from schoolgate.configured_desk import desk_server
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.release import VERSION
+from schoolgate.rights import keep_memory_private
 from schoolgate.shell import say, tell_warning
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def serve(config: Path, *, listen: str | None) -> None:
         DeskListenError: the desk's port is taken.
         EnvironmentFailedError: that of the metrics is.
     """
+    keep_memory_private()
     settings = configuration_at(config)
     listen = listen or settings.metrics.listen
     channels = configured_channels(settings, folder=config.parent)

@@ -44,7 +44,7 @@ from schoolgate.configured_desk import desk_server
 from schoolgate.inputs import open_input
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.release import VERSION
-from schoolgate.rights import give_up_rights
+from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
 from schoolgate.sensor_source import open_sensor
 from schoolgate.shell import Exit, new_key, say, tell_warning, today
 
@@ -284,6 +284,7 @@ def run_configured(config: Path, *, listen: str | None, stay: bool) -> Exit:
         listen: HOST:PORT of the metrics, over the configuration.
         stay: go on serving when everything is judged.
     """
+    keep_memory_private()
     settings = configuration_at(config)
     if settings.source is None:
         what, remedy = "`source` is missing", "write source: {interface: eth1} or source: {capture: [day.pcap]}"
@@ -324,6 +325,7 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
     load_desk()
     with open_tap(interfaces, say=say) as tap:
         give_up_rights(folder)
+        give_up_system_calls(settings.hardening)
         with Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service:
             say(service.desk_words)
             say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
@@ -344,13 +346,12 @@ def follow_sensor(settings: Configuration, *, folder: Path, listen: str) -> None
     load_driver(store_address(settings.store, folder=folder))
     channels = configured_channels(settings, folder=folder)
     load_desk()
-    with (
-        open_sensor(settings.source, folder=folder) as source,
-        Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service,
-    ):
-        say(service.desk_words)
-        say(f"following {source.words}; serving http://{listen}/metrics until Ctrl-C")
-        service.follow_sensor(source)
+    with open_sensor(settings.source, folder=folder) as source:
+        give_up_system_calls(settings.hardening)
+        with Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service:
+            say(service.desk_words)
+            say(f"following {source.words}; serving http://{listen}/metrics until Ctrl-C")
+            service.follow_sensor(source)
     say("stopped as asked; what was judged is kept")
 
 

@@ -34,6 +34,7 @@ from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import rulebook_files
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.release import VERSION
+from schoolgate.rights import keep_memory_private
 from schoolgate.rulebook_source import RulebookSource
 from schoolgate.shell import EnvironmentFailedError, new_key, say, today
 
@@ -206,6 +207,7 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
         StoreError: the store cannot be used.
         EnvironmentFailedError: broker or port are not as they must be.
     """
+    keep_memory_private()
     settings = configuration_at(config)
     files = rulebook_files(settings, folder=config.parent)
     broker = connection(settings.kafka, config=config)

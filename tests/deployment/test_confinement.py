@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from collector.privileges import rights
+from collector.seccomp import MODE_FILTER, filter_mode
 from tests.deployment.composed import ROOT, SERVICES
 from tests.deployment.test_units import TAPS, settings
 from tests.parts.ports import free_ports
@@ -96,7 +97,11 @@ def works_without_rights(service: Program, lab: Lab) -> None:
     try:
         until(lambda: counted() >= 0 or not service.alive, what="the metrics")
         assert service.alive, service.log.read_text()
-        held = rights(Path(f"/proc/{service.pid}/status").read_text(encoding="ascii"))
+        status = Path(f"/proc/{service.pid}/status").read_text(encoding="ascii")
+        held = rights(status)
+        assert filter_mode(status) == MODE_FILTER
+        # Started with setpriv as an ordinary user, its memory would be open to others of that user.
+        assert Path(f"/proc/{service.pid}/environ").stat().st_uid == 0
         assert held.users == held.groups == {NOBODY}
         assert held.capabilities == frozenset()
         assert held.no_new_privs

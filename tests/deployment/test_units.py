@@ -85,6 +85,8 @@ def test_only_a_tap_has_a_capability_and_none_can_gain_one(name: str) -> None:
     assert ("PrivateUsers" in unit) == (name not in TAPS)
     assert unit["User"] == ["schoolgate"]
     assert unit["NoNewPrivileges"] == ["yes"]
+    # No key and no address in a swap file or a core dump.
+    assert (unit["MemorySwapMax"], unit["LimitCORE"]) == (["0"], ["0"])
 
 
 def test_the_units_differ_only_where_their_work_does() -> None:
