@@ -238,7 +238,7 @@ def _split(address: str, *, config: Path) -> None:
 
 def _secret(secret: Secret, *, config: Path) -> str:
     if not isinstance(secret, SecretFile):
-        return secret
+        return secret.get_secret_value()
     path = config.parent / secret.file
     try:
         text = path.read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
+    SecretStr,
     Strict,
     WithJsonSchema,
     model_validator,
@@ -136,4 +137,16 @@ class SecretFile(Record):
     """Path of the file; relative paths start at the configuration file."""
 
 
-Secret = str | SecretFile
+def _secret(value: object) -> object:
+    # Told here and not by the library: its words, and those about keys, would show what was written.
+    if isinstance(value, str):
+        return SecretStr(value)
+    if isinstance(value, SecretStr | SecretFile):
+        return value
+    if isinstance(value, dict) and set(value) == {"file"} and isinstance(value["file"], str):
+        return SecretFile(file=value["file"])
+    raise refusal("what stands here is no secret", remedy='write it in quotes, or better {file: "PATH OF A FILE"}')
+
+
+Secret = Annotated[SecretStr | SecretFile, BeforeValidator(_secret)]
+"""Never shown, in no message and no traceback: what prints it prints stars."""

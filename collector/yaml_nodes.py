@@ -208,7 +208,12 @@ class _Builder:
 
     def _refuse_tag(self, tag: object, *, line: int) -> None:
         if tag is not None and str(tag) != "!":
-            raise self.error(line, f"the tag {shown(tag)} is not used in these files", "leave the tag out")
+            # Not shown, and below: a password may begin with such a sign.
+            raise self.error(
+                line,
+                "the tag (a word that begins with !) is not used in these files",
+                "put text in quotes, or leave the tag out",
+            )
 
     def _alias(self, name: str, *, line: int) -> Node:
         self._aliases += 1
@@ -216,7 +221,11 @@ class _Builder:
             raise self.error(line, f"there are more than {MAX_ALIASES} aliases", "write the values out")
         node = self._anchors.get(name)
         if node is None:
-            raise self.error(line, f"the alias {shown('*' + name)} names nothing above it", "write the value out")
+            raise self.error(
+                line,
+                "the alias (a word that begins with *) names nothing above it",
+                "put text in quotes, or write the value out",
+            )
         return node
 
     def _awaits_key(self) -> bool:

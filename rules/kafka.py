@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ _REFUSED = (
 class Member:
     """Who takes part in a group."""
 
-    client: Mapping[str, Any]
+    client: Mapping[str, Any] = field(repr=False)
     """How aiokafka's clients reach the broker."""
     name: str
     """Name for people."""

@@ -178,7 +178,7 @@ class RulesSettings(Record):
     """Files of the district's own rules."""
     location: str | None = None
     """MaxMind-format country database, supplied by the district."""
-    store: str = "sqlite:///schoolgate.db"
-    """The case store, as a database address."""
+    store: str = Field(default="sqlite:///schoolgate.db", repr=False)
+    """The case store, as a database address; it may hold a password."""
     desk: Desk = Desk()
     notify: Notify = Notify()

@@ -155,7 +155,7 @@ def _usual_security(mail: Mail) -> Security:
 
 def _secret(secret: Secret, *, folder: Path) -> str:
     if not isinstance(secret, SecretFile):
-        return secret
+        return secret.get_secret_value()
     path = folder / secret.file
     try:
         text = path.read_text(encoding="utf-8")

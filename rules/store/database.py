@@ -55,7 +55,7 @@ class Database:
 
     def __init__(self, address: str) -> None:
         self.engine = _engine(address)
-        self.address = self.engine.url.render_as_string(hide_password=True)
+        self.address = _shown(self.engine.url)
         self._readers = self.engine
         self._writers = self.engine.execution_options(schoolgate_writes=True)
         if self.kind == SQLITE:
@@ -144,12 +144,23 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _shown(url: sa.URL) -> str:
+    """Return the address as a person may see it: no password, and nothing after a question mark but its names."""
+    return url.set(query=dict.fromkeys(url.query, "***")).render_as_string(hide_password=True)
+
+
 def _engine(address: str) -> sa.Engine:
     kind = address.partition(":")[0]
+    if kind != SQLITE and address.count("@") > 1:
+        # Part of the password would be taken for the host, and shown as one that cannot be found.
+        raise StoreError(
+            f"the store address that starts with `{kind}` has more than one @; write each but the one before the host "
+            "as %40, or leave the password to a file (PGPASSFILE)"
+        )
     try:
         # A connection that a restarted server has forgotten is noticed before it is used.
         engine = sa.create_engine(address, pool_pre_ping=not address.startswith(SQLITE))
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         # The address may hold a password: only the part before it is shown.
         raise StoreError(
             f"the store address that starts with `{kind}` does not work here ({type(error).__name__}); "
