@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)
 
-.PHONY: help setup demo image-trial test test-quick test-pure test-parts test-kafka test-long same-answer chaos fuzz parts check format bench bench-judge bench-live bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
+.PHONY: help setup demo image-trial test test-quick test-pure test-parts test-kafka test-long same-answer chaos fuzz parts check audit sbom format bench bench-judge bench-live bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -73,11 +73,19 @@ test-long: setup test-parts ## what the suite leaves out for its length: a broke
 chaos: setup ## seeded rounds of chaos on a real broker, 200 by default (CHAOS_ARGS="--rounds 200 --seed 1"; docs/chaos.md)
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
-check: setup ## format, lint, types, arrows
+check: setup ## format, lint, types, arrows, audit of what is locked
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.audit
+
+audit: setup ## locks, licences, advisories (ADVISORIES=ask with pip-audit, or a folder of OSV records)
+	@ADVISORIES="$(ADVISORIES)" $(BIN)/python -m tests.audit
+
+sbom: setup ## the bill of materials of what is shipped (CycloneDX 1.6) into build/schoolgate.cdx.json
+	@mkdir -p build && $(BIN)/python -m tests.audit.bill > build/schoolgate.cdx.json.new && mv build/schoolgate.cdx.json.new build/schoolgate.cdx.json
+	@echo build/schoolgate.cdx.json
 
 format: setup ## put the code in form
 	@$(BIN)/ruff format .
