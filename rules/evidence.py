@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from rules.breakdown import FEW, may_be_told, share_of, share_words, stepped
 from rules.checks.base import device_days
 from rules.small_numbers import OFFICER_K, STEP_S, band, quarter
 
@@ -85,42 +86,70 @@ def sections_in(agreement: Agreement | None, *, fields: Iterable[str]) -> list[d
     return [{"section": section, "source": place} for section, place in sections.items()]
 
 
-def shown(evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """Return evidence as people other than the operator see it: counts in bands, shares of few things left out."""
+def shown(evidence: Mapping[str, Any], *, k: int = OFFICER_K) -> dict[str, Any]:
+    """Return evidence as people other than the operator see it: counts in bands, shares of few things left out.
+
+    Days are left out where their bands beside that of the case would tell a small number, and so are windows of fewer
+    than *k* devices: each would show when one or two of them were at work.
+    """
     attribution = evidence.get("attribution") or {}
     return {
-        "days": [{"day": day["day"], "devices": band(day["devices"])} for day in evidence["days"]],
+        "days": [{"day": day["day"], "devices": band(day["devices"], k=k)} for day in told_days(evidence, k=k)],
         "days_left_out": evidence["days_left_out"],
-        "windows": [{"from": window["from"], "to": window["to"]} for window in evidence["windows"]],
+        "windows": [{"from": each["from"], "to": each["to"]} for each in evidence["windows"] if each["devices"] >= k],
         "basis": evidence.get("basis"),
         "party": evidence.get("party"),
         "agreement_sections": list(evidence.get("agreement_sections") or ()),
-        "attribution": _attribution(attribution) if attribution else None,
+        "attribution": _attribution(attribution, k=k) if attribution else None,
     }
 
 
-def _attribution(found: Mapping[str, Any]) -> dict[str, Any]:
+def told_days(evidence: Mapping[str, Any], *, k: int = OFFICER_K) -> list[Mapping[str, Any]]:
+    """Return the days of *evidence* whose bands may be shown: all, or none."""
+    days: list[Mapping[str, Any]] = list(evidence["days"])
+    counts = [int(day["devices"]) for day in days]
+    # Days that were left out only blur what the sum says.
+    return days if evidence["days_left_out"] or may_be_told(counts, total=sum(counts), k=k) else []
+
+
+def _attribution(found: Mapping[str, Any], *, k: int) -> dict[str, Any]:
     counted = {name: int(found[name]) for name in COUNTED if isinstance(found.get(name), int)}
     # A share of fewer than k things tells how many they are.
-    enough = counted.get("device_days", 0) >= OFFICER_K
-    windows = found.get("windows")
+    enough = counted.get("device_days", 0) >= k
+    samples = found.get("samples") or found.get("windows")
+    shares = {name: _share(found, name, quiet=counted.get("quiet_windows"), k=k) for name in SHARES if enough}
     return {
         "method": str(found.get("method") or ""),
-        **{name: band(count) for name, count in counted.items()},
-        **{name: percent(found[name]) for name in SHARES if enough and _is_share(found.get(name))},
+        **{name: band(count, k=k) for name, count in counted.items()},
+        **{name: words for name, words in shares.items() if words},
         "candidates": [_candidate(each, enough=enough) for each in found.get("candidates") or ()],
         "sample_windows": [
-            {"from": quarter(str(each["from"])), "devices": band(int(each["devices"]))}
-            for each in (windows if isinstance(windows, list) else ())
+            {"from": quarter(str(each["from"])), "devices": band(int(each["devices"]), k=k)}
+            for each in (samples if isinstance(samples, list) else ())
+            if int(each["devices"]) >= k
         ],
         "lab": found.get("lab"),
     }
 
 
+def _share(found: Mapping[str, Any], name: str, *, quiet: int | None, k: int) -> str:
+    """Return a share in steps of five percent; empty: it is not known, or would tell a small number."""
+    share = found.get(name)
+    if not _is_share(share):
+        return ""
+    if name == "bag" and quiet is not None:
+        # Shown beside the band of what it is a share of.
+        told = share_of(round(float(share) * quiet), whole=quiet, k=k).share  # type: ignore[arg-type] # a number by now
+        return "" if told == FEW else told
+    return share_words(stepped(float(share)))  # type: ignore[arg-type] # a number by now
+
+
 def _candidate(found: Mapping[str, Any], *, enough: bool) -> dict[str, str]:
     name = found.get("agreement_or_site") or found.get("site") or ""
-    shares = {key: percent(found[key]) for key in LIKELY if key in found and (enough or key != "share")}
-    return {"name": str(name), **shares}
+    told = {"posterior": percent(found["posterior"])} if "posterior" in found else {}
+    if enough:
+        told |= {key: share_words(stepped(found[key])) for key in ("share", "rate") if _is_share(found.get(key))}
+    return {"name": str(name), **told}
 
 
 def percent(share: object) -> str:

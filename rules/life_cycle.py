@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from rules.small_numbers import OFFICER_K
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -115,7 +117,8 @@ def returns(known: Ending, case: Mapping[str, Any], *, status: str) -> tuple[Ret
     found: list[Return] = []
     if set(map(str, case.get("groups", ()))) - set(known.groups):
         found.append("new_group")
-    if int(case.get("devices", 0)) >= 2 * max(1, known.devices):
+    # Below k nobody is told how many there are, and so not that they are twice as many either.
+    if int(case.get("devices", 0)) >= max(OFFICER_K, 2 * known.devices):
         found.append("twice_exposure")
     # What was on its way when somebody said that it is fixed is no news; what happens after it is.
     if status == "fixed" and _after(str(case.get("last_seen") or ""), known.seen, known.at):

@@ -1,7 +1,7 @@
 """Counts and times as people other than the operator see them: banded, so that no pupil can be made out. Pure.
 
 A band never tells a number below k, and two bands of one case at two moments do not give one away by subtraction,
-which exact counts would.
+which exact counts would. What adds up to a total is a matter of its own (`rules.breakdown`).
 """
 
 from __future__ import annotations
@@ -11,22 +11,40 @@ from typing import Final
 
 OFFICER_K: Final = 10
 """Counts below this are not shown to a privacy officer, nor in what leaves the district."""
+IT_K: Final = 5
+"""Counts below this are not shown to the district's IT, which looks for causes and not for people."""
 BANDS: Final = (10, 25, 50, 100)
 """Where the first bands begin; 25 is where a case becomes critical (contract, section 5). Beyond, each doubles."""
 STEP_S: Final = 15 * 60
 """Times go in steps of 15 minutes (contract, section 5)."""
 
 
-def band(count: int) -> str:
-    """Return the band in which *count* lies, for example `25 to 49`; below k: `fewer than 10`."""
-    if count < OFFICER_K:
-        return f"fewer than {OFFICER_K}"
-    start, end = BANDS[0], BANDS[1]
-    for following in (*BANDS[2:], *(BANDS[-1] << doubled for doubled in range(1, 64))):
+def band(count: int, *, k: int = OFFICER_K) -> str:
+    """Return the band in which *count* lies, for example `25 to 49`; below *k*: `fewer than 10`."""
+    low, high = limits(count, k=k)
+    return f"fewer than {k}" if count < k else f"{low:,} to {high:,}"
+
+
+def limits(count: int, *, k: int = OFFICER_K) -> tuple[int, int]:
+    """Return the least and the greatest number of the band in which *count* lies; the lowest begins at 0."""
+    if count < k:
+        return 0, k - 1
+    steps = sorted({k, *BANDS})
+    following = (*steps[1:], *(BANDS[-1] << doubled for doubled in range(1, 64)))
+    start = k
+    for end in following:
         if count < end:
-            break
-        start, end = end, following
-    return f"{start:,} to {end - 1:,}"
+            return start, end - 1
+        start = end
+    return start, count
+
+
+def starts(level: int, *, k: int = OFFICER_K) -> int:
+    """Return where the band begins that is *level* steps above the one below *k*; 0: that one."""
+    start = 0
+    for _ in range(level):
+        start = limits(start, k=k)[1] + 1
+    return start
 
 
 def quarter(stamp: str) -> str:

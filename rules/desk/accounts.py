@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 from collector.documents import DocumentError, Fault, Problem, parse, read
 from collector.fields import Listed, Record, refusal
 from collector.problems import shown
+from rules.small_numbers import IT_K, OFFICER_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,6 +102,11 @@ class Account:
     def stamp(self) -> str:
         """What changes when they must sign in again."""
         return f"{self.role} {self.password}"
+
+    @property
+    def k(self) -> int:
+        """Counts below this are not shown to them."""
+        return IT_K if self.role == "it" else OFFICER_K
 
     def may(self, right: Right) -> bool:
         """Tell whether they have this right."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from rules.small_numbers import BANDS, OFFICER_K, band
+from rules.evidence import told_days
+from rules.small_numbers import OFFICER_K, band, limits, starts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,32 +64,39 @@ class Chart:
     """Earlier days that are not kept."""
 
 
-def chart_of(evidence: Mapping[str, Any] | None) -> Chart | None:
-    """Return the chart of what a case rests on (`rules.evidence`), None: nothing was kept."""
-    if not evidence or not evidence["days"]:
+def chart_of(evidence: Mapping[str, Any] | None, *, k: int = OFFICER_K) -> Chart | None:
+    """Return the chart of what a case rests on (`rules.evidence`), None: nothing was kept, or days would tell too much.
+
+    Bands begin at *k*.
+    """
+    days_told = told_days(evidence, k=k) if evidence else []
+    if not evidence or not days_told:
         return None
-    counts = {date.fromisoformat(day["day"]): int(day["devices"]) for day in evidence["days"]}
+    counts = {date.fromisoformat(day["day"]): int(day["devices"]) for day in days_told}
     first, last = min(counts), max(counts)
     spare = max(0, FEWEST_DAYS - ((last - first).days + 1))
     first -= timedelta(days=spare // 2)
     days = max((last - first).days + 1, FEWEST_DAYS)
     room = (WIDTH - LEFT) / days
     wide = min(WIDEST_BAR, room * 0.8)
-    levels = max(2, *(_level(count) for count in counts.values()))
+    levels = max(2, *(_level(count, k=k) for count in counts.values()))
     high = (HEIGHT - TOP - BOTTOM) / levels
     floor = HEIGHT - BOTTOM
     bars = tuple(
         Bar(
             day=day,
-            devices=band(count),
+            devices=band(count, k=k),
             x=round(LEFT + room * ((day - first).days + 0.5) - wide / 2, 1),
-            y=round(floor - high * _level(count), 1),
+            y=round(floor - high * _level(count, k=k), 1),
             width=round(wide, 1),
-            height=round(high * _level(count), 1),
+            height=round(high * _level(count, k=k), 1),
         )
         for day, count in sorted(counts.items())
     )
-    steps = tuple(Step(y=round(floor - high * level, 1), words=_words(level)) for level in range(1, levels + 1))
+    steps = tuple(
+        Step(y=round(floor - high * level, 1), words=band(starts(level - 1, k=k), k=k))
+        for level in range(1, levels + 1)
+    )
     return Chart(bars=bars, steps=steps, ticks=_ticks(bars), left_out=int(evidence.get("days_left_out", 0)))
 
 
@@ -103,19 +111,9 @@ def _ticks(bars: tuple[Bar, ...]) -> tuple[Tick, ...]:
     )
 
 
-def _level(count: int) -> int:
+def _level(count: int, *, k: int) -> int:
     """Return the place of the band of *count*, from 1."""
-    if count < OFFICER_K:
-        return 1
-    level, start = 1, BANDS[0]
-    while count >= start:
+    level, start = 1, limits(count, k=k)[0]
+    while starts(level - 1, k=k) < start:
         level += 1
-        start = BANDS[level - 1] if level - 1 < len(BANDS) else start * 2
     return level
-
-
-def _words(level: int) -> str:
-    starts = [0, *BANDS]
-    while len(starts) < level:
-        starts.append(starts[-1] * 2)
-    return band(starts[level - 1])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from rules.life_cycle import ENDED, NEW, Ending, standing, verified
+from rules.small_numbers import IT_K, OFFICER_K, band
 from rules.told import told
 from rules.versions import OPEN
 
@@ -32,6 +33,7 @@ SortKey = Literal["severity", "seen", "vendor", "rule", "status"]
 Order = Literal["asc", "desc"]
 
 PER_PAGE: Final = 25
+LEAST_COUNTS: Final = (IT_K, OFFICER_K)
 SEVERITY_ORDER: Final = {"critical": 0, "warning": 1, "info": 2}
 _STANDING_ORDER: Final = {
     name: place
@@ -62,7 +64,8 @@ class Line:
     """Agreement id; empty: none."""
     subject: str
     sure: str
-    devices: str
+    devices: Mapping[int, str]
+    """Band by what is the least count shown (`rules.desk.accounts.Account.k`)."""
     schools: tuple[str, ...]
     last_seen: str
     words: str
@@ -213,8 +216,13 @@ def _stood(line: Line, *, until: date | None) -> Line:
     return line if line.standing == stands else replace(line, standing=stands)
 
 
+def _bands(devices: int) -> tuple[str, ...]:
+    return tuple(band(devices, k=k) for k in LEAST_COUNTS)
+
+
 def _line(mark: CaseMark, body: bytes) -> Line:
-    case = told(msgspec.json.decode(body))
+    known = msgspec.json.decode(body)
+    case, bands = told(known), _bands(int(known.get("devices", 0)))
     schools = tuple(map(str, case["schools"]))
     agreement, subject, rule = (str(case[key] or "") for key in ("agreement", "subject", "rule"))
     words = (subject, agreement, rule.replace("-", " "), case["summary"], *schools, *map(str, case["groups"]), mark.id)
@@ -231,7 +239,7 @@ def _line(mark: CaseMark, body: bytes) -> Line:
         agreement=agreement,
         subject=subject,
         sure=case["sure"],
-        devices=case["devices"],
+        devices=dict(zip(LEAST_COUNTS, bands, strict=True)),
         schools=schools,
         last_seen=case["last_seen"] or "",
         words="\n".join(map(str, words)).lower(),

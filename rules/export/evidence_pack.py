@@ -143,7 +143,7 @@ def _case_page(view: dict[str, Any], *, origin: Origin, head: Head) -> bytes:
             pages.section(
                 "Evidence",
                 pages.table(["Day", "Devices"], days, caption="Devices seen each day, in bands"),
-                pages.table(["From", "To"], windows, caption="Sample windows: first and last contact of a device-day"),
+                pages.table(["From", "To"], windows, caption="Sample windows of ten devices or more"),
             )
         )
         parts += case_proof(evidence)

@@ -215,14 +215,17 @@ def test_how_the_cause_was_found_is_shown_in_bands_and_shares_of_few_are_not(
     assert {name: told[name] for name in counts} == {name: band(count) for name, count in counts.items()}
     assert ("near_share" in told) == (device_days >= OFFICER_K)
     assert told["candidates"][0] == {"name": "mathtrek", "posterior": "98 %"}
-    assert told["candidates"][1] == {"name": "news.example", "rate": "under 1 %"} | (
-        {"share": "40 %"} if "near_share" in told else {}
+    assert told["candidates"][1] == {"name": "news.example"} | (
+        {"share": "40 %", "rate": "under 5 %"} if "near_share" in told else {}
     )
     # As the checks hand it in: samples in place of a count, told in quarters of an hour.
-    samples = [{"from": "2026-10-14T15:07:31.250000+00:00", "devices": 7}]
+    samples = [
+        {"from": "2026-10-14T15:07:31.250000+00:00", "devices": 17},
+        {"from": "2026-10-14T16:07:31.250000+00:00", "devices": 7},
+    ]
     found = shown({"days": [], "days_left_out": 0, "windows": [], "attribution": {**ATTRIBUTION, "windows": samples}})
-    assert found["attribution"]["sample_windows"] == [{"from": "2026-10-14T15:00Z", "devices": "fewer than 10"}]
-    assert told.get("near_share", "97 %") == "97 %"
+    assert found["attribution"]["sample_windows"] == [{"from": "2026-10-14T15:00Z", "devices": "10 to 24"}]
+    assert told.get("near_share", "95 %") == "95 %"
 
 
 def test_old_evidence_is_shown_and_says_nothing_that_it_does_not_know() -> None:

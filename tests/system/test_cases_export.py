@@ -127,7 +127,8 @@ def test_a_pack_holds_what_was_promised_what_was_seen_and_how(judged: Path, tmp_
     with_agreement = next(view for view in named if view["agreement"])
     assert with_agreement["agreement"]["vendor"]
     assert with_agreement["evidence"]["days"]
-    assert with_agreement["evidence"]["windows"]
+    # In none of them were ten devices at work: they would show when single ones were.
+    assert with_agreement["evidence"]["windows"] == []
     for view in named:
         assert view["method"]
         assert view["limits"][0] == view["case"]["cannot_see"]

@@ -25,6 +25,7 @@ from rules.export.evidence_pack import Origin, evidence_pack
 from rules.export.words import LIMITS
 from rules.life_cycle import STEPS, standing, verified
 from rules.next_steps import next_step
+from rules.small_numbers import OFFICER_K
 from rules.store.chain import Head
 from rules.told import told
 from rules.versions import OPEN
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from rules.desk.letter import Letter
     from rules.desk.story import Event
     from rules.life_cycle import Act
-    from rules.store.rows import CaseRow
 
 LONGEST_ID: Final = 64
 
@@ -79,20 +79,27 @@ class Sheet:
         return STEPS[self.standing]
 
 
-def sheet(request: Request, case_id: str) -> Sheet | None:
-    """Return what is shown of one case, None: there is no such case."""
+def sheet(request: Request, case_id: str, *, for_vendor: bool = False) -> Sheet | None:
+    """Return what is shown of one case, None: there is no such case.
+
+    Args:
+        request: whose it is: the counts are for their role.
+        case_id: the case.
+        for_vendor: it goes into a letter that leaves the district, whoever asks for it.
+    """
     office = office_of(request)
     row = office.store.case(case_id) if len(case_id) <= LONGEST_ID else None
     if row is None:
         return None
-    view = told(json.loads(row.body))
+    k = OFFICER_K if for_vendor else account_of(request).k
+    view = told(json.loads(row.body), k=k)
     agreement = office.papers.agreements.get(view["agreement"] or "")
     entries = office.store.log(case_id)
     body, until = json.loads(row.body), office.store.judged_until()
     last_seen = str(body.get("last_seen") or "")
     is_verified = row.status == "fixed" and verified(row.ending, last_seen=last_seen, until=until)
     stands = standing(row.status, supported=row.state == OPEN, is_verified=is_verified)
-    proof = shown(json.loads(row.evidence)) if row.evidence else {}
+    proof = shown(json.loads(row.evidence), k=k) if row.evidence else {}
     return Sheet(
         id=row.id,
         standing=stands,
@@ -104,7 +111,7 @@ def sheet(request: Request, case_id: str) -> Sheet | None:
         in_force=status_on(agreement, office.papers.today(office.clock())) if agreement else "",
         clause=CLAUSES.get(view["clause"], ""),
         limits=(str(view["cannot_see"]), *LIMITS),
-        chart=_chart(row),
+        chart=chart_of(json.loads(row.evidence), k=k) if row.evidence else None,
         proof=proof,
         differs=office.papers.other_than(proof["basis"]) if proof.get("basis") else [],
         story=story_of(entries, with_notes=account_of(request).may("notes")),
@@ -188,7 +195,7 @@ def pack(request: Request) -> Response:
 
 
 def _letter(request: Request) -> tuple[Sheet, Letter]:
-    found = sheet(request, request.path_params["case_id"])
+    found = sheet(request, request.path_params["case_id"], for_vendor=True)
     if found is None:
         raise HTTPException(404)
     papers = office_of(request).papers
@@ -197,10 +204,6 @@ def _letter(request: Request) -> tuple[Sheet, Letter]:
         found.id, found.view, agreement=found.agreement, district=papers.district, on=on, proof=found.proof
     )
     return found, written
-
-
-def _chart(row: CaseRow) -> Chart | None:
-    return chart_of(json.loads(row.evidence)) if row.evidence else None
 
 
 ROUTES: Final = (

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from rules.desk.page import for_members, office_of, render
+from rules.breakdown import parts_of, share_of, whole_of
+from rules.desk.page import account_of, for_members, office_of, render
 from rules.service import stored_frame
-from rules.small_numbers import OFFICER_K, band
+from rules.small_numbers import band
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from rules.breakdown import Part
 
 NAMES: Final = {
     "tls_sni": ("TLS hello", "The device asked for the name when it opened an encrypted connection."),
@@ -41,42 +44,40 @@ class Share:
     flows: str
     """Band."""
     share: str
-    """Of all flows, in whole percent."""
+    """Of all flows, in steps of five percent; of few there is none."""
     bar: int
     """Length of its bar out of `WIDTH`."""
 
 
 def coverage(request: Request) -> Response:
     """Show the coverage."""
-    told = stored_frame(office_of(request).store)["coverage"]
-    blind = [_share(told, told["blind"].get(key), name=name, why=why) for key, (name, why) in BLIND.items()]
-    names = [_share(told, told["by_name_source"].get(key), name=name, why=why) for key, (name, why) in NAMES.items()]
-    outside = _share(told, told.get("outside_segments"), name="", why="")
+    told, k = stored_frame(office_of(request).store)["coverage"], account_of(request).k
+    sources = {key: int(told["by_name_source"].get(key, {}).get("flows", 0)) for key in NAMES}
+    # What has no name stands in both tables, and in both alike.
+    parts, whole = parts_of(sources, k=k), whole_of(sources.values(), k=k)
+
+    def alone(tally: Mapping[str, int] | None) -> Part:
+        return share_of(int((tally or {}).get("flows", 0)), whole=whole, k=k)
+
+    blind = {key: parts["none"] if key == "no_name" else alone(told["blind"].get(key)) for key in BLIND}
+    outside = alone(told.get("outside_segments"))
+    shared = told.get("shared_devices")
     return render(
         request,
         "coverage.html",
-        flows=band(told["flows"]),
-        any_flows=told["flows"] > 0,
-        names=names,
-        blind=blind,
-        outside=outside,
-        shared=told.get("shared_devices"),
-        shared_band=band(told.get("shared_devices") or 0),
+        flows=band(whole, k=k),
+        any_flows=int(told["flows"]) > 0,
+        names=[_share(parts[key], name=name, why=why) for key, (name, why) in NAMES.items()],
+        blind=[_share(blind[key], name=name, why=why) for key, (name, why) in BLIND.items()],
+        outside=_share(outside, name="", why=""),
+        shared=None if shared is None else band(shared, k=k),
         width=WIDTH,
     )
 
 
-def _share(coverage: Mapping[str, Any], tally: Mapping[str, int] | None, *, name: str, why: str) -> Share:
-    flows, total = (tally or {}).get("flows", 0), coverage["flows"]
-    if flows == 0 or total == 0:
-        return Share(name=name, why=why, flows="none", share="0 %", bar=0)
-    percent = 100 * flows / total
-    # Of few flows the share alone would tell how many they are.
-    share = f"{percent:.0f} %" if flows >= OFFICER_K and percent >= 1 else "under 1 %" if percent < 1 else "few"
-    return Share(
-        name=name, why=why, flows=band(flows), share=share,
-        bar=max(1, round(WIDTH * flows / total)) if flows >= OFFICER_K else 1,
-    )  # fmt: skip
+def _share(part: Part, *, name: str, why: str) -> Share:
+    bar = round(WIDTH * part.percent / 100)
+    return Share(name=name, why=why, flows=part.count, share=part.share, bar=bar)
 
 
 ROUTES: Final = (Route("/coverage", for_members()(coverage), methods=["GET"]),)
