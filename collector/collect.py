@@ -16,7 +16,7 @@ from collector.spooled import Progress
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from collector.events import FlowEvent
@@ -78,8 +78,9 @@ class FillHooks:
 class NetworkFile:
     """The network file, read again when it changes or when somebody asks; a bad one never replaces a good one."""
 
-    def __init__(self, path: Path) -> None:
-        self.network = load_network(path)
+    def __init__(self, path: Path, *, off_schools: Collection[str] = ()) -> None:
+        self._off = off_schools
+        self.network = load_network(path, off_schools=off_schools)
         self._path = path
         self._last = self._print()
         self._asked = False
@@ -98,7 +99,7 @@ class NetworkFile:
         if now == self._last and not self._asked:
             return None
         self._last, self._asked = now, False
-        self.network = load_network(self._path)
+        self.network = load_network(self._path, off_schools=self._off)
         return self.network
 
     def _print(self) -> tuple[int, int]:
@@ -138,7 +139,7 @@ class Filler:
         pending: list[Pair] = []
         done, last, committed_at = 0, "", time.monotonic()
         for batch in _portions(source.batches()):
-            pending += _pairs(batch[max(0, skip - done) :])
+            pending += self._watched(batch[max(0, skip - done) :])
             done += len(batch)
             last = max([last, *(event.ended_at for event in batch)])
             due = len(pending) >= COMMIT_EVENTS or time.monotonic() - committed_at >= COMMIT_EVERY_S
@@ -165,7 +166,7 @@ class Filler:
         kept = True
         committed_at = time.monotonic()
         for batch in _portions(source.batches()):
-            pending += _pairs(batch)
+            pending += self._watched(batch)
             if len(pending) >= COMMIT_EVENTS or time.monotonic() - committed_at >= COMMIT_EVERY_S:
                 through = source.reached_ns - LATEST_EVENT_NS
                 if pending:
@@ -177,6 +178,11 @@ class Filler:
         if pending:
             kept = self._append_live(pending, through_ns=None) and kept
         return kept
+
+    def _watched(self, events: Sequence[FlowEvent]) -> list[Pair]:
+        """Return the pairs of *events*, those of schools that are off left out, wherever they come from."""
+        off = self._network.network.off_schools
+        return _pairs([event for event in events if event.school not in off] if off else events)
 
     def _append_live(self, pairs: list[Pair], *, through_ns: int | None) -> bool:
         kept = self._append(pairs, {"through_ns": through_ns})

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field
 
-from collector.documents import Fault, parse, read
+from collector.documents import DocumentError, Fault, Problem, parse, read
 from collector.fields import Clock, Day, Listed, Maybe, Record, refusal
 from collector.problems import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 Role = Literal["staff", "students", "guests", "devices"]
@@ -231,6 +231,8 @@ class Network:
         self.calendar_stated = file.calendar is not None
         """False: the school day below is the default and the holidays are unknown."""
         self.groups: dict[tuple[str, str], GroupFacts] = {}
+        self.off_schools: frozenset[str] = frozenset()
+        """Schools that are not watched: nothing about them leaves memory."""
         self._by_vlan: dict[int, Segment] = {}
         ranges: dict[tuple[int, int], dict[int, Segment]] = {}
         for school in file.schools:
@@ -309,13 +311,26 @@ def _group_facts(row: SegmentRow) -> GroupFacts:
     return GroupFacts(under_13=bool(row.under_13), role=row.role or "students")
 
 
-def load_network(path: str | Path) -> Network:
+def load_network(path: str | Path, *, off_schools: Collection[str] = ()) -> Network:
     """Return the network that the file at *path* describes.
 
+    Args:
+        path: the file.
+        off_schools: schools that are not watched at all.
+
     Raises:
-        DocumentError: the file cannot be read or is wrong; with every problem.
+        DocumentError: the file cannot be read or is wrong, with every problem; or a school that is not to be watched is
+            not in it, and would be watched under its true name.
     """
-    return parse_network(read(path), path=str(path))
+    network = parse_network(read(path), path=str(path))
+    known = sorted({school for school, _group in network.groups})
+    unknown = sorted(set(off_schools) - set(known))
+    if unknown:
+        what = f"`privacy.off_schools` of the configuration names {shown(unknown[0])}, and no school here has this id"
+        remedy = f"the ids are {', '.join(known)}"
+        raise DocumentError([Problem(path=str(path), line=1, what=what, remedy=remedy)])
+    network.off_schools = frozenset(off_schools)
+    return network
 
 
 def parse_network(text: str, *, path: str) -> Network:

@@ -112,6 +112,7 @@ class Engine:
         self._on_other = tuple(check for check in asked if check.scope == "all")
         self._agreements = {agreement.id: agreement for agreement in register.agreements}
         self._token_key = token_key
+        self._off_schools = network.off_schools
         self._known = {finding.id: finding for finding in known}
         self._tallies: dict[TallyKey, Tally] = {}
         self._changed: set[TallyKey] = set()
@@ -145,6 +146,8 @@ class Engine:
         self._judge(event, started=started)
 
     def _judge(self, event: FlowEvent, *, started: datetime) -> None:
+        if event.school in self._off_schools:
+            return
         day = started.date()
         if self.last_day is None or day > self.last_day:
             self.last_day = day

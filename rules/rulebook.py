@@ -37,6 +37,8 @@ class RulebookFiles:
     """Folder of agreement files; None: agreements come from elsewhere."""
     network: Path
     """The network file."""
+    off_schools: tuple[str, ...] = ()
+    """Schools that are not watched at all."""
     parties: tuple[Path, ...] = ()
     """The district's own party files, and lists files; later ones win."""
     location: Path | None = None
@@ -134,7 +136,7 @@ def load_rulebook(files: RulebookFiles) -> Rulebook:
 
     folder = files.agreements
     agreements = () if folder is None else attempt(lambda: load_agreements(folder))
-    network = attempt(lambda: load_network(files.network))
+    network = attempt(lambda: load_network(files.network, off_schools=files.off_schools))
     parties = attempt(lambda: load_parties(files.parties))
     location = files.location
     locations = attempt(lambda: open_locations(location)) if location else None

@@ -64,7 +64,7 @@ def collect(config: Path, *, listen: str | None) -> Exit:
     if source is None:
         what, remedy = "`source` is missing", "write source: {interface: eth1} or source: {capture: [day.pcap]}"
         raise DocumentError([Problem(path=str(config), line=1, what=what, remedy=remedy)])
-    network = NetworkFile(config.parent / settings.network)
+    network = NetworkFile(config.parent / settings.network, off_schools=settings.privacy.off_schools)
     broker = connection(settings.kafka, config=config)
     with ExitStack() as held:
         tap: Tap | SensorSource | None = None

@@ -21,6 +21,7 @@ def rulebook_files(settings: Configuration, *, folder: Path) -> RulebookFiles:
     return RulebookFiles(
         agreements=folder / settings.agreements,
         network=folder / settings.network,
+        off_schools=tuple(settings.privacy.off_schools),
         parties=tuple(folder / path for path in settings.parties),
         rules=tuple(folder / path for path in settings.rules),
         location=folder / settings.location if settings.location else None,
