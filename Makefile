@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TYPES := $(wildcard collector/*.pxd collector/*/*.pxd rules/*.pxd)
 COMPILED := setup.py pyproject.toml $(TYPES) $(TYPES:.pxd=.py)
 
-.PHONY: help setup demo image-trial test test-quick test-pure test-parts test-kafka test-long same-answer chaos fuzz parts check audit sbom format bench bench-judge bench-live bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
+.PHONY: help setup demo image-trial test test-quick test-pure test-parts test-kafka test-long same-answer chaos fuzz parts check audit sbom format bench bench-judge bench-release bench-live bench-desk bench-kafka lock asyncapi dashboards screenshots sample clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -108,6 +108,9 @@ fuzz: setup ## hostile octets for every dissector (FUZZ_ARGS="--seconds 60", "--
 
 bench-judge: setup ## events judged: stateless rules, a whole check, up to 2,000 devices (BENCH_ARGS="--times 1")
 	@$(BIN)/python -m tests.bench.judge $(BENCH_ARGS)
+
+bench-release: setup ## flows, octets and true cases that the release rule keeps, and its cost an event (docs/privacy.md)
+	@$(BIN)/python -m tests.bench.release $(BENCH_ARGS)
 
 bench-live: setup ## packets a second from a live interface, as root (BENCH_ARGS="--capture day.pcap --rates 500000")
 	@$(BIN)/python -m tests.bench.live $(BENCH_ARGS)

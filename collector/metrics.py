@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
 from collector.opening_facts import OpeningCounters
+from collector.release_rule import ReleaseCounters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +43,9 @@ DROP_REASONS = (
 OPENING_REASONS = tuple(field.name for field in fields(OpeningCounters))
 """The closed set of what can go wrong while first octets of flows are read; docs/dissection.md says what each means."""
 
+
+WITHHELD_REASONS = ("few_devices", "no_room", "not_public", "sensitive")
+"""The closed set of why a name that was seen does not leave; docs/privacy.md says what each means."""
 
 SENSOR_REASONS = (
     "join_cut",
@@ -101,12 +105,34 @@ class CollectorMetrics:
             ("reason",),
             registry=registry,
         )
+        self._withheld = Counter(
+            "schoolgate_withheld_names",
+            "Events that left without the name that was seen, by reason (release rule).",
+            ("reason",),
+            registry=registry,
+        )
+        self._reduced = Counter(
+            "schoolgate_reduced_names",
+            "Events that left with the registrable domain in place of the name (release rule).",
+            registry=registry,
+        )
+        self._forgotten = Counter(
+            "schoolgate_release_names_forgotten",
+            "Names whose devices were forgotten because too many others waited; they are counted from none again.",
+            registry=registry,
+        )
+        self._release_names = Gauge(
+            "schoolgate_release_names", "Unlisted names that the release rule remembers.", registry=registry
+        )
+        for reason in WITHHELD_REASONS:
+            self._withheld.labels(reason=reason)
         for reason in DROP_REASONS:
             self._dropped.labels(reason=reason)
         for reason in OPENING_REASONS:
             self._openings.labels(reason=reason)
         for reason in SENSOR_REASONS:
             self._sensor.labels(reason=reason)
+        self._seen_release = ReleaseCounters()
         self._seen_packets = 0
         self._seen_dropped: Mapping[str, int] = {}
         self._seen_openings: Mapping[str, int] = {}
@@ -138,6 +164,21 @@ class CollectorMetrics:
         for reason, total in affected.items():
             self._openings.labels(reason=reason).inc(max(0, total - self._seen_openings.get(reason, 0)))
         self._seen_openings = dict(affected)
+
+    def release(self, counters: ReleaseCounters, *, names: int) -> None:
+        """Bring the counters of the release rule up to these totals since the start.
+
+        Args:
+            counters: the totals.
+            names: unlisted names that it remembers now.
+        """
+        seen = self._seen_release
+        for reason in WITHHELD_REASONS:
+            self._withheld.labels(reason=reason).inc(getattr(counters, reason) - getattr(seen, reason))
+        self._reduced.inc(counters.reduced - seen.reduced)
+        self._forgotten.inc(counters.names_forgotten - seen.names_forgotten)
+        self._release_names.set(names)
+        self._seen_release = replace(counters)
 
     def sensor(self, affected: Mapping[str, int]) -> None:
         """Bring the counters of other sensors' records up to these totals, by reason."""

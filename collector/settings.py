@@ -153,6 +153,8 @@ class Privacy(Record):
     """Sealed file of the open keys."""
     release_after_devices: Annotated[int, Field(ge=1)] = 5
     """Devices that must have asked for an unlisted name before it leaves the collector."""
+    sensitive: list[str] = Field(default_factory=list)
+    """Files of further domains whose names never leave the collector, beside those that ship with it."""
     flow_retention_hours: Annotated[int, Field(ge=1, le=72)] = 72
     """Hours that flow events are kept."""
     off_schools: list[str] = Field(default_factory=list)

@@ -237,6 +237,10 @@ def _show_blind(coverage: Mapping[str, Any], console: Console) -> None:
     }
     parts = [f"{100 * coverage['blind'][key]['flows'] / flows:.1f} % {word}" for key, word in words.items()]
     console.print(f"Blind share of flows: {', '.join(parts)}.", highlight=False)
+    kept_back = coverage.get("withheld", {}).get("flows", 0)
+    if kept_back:
+        share = f"{100 * kept_back / flows:.1f} %"
+        console.print(f"Of {share} of flows the name was seen and kept back (release rule).", highlight=False)
     console.print(
         "A tap never sees content, addresses of pages, who a user is, or what vendors share between their servers.\n",
         style="dim",

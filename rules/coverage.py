@@ -82,6 +82,8 @@ class Coverage:
     """What could not be judged by name. A flow may be in two of them: no name, and look-ups over HTTPS."""
     ech_offered: Tally = field(default_factory=Tally)
     """Every hello with the ECH extension, whether it hides a name or is grease."""
+    withheld: Tally = field(default_factory=Tally)
+    """Of the total: flows whose name was seen and left the collector not at all (contract, `withheld`)."""
     by_verdict: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FLOW_VERDICTS, 0))
     """Flows by what the agreements say of them, DNS look-ups among them."""
     outside_segments: Tally = field(default_factory=Tally)
@@ -106,9 +108,13 @@ class Coverage:
             self.blind["no_name"].count(flows, octets)
         if event.app in {"doh", "dot"}:
             self.blind["doh"].count(flows, octets)
+        unsaid = event.withheld and event.server_name is None
+        if unsaid:
+            self.withheld.count(flows, octets)
         if event.ech:
             self.ech_offered.count(flows, octets)
-            if event.server_name is None or is_public_front(event.server_name):
+            # A name that was withheld was seen: this hello hid nothing from the collector.
+            if not unsaid and (event.server_name is None or is_public_front(event.server_name)):
                 self.blind["ech"].count(flows, octets)
         if not in_segment:
             self.outside_segments.count(flows, octets)
@@ -117,6 +123,7 @@ class Coverage:
         """Add what *other* counted."""
         self.total.add(other.total)
         self.ech_offered.add(other.ech_offered)
+        self.withheld.add(other.withheld)
         self.outside_segments.add(other.outside_segments)
         for mine, theirs in ((self.by_name_source, other.by_name_source), (self.blind, other.blind)):
             for name, tally in theirs.items():
@@ -125,8 +132,8 @@ class Coverage:
             self.by_verdict[verdict] += flows
 
     def as_report(self) -> dict[str, Any]:
-        """Return the `coverage` section of a report (contract, section 5)."""
-        return {
+        """Return the `coverage` section of a report (contract, section 5); `withheld` where anything was."""
+        told: dict[str, Any] = {
             "flows": self.total.flows,
             "bytes": self.total.bytes,
             "by_name_source": {name: tally.as_data() for name, tally in self.by_name_source.items()},
@@ -134,6 +141,9 @@ class Coverage:
             "ech_offered": self.ech_offered.as_data(),
             "outside_segments": self.outside_segments.as_data(),
         }
+        if self.withheld.flows or self.withheld.bytes:
+            told["withheld"] = self.withheld.as_data()
+        return told
 
     def as_state(self) -> dict[str, Any]:
         """Return everything as plain data, for `from_state`."""
@@ -147,6 +157,8 @@ class Coverage:
             by_name_source={name: Tally(**state["by_name_source"][name]) for name in NAME_SOURCES},
             blind={name: Tally(**state["blind"][name]) for name in BLIND},
             ech_offered=Tally(**state["ech_offered"]),
+            # State of an earlier version knows nothing of it.
+            withheld=Tally(**state.get("withheld", {})),
             by_verdict={name: state["by_verdict"][name] for name in FLOW_VERDICTS},
             outside_segments=Tally(**state["outside_segments"]),
         )

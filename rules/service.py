@@ -198,10 +198,12 @@ class EmbeddedService:
 def stored_report(store: Store) -> dict[str, Any]:
     """Return the report as the store holds it (contract, section 5): open cases, coverage, clause states.
 
-    A case that somebody closed is left out until something new is told of it.
+    A case that somebody closed is left out until something new is told of it. What the collector withheld is left out
+    as well: the report is the same as that of `check`, which sees every name. `stored_frame` tells it.
     """
     parts = store.parts()
     report = _frame(store, parts=parts)
+    report["coverage"].pop("withheld", None)
     if parts:
         waived = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
         waived.sort(key=_promise)

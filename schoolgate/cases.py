@@ -38,10 +38,10 @@ def cases(
 @app.command(name="list")
 def list_cases(config: Config, *, as_json: AsJson = False) -> None:
     """List the open cases with coverage, as `check` shows them."""
-    from rules.service import stored_report
+    from rules.service import stored_frame, stored_report
 
     with stored(config) as (store, network):
-        report = stored_report(store)
+        report, frame = stored_report(store), stored_frame(store)
     if as_json:
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
     else:
@@ -49,7 +49,8 @@ def list_cases(config: Config, *, as_json: AsJson = False) -> None:
 
         from rules.console import show_report
 
-        show_report(report, Console(), zone=network.time_zone)
+        # People are told as well what the collector kept back.
+        show_report({**report, "coverage": frame["coverage"]}, Console(), zone=network.time_zone)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import signal
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
@@ -27,9 +28,12 @@ from collector.sources.tap import open_tap
 from collector.spool import Spool, SpoolError
 from collector.watch import KEY_GRACE_NS, new_pseudonyms
 from schoolgate.configuration import configuration_at
+from schoolgate.configured import rulebook_files
 from schoolgate.inputs import open_input
+from schoolgate.listed import ListedFiles
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.release import VERSION
+from schoolgate.releasing import ListedWatch, Release, ReleasedFile, ReleasedLive
 from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
 from schoolgate.sensor_source import SensorSource, open_sensor
 from schoolgate.shell import EnvironmentFailedError, Exit, new_key, say, tell_warning
@@ -65,6 +69,8 @@ def collect(config: Path, *, listen: str | None) -> Exit:
         what, remedy = "`source` is missing", "write source: {interface: eth1} or source: {capture: [day.pcap]}"
         raise DocumentError([Problem(path=str(config), line=1, what=what, remedy=remedy)])
     network = NetworkFile(config.parent / settings.network, off_schools=settings.privacy.off_schools)
+    listed = ListedFiles(rulebook_files(settings, folder=config.parent))
+    tell_warning(listed.warning)
     broker = connection(settings.kafka, config=config)
     with ExitStack() as held:
         tap: Tap | SensorSource | None = None
@@ -76,7 +82,7 @@ def collect(config: Path, *, listen: str | None) -> Exit:
             tap = held.enter_context(open_sensor(source, folder=config.parent))
         give_up_system_calls(settings.hardening)
         try:
-            with Collector(settings, folder=config.parent, network=network, listen=listen) as collector:
+            with Collector(settings, folder=config.parent, network=network, listed=listed, listen=listen) as collector:
                 asyncio.run(collector.run(broker, tap=tap))
                 return Exit.WRONG_INPUT if collector.wrong_lines else Exit.DONE
         except (SpoolError, BrokerError) as error:
@@ -90,13 +96,25 @@ class Collector:
         settings: the configuration.
         folder: where relative paths in it start.
         network: the network file.
+        listed: the names that may leave whole.
         listen: HOST:PORT of the metrics, over the configuration.
     """
 
-    def __init__(self, settings: Configuration, *, folder: Path, network: NetworkFile, listen: str | None) -> None:
+    def __init__(
+        self,
+        settings: Configuration,
+        *,
+        folder: Path,
+        network: NetworkFile,
+        listed: ListedFiles,
+        listen: str | None,
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._network = network
+        self._listed = listed
+        self._release = Release(settings.privacy, folder=folder, network=network.network, listed=listed.names)
+        self._names = ListedWatch(listed, release=self._release, say=say)
         self._held = ExitStack()
         self._stop = threading.Event()
         self._stop_tap: Callable[[], None] = lambda: None
@@ -144,7 +162,7 @@ class Collector:
         asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_stop, asked)
-        loop.add_signal_handler(signal.SIGHUP, self._network.ask)
+        loop.add_signal_handler(signal.SIGHUP, self._asked_to_read_again)
         delivery = Delivery(
             self._spool,
             to=broker,
@@ -211,7 +229,7 @@ class Collector:
         self._current, self._stop_tap = live, tap.stop
         say("collecting until Ctrl-C")
         if not self._stop.is_set():
-            filler.follow(live)
+            filler.follow(ReleasedLive(live, release=self._release, look=self._names.look))
 
     def _follow_sensor(self, source: SensorSource, *, filler: Filler) -> None:
         live = source.input(
@@ -220,7 +238,8 @@ class Collector:
         self._current, self._stop_tap = live, live.stop
         say(f"collecting from {source.words} until Ctrl-C")
         # What the spool did not take is read again at the next start.
-        if not self._stop.is_set() and filler.follow(live):
+        released = ReleasedLive(live, release=self._release, look=self._names.look)
+        if not self._stop.is_set() and filler.follow(released):
             live.settle()
 
     def _read(self, filler: Filler) -> None:
@@ -229,16 +248,18 @@ class Collector:
         for path in (source.capture or ()) if source else ():
             self._capture_metrics.next_capture()
             with ReadingBar() as bar:
-                capture = self._current = open_input(
-                    str(self._folder / path),
-                    sensor=self._settings.sensor,
-                    network=self._network.network,
-                    pseudonyms=self._pseudonyms,
-                    pace=Pace(speed, wait=self._stop.wait) if speed else None,
-                    show=bar.show,
+                capture = self._current = self._open(
+                    path, pace=Pace(speed, wait=self._stop.wait) if speed else None, bar=bar
+                )
+                released = ReleasedFile(
+                    capture,
+                    ahead=partial(self._open, path, pace=None, bar=bar),
+                    release=self._release,
+                    stopped=self._stop.is_set,
+                    look=self._names.look,
                 )
                 try:
-                    done = filler.take(capture)
+                    done = filler.take(released)
                 finally:
                     capture.close()
             tell_warning(capture.warning)
@@ -250,11 +271,22 @@ class Collector:
         self._pseudonyms.forget_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
         self._before_append()
 
+    def _open(self, path: str, *, pace: Pace | None, bar: ReadingBar) -> Input:
+        return open_input(
+            str(self._folder / path),
+            sensor=self._settings.sensor,
+            network=self._network.network,
+            pseudonyms=self._pseudonyms,
+            pace=pace,
+            show=bar.show,
+        )
+
     def _before_append(self) -> None:
         current = self._current
         if isinstance(current, LiveInput | SensorInput):
             # A flow belongs to the day on which it began; an hour after that day its last parts have come.
             self._pseudonyms.forget_before(current.reached_ns - KEY_GRACE_NS)
+            self._release.rule.forget_before(current.reached_ns - KEY_GRACE_NS)
         self._show_capture()
         if self._ring.changed:
             save_keys(self._keys_at, {**self._ring.snapshot(), **self._others})
@@ -266,6 +298,11 @@ class Collector:
             self._capture_metrics.openings(self._current.affected)
         if isinstance(self._current, SensorInput):
             self._capture_metrics.sensor(self._current.losses)
+        self._capture_metrics.release(self._release.rule.counters, names=self._release.rule.names)
+
+    def _asked_to_read_again(self) -> None:
+        self._network.ask()
+        self._listed.ask()
 
     def _asked_to_stop(self, asked: asyncio.Event) -> None:
         asked.set()

@@ -6,6 +6,7 @@ import signal
 import tempfile
 import threading
 from datetime import UTC, date, datetime
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -42,8 +43,10 @@ from schoolgate.configuration import Configuration, configuration_at, store_addr
 from schoolgate.configured import configured_channels, rulebook_files
 from schoolgate.configured_desk import desk_server
 from schoolgate.inputs import open_input
+from schoolgate.listed import listed_names
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.release import VERSION
+from schoolgate.releasing import Release, ReleasedFile, ReleasedLive
 from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
 from schoolgate.sensor_source import open_sensor
 from schoolgate.shell import Exit, new_key, say, tell_warning, today
@@ -103,6 +106,12 @@ class Embedded:
         self._pseudonyms, self._ring = new_pseudonyms(
             rulebook.network, make_key=new_key, keys=keys, hours=settings.privacy.pseudonym_hours
         )
+        self._release = Release(
+            settings.privacy,
+            folder=folder,
+            network=rulebook.network,
+            listed=listed_names(rulebook.agreements, parties=rulebook.parties),
+        )
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
         registry = CollectorRegistry()
         self._collector_metrics = CollectorMetrics(registry)
@@ -155,15 +164,16 @@ class Embedded:
         for path in captures:
             self._collector_metrics.next_capture()
             with ReadingBar() as bar:
-                capture = self._current = open_input(
-                    path,
-                    sensor=self._settings.sensor,
-                    network=self.network,
-                    pseudonyms=self._pseudonyms,
-                    pace=Pace(speed, wait=self._stop.wait) if speed else None,
-                    show=bar.show,
+                capture = self._current = self._open(
+                    path, pace=Pace(speed, wait=self._stop.wait) if speed else None, bar=bar
                 )
-                done = self._replay.take(capture)
+                released = ReleasedFile(
+                    capture,
+                    ahead=partial(self._open, path, pace=None, bar=bar),
+                    release=self._release,
+                    stopped=self._stop.is_set,
+                )
+                done = self._replay.take(released)
                 capture.close()
             tell_warning(capture.warning)
             self.wrong_lines += capture.wrong_lines
@@ -188,7 +198,7 @@ class Embedded:
         self._current = self._live = live
         self._stop_tap = tap.stop
         if not self.stopped:
-            self._replay.follow(live)
+            self._replay.follow(ReleasedLive(live, release=self._release))
 
     def follow_sensor(self, source: SensorSource) -> None:
         """Judge what another sensor tells until somebody asks to stop."""
@@ -196,7 +206,7 @@ class Embedded:
         self._current = self._live = live
         self._stop_tap = live.stop
         if not self.stopped:
-            self._replay.follow(live)
+            self._replay.follow(ReleasedLive(live, release=self._release))
             live.settle()
 
     def tell(self) -> None:
@@ -242,10 +252,22 @@ class Embedded:
             self._collector_metrics.openings(self._current.affected)
         if isinstance(self._current, SensorInput):
             self._collector_metrics.sensor(self._current.losses)
+        self._collector_metrics.release(self._release.rule.counters, names=self._release.rule.names)
+
+    def _open(self, path: str, *, pace: Pace | None, bar: ReadingBar) -> Input:
+        return open_input(
+            path,
+            sensor=self._settings.sensor,
+            network=self.network,
+            pseudonyms=self._pseudonyms,
+            pace=pace,
+            show=bar.show,
+        )
 
     def _destroy_keys_before(self, at_ns: int) -> bool:
         """Destroy keys of days that are over; return whether contacts became counts by it."""
         self._pseudonyms.forget_before(at_ns)
+        self._release.rule.forget_before(at_ns)
         # Without its pseudonym's key a device cannot be known again on that day, whatever comes.
         day = datetime.fromtimestamp(at_ns // 1_000_000_000, tz=self.network.time_zone).date()
         closed = self._service.close_before(day)
@@ -256,6 +278,7 @@ class Embedded:
         for warning in rulebook.warnings:
             tell_warning(str(warning))
         self.network = rulebook.network
+        self._release.use(listed_names(rulebook.agreements, parties=rulebook.parties))
         if self._current is not None:
             self._current.use_network(rulebook.network)
 

@@ -125,6 +125,8 @@ def check(  # noqa: PLR0913 -- every option of a verb is an argument
     --since and --until take local dates of the district, both days included (2026-10-14), or times with their offset
     (2026-10-14T07:30:00-05:00), the first included and the last not. What lies outside is counted and judged nowhere.
 
+    Names are not held back here as `run` and `collect` do; docs/privacy.md says which they let out.
+
     --against judges the same input by a second folder as well and prints the difference case by case; the exit code is
     then that of the second folder.
     """

@@ -32,6 +32,10 @@ BLIND: Final = {
     "no_name": ("No name at all", "Neither a hello nor a look-up told the name."),
     "doh": ("Encrypted look-ups", "DNS over HTTPS or TLS: look-ups that would tell names later cannot be read."),
 }
+WITHHELD: Final = (
+    "Name withheld",
+    "The name was seen and kept back: too few devices asked for it, it is no public name, or it says too much.",
+)
 WIDTH: Final = 200
 
 
@@ -60,6 +64,7 @@ def coverage(request: Request) -> Response:
         return share_of(int((tally or {}).get("flows", 0)), whole=whole, k=k)
 
     blind = {key: parts["none"] if key == "no_name" else alone(told["blind"].get(key)) for key in BLIND}
+    withheld = _share(alone(told.get("withheld")), name=WITHHELD[0], why=WITHHELD[1])
     outside = alone(told.get("outside_segments"))
     shared = told.get("shared_devices")
     return render(
@@ -68,7 +73,7 @@ def coverage(request: Request) -> Response:
         flows=band(whole, k=k),
         any_flows=int(told["flows"]) > 0,
         names=[_share(parts[key], name=name, why=why) for key, (name, why) in NAMES.items()],
-        blind=[_share(blind[key], name=name, why=why) for key, (name, why) in BLIND.items()],
+        blind=[*(_share(blind[key], name=name, why=why) for key, (name, why) in BLIND.items()), withheld],
         outside=_share(outside, name="", why=""),
         shared=None if shared is None else band(shared, k=k),
         width=WIDTH,
