@@ -1,13 +1,20 @@
-"""Keeps the keys of open periods in one file that only the collector may read, so that a restart goes on."""
+"""Keeps the keys of open periods in one file that only the collector may read, so that a restart goes on.
+
+Collectors of one site on one machine may share it: who reads or writes it holds a lock on its folder, and a key is
+added only where none is.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 OWNER_ONLY = 0o600
@@ -17,22 +24,94 @@ class KeyFileError(ValueError):
     """The key file cannot be used; the message says what to do."""
 
 
+class KeyFile:
+    """The sealed file of one process, or of several that share it.
+
+    Args:
+        path: where it lies.
+        mine: tells by its name whether a key is ours to destroy; others in the file stay as they are.
+    """
+
+    def __init__(self, path: Path, *, mine: Callable[[str], bool] = lambda _name: True) -> None:
+        self._path = path
+        self._mine = mine
+        self._held: set[str] = set()
+
+    def load(self) -> dict[str, bytes]:
+        """Return our keys by name.
+
+        Raises:
+            KeyFileError: the file or its folder is open to others, or it is no key file.
+        """
+        with self._locked():
+            keys = {name: key for name, key in load_keys(self._path).items() if self._mine(name)}
+        self._held = set(keys)
+        return keys
+
+    def agree(self, name: str, fresh: bytes) -> bytes:
+        """Return the key of this name that lies in the file, or add *fresh* and return it: one for all who share it.
+
+        Raises:
+            KeyFileError: the file cannot be used any more.
+            OSError: it cannot be written.
+        """
+        with self._locked():
+            keys = load_keys(self._path)
+            if name not in keys:
+                save_keys(self._path, {**keys, name: fresh})
+        self._held.add(name)
+        return keys.get(name, fresh)
+
+    def save(self, keys: Mapping[str, bytes]) -> None:
+        """Add what of *keys* is not there, and destroy what we held and is no longer among them.
+
+        Raises:
+            KeyFileError: the file cannot be used any more.
+            OSError: it cannot be written.
+        """
+        gone = self._held - keys.keys()
+        with self._locked():
+            there = load_keys(self._path)
+            left = {**keys, **{name: key for name, key in there.items() if name not in gone}}
+            if left != there or not self._path.exists():
+                save_keys(self._path, left)
+        self._held = set(keys)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # The folder and not the file, which is replaced; no further file lies about. Closing it lets the lock go.
+        try:
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            what = f"{self._path}:1: the folder of the key file cannot be opened ({error.strerror})"
+            raise KeyFileError(f"{what}; create it, closed to others") from None
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            _refuse_open_folder(os.fstat(folder), path=self._path)
+            yield
+        finally:
+            os.close(folder)
+
+
 def load_keys(path: Path) -> dict[str, bytes]:
     """Return the keys of open periods by period name; empty where there is no file yet. Destroys what was replaced.
 
     Raises:
-        KeyFileError: others may read the file, or it is no key file.
+        KeyFileError: others may read the file, it is somebody else's or a link, or it is no key file.
     """
     # Killed while it replaced the file, a collector leaves the old one beside it.
     _destroy(_spent(path), unless=path)
     try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="ascii")
+        # Whoever could lay a link here could have us read, and overwrite, what it leads to.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="ascii") as file:
+            status, text = os.fstat(file.fileno()), file.read()
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError(f"{path}:1: the key file cannot be read ({error}); remove it to start new keys") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if status.st_uid != os.geteuid():
+        raise KeyFileError(f"{path}:1: the key file belongs to another user; remove it to start new keys")
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyFileError(f"{path}:1: others than its owner may read the key file; run: chmod 600 {path}")
     try:
         return {str(name): bytes.fromhex(key) for name, key in json.loads(text).items()}
@@ -48,7 +127,9 @@ def save_keys(path: Path, keys: dict[str, bytes]) -> None:
     Overwriting is the most a program can do: a file system or a disk that keeps old blocks keeps these too.
     """
     fresh = path.with_name(path.name + ".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+    # What a killed run left here is taken away, never written through: it could be a link, or open to others.
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, OWNER_ONLY)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         json.dump({name: key.hex() for name, key in sorted(keys.items())}, file)
         file.flush()
@@ -60,6 +141,16 @@ def save_keys(path: Path, keys: dict[str, bytes]) -> None:
         spent.hardlink_to(path)
     fresh.replace(path)
     _destroy(spent, unless=path)
+
+
+def _refuse_open_folder(status: os.stat_result, *, path: Path) -> None:
+    # Who may write the folder can put another file in the place of the keys, and learn whatever is made with it. With
+    # the sticky bit nobody can (/tmp); a group of the user alone is nobody else.
+    mode = status.st_mode
+    by_group = mode & stat.S_IWGRP and status.st_gid != os.getegid()
+    if (mode & stat.S_IWOTH or by_group) and not mode & stat.S_ISVTX:
+        folder = path.parent
+        raise KeyFileError(f"{path}:1: others may write the folder of the key file; run: chmod go-w {folder}")
 
 
 def _spent(path: Path) -> Path:

@@ -22,12 +22,14 @@ cdef class Meter:
     cdef Devices _devices
     cdef DnsMemory _names
     cdef dict _long_names
+    cdef dict _long_until
 
     cpdef object event(self, Flow flow)
     cpdef int write(self, Flow flow) except -1
     cpdef bytes written(self)
     @cython.locals(opening=Opening, lab=bint, hidden=bint, device=bytes, name=str, source=str, chain=tuple, draft=Draft, pseudonyms=Pseudonyms)
     cdef int _fill(self, Flow flow) except -1
+    cdef str _pseudonym(self, Flow flow, bytes device, Pseudonyms pseudonyms)
     @cython.locals(first=uint64_t, second=uint64_t)
     cdef str _identity(self, uint64_t started_us, uint64_t ordinal, uint64_t part)
     cdef bint _is_reversed(self, Flow flow, Opening opening) except -1

@@ -61,6 +61,8 @@ class Meter:
         self._devices = devices
         self._names = names
         self._long_names: dict[int, tuple[str | None, NameSource, tuple[str, ...]]] = {}
+        # When the key of the period ends in which a long flow began, by its ordinal.
+        self._long_until: dict[int, int] = {}
 
     def event(self, flow: Flow) -> FlowEvent:
         """Return the event of *flow*; flows must come in the order in which the table let them go."""
@@ -98,7 +100,7 @@ class Meter:
         draft.district = None if network is None else network.district_id
         draft.school = None if inside is None else inside.school
         draft.group = None if inside is None else inside.group
-        draft.device = None if pseudonyms is None else pseudonyms.of(device, flow.started_ns)
+        draft.device = None if pseudonyms is None else self._pseudonym(flow, device, pseudonyms)
         draft.client = flow.client if lab else None
         draft.client_port = flow.client_port
         draft.server = None if hidden else flow.server
@@ -122,6 +124,25 @@ class Meter:
         draft.plaintext_data = opening.plaintext_data
         draft.end = flow.end
         draft.part = flow.part
+
+    def _pseudonym(self, flow: Flow, device: bytes, pseudonyms: Pseudonyms) -> str:
+        """Return whose flow this is.
+
+        A part that begins under another key than its flow did goes under a pseudonym of that flow alone: the parts tell
+        by number, time and server that they belong together, and would join the device's days.
+        """
+        if flow.part == 0:
+            if flow.end == "active":
+                if len(self._long_until) >= _MOST_LONG_NAMES:
+                    del self._long_until[next(iter(self._long_until))]
+                self._long_until[flow.ordinal] = pseudonyms.end_ns(flow.started_ns)
+        elif self._long_until:
+            until = self._long_until.get(flow.ordinal, flow.started_ns + 1)
+            if flow.end != "active":
+                self._long_until.pop(flow.ordinal, None)
+            if flow.started_ns >= until:
+                device = b"f%d" % flow.ordinal
+        return pseudonyms.of(device, flow.started_ns)
 
     def _identity(self, started_us: int, ordinal: int, part: int) -> str:
         """Return 80 bits of hash; nobody gains by making two alike, so that a quick one does."""

@@ -27,11 +27,21 @@ class KeyRing:
     Args:
         make_key: returns 32 fresh random octets.
         keys: keys of open periods from an earlier run, by period name.
+        agree: given the name of a period and a fresh key, returns the key that all collectors of the site use for it;
+            None: nobody else does.
     """
 
-    def __init__(self, make_key: Callable[[], bytes], *, keys: dict[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        make_key: Callable[[], bytes],
+        *,
+        keys: dict[str, bytes] | None = None,
+        agree: Callable[[str, bytes], bytes] | None = None,
+    ) -> None:
         self._make_key = make_key
-        self._keys = dict(keys or {})
+        self._agree = agree
+        # Arrays, for they can be overwritten when a key is destroyed; octets lie about until the memory is used again.
+        self._keys = {name: bytearray(key) for name, key in (keys or {}).items()}
         self.changed = False
         """True: a key was made or destroyed since `snapshot` was last taken."""
 
@@ -41,11 +51,13 @@ class KeyRing:
         # Copied at one stroke: the thread that serves metrics asks while another makes and destroys keys.
         return min(list(self._keys), default=None)
 
-    def key(self, period: Period) -> bytes:
-        """Return the key of *period*, made at first use."""
+    def key(self, period: Period) -> bytearray:
+        """Return the key of *period*, made at first use. It is overwritten when it is destroyed."""
         key = self._keys.get(period.name)
         if key is None:
-            key = self._keys[period.name] = self._make_key()
+            fresh = self._make_key()
+            key = bytearray(fresh if self._agree is None else self._agree(period.name, fresh))
+            self._keys[period.name] = key
             self.changed = True
         return key
 
@@ -53,14 +65,15 @@ class KeyRing:
         """Destroy the keys of all periods before *period*; return how many."""
         old = [name for name in self._keys if name < period.name]
         for name in old:
-            del self._keys[name]
+            key = self._keys.pop(name)
+            key[:] = bytes(len(key))
         self.changed = self.changed or bool(old)
         return len(old)
 
     def snapshot(self) -> dict[str, bytes]:
         """Return the open keys by period name, for the sealed file."""
         self.changed = False
-        return dict(self._keys)
+        return {name: bytes(key) for name, key in self._keys.items()}
 
 
 class Pseudonyms:
@@ -101,6 +114,10 @@ class Pseudonyms:
             mac = hmac.digest(self._keys.key(period), self._site + b"\0" + device, "sha256")
             pseudonym = devices[device] = mac.hex()[:PSEUDONYM_HEX_DIGITS]
         return pseudonym
+
+    def end_ns(self, at_ns: int) -> int:
+        """Return the first nanosecond after the period of *at_ns*."""
+        return self._periods.of(at_ns).end_ns
 
     def _remembered(self) -> int:
         return sum(len(devices) for devices in self._known.values())

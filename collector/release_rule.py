@@ -154,7 +154,8 @@ class ReleaseRule:
 
     def _asked(self, domain: str, event: FlowEvent) -> _Window:
         window = self._window(event.started_at)
-        if domain in window.released or event.device is None:
+        # Only its first part counts a flow: after a change of keys later parts go under a pseudonym of their own.
+        if domain in window.released or event.device is None or event.part:
             return window
         devices = window.waiting.get(domain)
         if devices is None:

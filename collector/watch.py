@@ -28,6 +28,9 @@ _Given = TypeVar("_Given")
 # A flow belongs to the day on which it began; an hour after that day its last parts have come.
 KEY_GRACE_NS = 3_600 * 1_000_000_000
 """For so long after its period has ended a key is kept."""
+# Another sensor may tell a flow two hours late.
+KEY_OVERDUE_NS = 3 * KEY_GRACE_NS
+"""For so long after its period has ended, by the clock, a key that an earlier run left is kept at start."""
 PORTION = 1_024
 """Events given out at one time when everything ends: all at once they would take more memory than all else."""
 
@@ -123,10 +126,15 @@ class LineWatch(_Sight[bytes]):
 
 
 def new_pseudonyms(
-    network: Network | None, *, make_key: Callable[[], bytes], keys: dict[str, bytes] | None = None, hours: int = 24
+    network: Network | None,
+    *,
+    make_key: Callable[[], bytes],
+    keys: dict[str, bytes] | None = None,
+    agree: Callable[[str, bytes], bytes] | None = None,
+    hours: int = 24,
 ) -> tuple[Pseudonyms, KeyRing]:
-    """Return pseudonyms for the devices of a district, and the ring of their keys."""
-    ring = KeyRing(make_key, keys=keys)
+    """Return pseudonyms for the devices of a district, and the ring of their keys; *agree* as in KeyRing."""
+    ring = KeyRing(make_key, keys=keys, agree=agree)
     periods = Periods(network.time_zone if network else UTC_ZONE, hours=hours)
     site = network.district if network else ""
     return Pseudonyms(ring, periods=periods, site=site), ring

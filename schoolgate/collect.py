@@ -18,7 +18,7 @@ from collector.collect import Filler, FillHooks, NetworkFile
 from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
 from collector.kafka import Delivery, DeliveryHooks
-from collector.keyfile import load_keys, save_keys
+from collector.keyfile import KeyFile
 from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics, DeliveryMetrics
 from collector.pace import Pace
@@ -26,7 +26,7 @@ from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
 from collector.sources.tap import open_tap
 from collector.spool import Spool, SpoolError
-from collector.watch import KEY_GRACE_NS, new_pseudonyms
+from collector.watch import KEY_GRACE_NS, KEY_OVERDUE_NS, new_pseudonyms
 from schoolgate.configuration import configuration_at
 from schoolgate.configured import rulebook_files
 from schoolgate.inputs import open_input
@@ -121,12 +121,14 @@ class Collector:
         self.wrong_lines = 0
         """Lines of files of events that are no events."""
         self._current: Input | LiveInput | SensorInput | None = None
-        self._keys_at = folder / settings.privacy.key_file
-        keys = load_keys(self._keys_at)
-        # Not keys of devices: they belong to `run`, which may share the file.
-        self._others = {name: keys.pop(name) for name in tuple(keys) if name.startswith("token")}
+        # Keys of tokens belong to `run`, which may share the file.
+        self._keys = KeyFile(folder / settings.privacy.key_file, mine=lambda name: not name.startswith("token"))
         self._pseudonyms, self._ring = new_pseudonyms(
-            network.network, make_key=new_key, keys=keys, hours=settings.privacy.pseudonym_hours
+            network.network,
+            make_key=new_key,
+            keys=self._keys.load(),
+            agree=self._keys.agree,
+            hours=settings.privacy.pseudonym_hours,
         )
         self._spool = self._held.enter_context(self._open_spool())
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
@@ -224,17 +226,17 @@ class Collector:
             sensor=self._settings.sensor,
             network=self._network.network,
             pseudonyms=self._pseudonyms,
-            show=self._show_capture,
+            show=self._tend,
         )
+        self._destroy_overdue_keys()
         self._current, self._stop_tap = live, tap.stop
         say("collecting until Ctrl-C")
         if not self._stop.is_set():
             filler.follow(ReleasedLive(live, release=self._release, look=self._names.look))
 
     def _follow_sensor(self, source: SensorSource, *, filler: Filler) -> None:
-        live = source.input(
-            self._settings, network=self._network.network, pseudonyms=self._pseudonyms, show=self._show_capture
-        )
+        live = source.input(self._settings, network=self._network.network, pseudonyms=self._pseudonyms, show=self._tend)
+        self._destroy_overdue_keys()
         self._current, self._stop_tap = live, live.stop
         say(f"collecting from {source.words} until Ctrl-C")
         # What the spool did not take is read again at the next start.
@@ -288,8 +290,21 @@ class Collector:
             self._pseudonyms.forget_before(current.reached_ns - KEY_GRACE_NS)
             self._release.rule.forget_before(current.reached_ns - KEY_GRACE_NS)
         self._show_capture()
+        self._save_keys()
+
+    def _destroy_overdue_keys(self) -> None:
+        """Destroy at start what a run that was ended before its time has left."""
+        now_ns = int(datetime.now(UTC).timestamp()) * 1_000_000_000
+        self._pseudonyms.forget_before(now_ns - KEY_OVERDUE_NS)
+        self._save_keys()
+
+    def _save_keys(self) -> None:
         if self._ring.changed:
-            save_keys(self._keys_at, {**self._ring.snapshot(), **self._others})
+            self._keys.save(self._ring.snapshot())
+
+    def _tend(self) -> None:
+        """Do what must be done twice a second, events or none: a key is destroyed in a quiet night as well."""
+        self._before_append()
 
     def _show_capture(self) -> None:
         if self._current is not None:

@@ -17,14 +17,14 @@ from rich.console import Console
 from collector.capture import CaptureInput
 from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
-from collector.keyfile import KeyFileError, load_keys, save_keys
+from collector.keyfile import KeyFile, KeyFileError
 from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
 from collector.sources.tap import open_tap
-from collector.watch import KEY_GRACE_NS, new_pseudonyms
+from collector.watch import KEY_GRACE_NS, KEY_OVERDUE_NS, new_pseudonyms
 from rules.case_metrics import CaseMetrics
 from rules.console import show_report
 from rules.day_keys import DayKeys
@@ -98,13 +98,17 @@ class Embedded:
         for warning in rulebook.warnings:
             tell_warning(str(warning))
         self.network = rulebook.network
-        self._keys_at = folder / settings.privacy.key_file
-        keys = load_keys(self._keys_at)
+        self._keys = KeyFile(folder / settings.privacy.key_file)
+        keys = self._keys.load()
         # Beside the keys of pseudonyms lie those of the tokens in findings, one a day, destroyed with them.
         self._tokens = DayKeys(new_key, keys=_token_keys(keys))
         keys = {name: key for name, key in keys.items() if not name.startswith(DAY_KEYS.rstrip("/"))}
         self._pseudonyms, self._ring = new_pseudonyms(
-            rulebook.network, make_key=new_key, keys=keys, hours=settings.privacy.pseudonym_hours
+            rulebook.network,
+            make_key=new_key,
+            keys=keys,
+            agree=self._keys.agree,
+            hours=settings.privacy.pseudonym_hours,
         )
         self._release = Release(
             settings.privacy,
@@ -193,8 +197,9 @@ class Embedded:
             sensor=self._settings.sensor,
             network=self.network,
             pseudonyms=self._pseudonyms,
-            show=self._show_capture,
+            show=self._tend,
         )
+        self._destroy_overdue_keys()
         self._current = self._live = live
         self._stop_tap = tap.stop
         if not self.stopped:
@@ -202,7 +207,8 @@ class Embedded:
 
     def follow_sensor(self, source: SensorSource) -> None:
         """Judge what another sensor tells until somebody asks to stop."""
-        live = source.input(self._settings, network=self.network, pseudonyms=self._pseudonyms, show=self._show_capture)
+        live = source.input(self._settings, network=self.network, pseudonyms=self._pseudonyms, show=self._tend)
+        self._destroy_overdue_keys()
         self._current = self._live = live
         self._stop_tap = live.stop
         if not self.stopped:
@@ -243,7 +249,7 @@ class Embedded:
         self._show_capture()
         if self._ring.changed or self._tokens.changed:
             tokens = {f"{DAY_KEYS}{day.isoformat()}": key for day, key in self._tokens.snapshot().items()}
-            save_keys(self._keys_at, {**self._ring.snapshot(), **tokens})
+            self._keys.save({**self._ring.snapshot(), **tokens})
 
     def _show_capture(self) -> None:
         if self._current is not None:
@@ -263,6 +269,23 @@ class Embedded:
             pace=pace,
             show=bar.show,
         )
+
+    def _tend(self) -> None:
+        """Do what must be done twice a second, events or none: a key is destroyed in a quiet night as well."""
+        oldest = self._pseudonyms.oldest_key_ns
+        if self._live is not None and oldest is not None:
+            at_ns = self._live.reached_ns - KEY_GRACE_NS
+            if self._pseudonyms.end_ns(oldest) <= at_ns and self._destroy_keys_before(at_ns):
+                self._before_commit()
+                self._service.commit(None)
+        self._before_commit()
+
+    def _destroy_overdue_keys(self) -> None:
+        """Destroy at start what a run that was ended before its time has left."""
+        closed = self._destroy_keys_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000 - KEY_OVERDUE_NS)
+        self._before_commit()
+        if closed:
+            self._service.commit(None)
 
     def _destroy_keys_before(self, at_ns: int) -> bool:
         """Destroy keys of days that are over; return whether contacts became counts by it."""

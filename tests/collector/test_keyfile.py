@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.keyfile import KeyFileError, load_keys, save_keys
+from collector.keyfile import KeyFile, KeyFileError, load_keys, save_keys
 
 
 def test_keys_survive_a_restart_in_a_file_only_its_owner_may_read(tmp_path: Path) -> None:
@@ -77,3 +78,80 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, octets: byt
     path.chmod(0o600)
     with pytest.raises(KeyFileError, match="remove it to start new keys"):
         load_keys(path)
+
+
+def test_of_two_that_need_a_key_at_once_both_get_the_one_that_was_first(tmp_path: Path) -> None:
+    first, second = KeyFile(tmp_path / "keys"), KeyFile(tmp_path / "keys")
+    assert first.load() == second.load() == {}
+    assert first.agree("2026-10-06T00", b"\1" * 32) == b"\1" * 32
+    assert second.agree("2026-10-06T00", b"\2" * 32) == b"\1" * 32
+
+
+def test_many_processes_that_share_a_file_agree_on_every_key_and_none_is_lost(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys\n"
+        "from collector.keyfile import KeyFile\n"
+        "file = KeyFile(pathlib.Path(sys.argv[1]))\n"
+        "file.load()\n"
+        "print([file.agree(f'2026-10-{day:02}T00', os.urandom(32)).hex() for day in range(1, 21)])\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "keys")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    told = {each.communicate(timeout=60)[0] for each in running}
+    assert len(told) == 1
+    assert str([key.hex() for _name, key in sorted(load_keys(tmp_path / "keys").items())]) == told.pop().strip()
+
+
+def test_a_key_that_one_has_destroyed_is_not_brought_back_by_another(tmp_path: Path) -> None:
+    save_keys(tmp_path / "keys", {"2026-10-05T00": b"\1" * 32})
+    quick, slow = KeyFile(tmp_path / "keys"), KeyFile(tmp_path / "keys")
+    held = quick.load()
+    assert slow.load() == held
+    quick.save({"2026-10-06T00": b"\2" * 32})
+    slow.agree("2026-10-06T00", b"\3" * 32)
+    assert load_keys(tmp_path / "keys") == {"2026-10-06T00": b"\2" * 32}
+    slow.save({"2026-10-06T00": b"\2" * 32})
+    assert load_keys(tmp_path / "keys") == {"2026-10-06T00": b"\2" * 32}
+
+
+def test_keys_of_others_in_the_file_stay_as_they_are(tmp_path: Path) -> None:
+    save_keys(tmp_path / "keys", {"2026-10-05T00": b"\1" * 32, "token/2026-10-05": b"\2" * 32})
+    collector = KeyFile(tmp_path / "keys", mine=lambda name: not name.startswith("token"))
+    assert collector.load() == {"2026-10-05T00": b"\1" * 32}
+    collector.save({})
+    assert load_keys(tmp_path / "keys") == {"token/2026-10-05": b"\2" * 32}
+
+
+def test_a_link_in_place_of_the_file_is_refused_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    save_keys(precious, {"2026-10-05T00": b"\1" * 32})
+    (tmp_path / "keys").symlink_to(precious)
+    with pytest.raises(KeyFileError, match="remove it to start new keys"):
+        KeyFile(tmp_path / "keys").load()
+    (tmp_path / "keys").unlink()
+    (tmp_path / "keys.new").symlink_to(precious)
+    KeyFile(tmp_path / "keys").save({"2026-10-06T00": b"\2" * 32})
+    assert load_keys(precious) == {"2026-10-05T00": b"\1" * 32}
+    assert load_keys(tmp_path / "keys") == {"2026-10-06T00": b"\2" * 32}
+
+
+def test_a_folder_that_others_may_write_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    tmp_path.chmod(0o757)
+    with pytest.raises(KeyFileError, match="chmod go-w"):
+        KeyFile(tmp_path / "keys").load()
+    # In /tmp nobody can put another file in the place of ours.
+    tmp_path.chmod(0o1777)
+    assert KeyFile(tmp_path / "keys").load() == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
+    save_keys(tmp_path / "keys", {})
+    os.chown(tmp_path / "keys", 65_534, -1)
+    with pytest.raises(KeyFileError, match="another user"):
+        load_keys(tmp_path / "keys")
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match="create it"):
+        KeyFile(tmp_path / "nowhere" / "keys").load()

@@ -75,3 +75,27 @@ def test_the_oldest_key_is_known_until_it_is_destroyed() -> None:
     names.forget_before(DAY_TWO)
     told.append(names.oldest_key_ns)
     assert told == [None, midnight + 24 * 3600 * NS, midnight, midnight + 24 * 3600 * NS]
+
+
+def test_a_destroyed_key_is_overwritten_where_it_lay() -> None:
+    ring = KeyRing(fresh)
+    names = pseudonyms(ring)
+    names.of(DEVICE, at_ns=DAY_ONE)
+    key = ring.key(Periods(ZoneInfo("America/Chicago")).of(DAY_ONE))
+    assert any(key)
+    names.forget_before(DAY_TWO)
+    assert key == bytes(32)
+
+
+def test_a_key_that_another_collector_made_first_is_used() -> None:
+    asked: list[tuple[str, bytes]] = []
+
+    def agree(name: str, key: bytes) -> bytes:
+        asked.append((name, key))
+        return b"\7" * 32
+
+    one = pseudonyms(KeyRing(fresh, agree=agree))
+    other = pseudonyms(KeyRing(lambda: b"\7" * 32))
+    assert one.of(DEVICE, at_ns=DAY_ONE) == other.of(DEVICE, at_ns=DAY_ONE)
+    one.of(DEVICE, at_ns=DAY_ONE + 1)
+    assert [name for name, _key in asked] == ["2026-10-06T00"]
