@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
@@ -161,6 +161,20 @@ def desk(folder: Path, *, users: bool = True, address: str | None = None) -> Ite
         store.close()
 
 
+class Served(Protocol):
+    """Where a desk listens."""
+
+    @property
+    def port(self) -> int:
+        """Port, on loopback."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, as a browser writes them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back."""
@@ -181,7 +195,7 @@ class Answer:
 class Visitor:
     """One browser without a screen. Each has a loopback address of its own, so that limits do not add up."""
 
-    desk: Desked
+    desk: Served
     cookie: str = ""
     source: str = field(default_factory=lambda: f"127.0.{(number := next(_SOURCES)) // 250}.{number % 250 + 1}")
 
