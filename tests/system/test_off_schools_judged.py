@@ -41,10 +41,11 @@ def test_a_slip_in_its_name_is_told_and_nothing_runs(tmp_path: Path) -> None:
 
 
 def test_an_engine_counts_no_event_of_it() -> None:
-    parts = {"agreements": SAMPLE / "agreements", "network": SAMPLE / "network.yaml"}
     reports = []
     for off in ((), (OFF,)):
-        book = load_rulebook(RulebookFiles(**parts, off_schools=off))
+        book = load_rulebook(
+            RulebookFiles(agreements=SAMPLE / "agreements", network=SAMPLE / "network.yaml", off_schools=off)
+        )
         network = load_network(SAMPLE / "network.yaml")
         pseudonyms, _ = new_pseudonyms(network, make_key=lambda: b"k" * 32)
         judging = Judgement(book, token_key=lambda _day: b"key", today=date(2026, 10, 14))

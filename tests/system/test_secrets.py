@@ -352,7 +352,7 @@ class _There:
 
 def test_cookies_tokens_and_typed_passwords_are_in_no_log_of_the_desk(desk_log: tuple[int, Path]) -> None:
     port, log = desk_log
-    visitor = Visitor(desk=_There(port))  # type: ignore[arg-type] # all of a desk that a visitor needs
+    visitor = Visitor(desk=_There(port))  # all of a desk that a visitor needs
     typed = "PLANTED-mistyped-x7"
     assert visitor.sign_in("ada", password=typed).status != 303
     assert visitor.sign_in(typed, password=typed).status != 303
