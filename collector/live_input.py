@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from collector.joint_watch import JointWatch
 from collector.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from collector.events import FlowEvent
+    from collector.meter import Meter
     from collector.pseudonyms import Pseudonyms
     from collector.segments import Network
     from collector.sources.tap import Tap
+    from collector.spread_tap import SpreadTap
 
 
 SHOW_EVERY_S = 0.5
 """How often the counters are shown while nothing else happens."""
+
+
+class _Watches(Protocol):
+    """What turns what a tap gives into events."""
+
+    meter: Meter
+
+    @property
+    def skipped(self) -> Mapping[str, int]: ...
+
+    @property
+    def affected(self) -> Mapping[str, int]: ...
+
+    def observe(self, passed: Any, /) -> list[FlowEvent]: ...
+
+    def advance(self, now_ns: int, /) -> list[FlowEvent]: ...
+
+    def finish(self) -> Iterator[list[FlowEvent]]: ...
 
 
 class LiveInput:
@@ -33,11 +54,15 @@ class LiveInput:
     """
 
     def __init__(
-        self, tap: Tap, *, sensor: str, network: Network, pseudonyms: Pseudonyms, show: Callable[[], None]
+        self, tap: Tap[Any], *, sensor: str, network: Network, pseudonyms: Pseudonyms, show: Callable[[], None]
     ) -> None:
         self._tap = tap
         self._show = show
-        self._watch = Watch(sensor=sensor, network=network, pseudonyms=pseudonyms)
+        self._watch: _Watches = (
+            JointWatch(cast("SpreadTap", tap), sensor=sensor, network=network, pseudonyms=pseudonyms)
+            if tap.processes > 1
+            else Watch(sensor=sensor, network=network, pseudonyms=pseudonyms)
+        )
 
     def batches(self) -> Iterator[Sequence[FlowEvent]]:
         """Yield events at least ten times a second, if need be none; at the end those of all flows still open."""
@@ -70,7 +95,7 @@ class LiveInput:
     @property
     def dropped(self) -> Mapping[str, int]:
         """Packets that no flow counts, by reason; `kernel`: not read fast enough."""
-        return {**self._watch.table.skipped, "kernel": self._tap.dropped or 0}
+        return {**self._watch.skipped, "kernel": self._tap.dropped or 0}
 
     @property
     def affected(self) -> Mapping[str, int]:

@@ -74,7 +74,7 @@ class Eyes:
     """Flows and look-ups both tell MAC addresses."""
     netflow: NetflowListener | None = None
     """Datagrams of exporters."""
-    tap: Tap | None = None
+    tap: Tap[FrameBlock] | None = None
     """Frames, for the look-ups in them."""
 
 

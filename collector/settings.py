@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+MAX_PROCESSES = 64
+"""Processes that read one tap."""
+
+
 class NameLogs(Record):
     """Where the DNS answers come from that give flows of NetFlow their names."""
 
@@ -77,6 +81,8 @@ class Source(Record):
 
     interface: str | list[str] | None = None
     """Network interface, or several, that carries a copy of the traffic."""
+    processes: Annotated[int, Field(ge=1, le=MAX_PROCESSES)] = 1
+    """Processes that read the interface side by side, where one core is not enough. For interfaces alone."""
     capture: list[str] | None = None
     """Files, read in this order: captures, flow events, or finished logs of Zeek and Suricata, or a folder of them."""
     zeek: str | None = None
@@ -102,6 +108,8 @@ class Source(Record):
                 remedy="write one of `interface: eth1`, `capture: [day.pcap]`, `zeek: FOLDER`, `suricata: eve.json` "
                 "and `netflow: {listen: 127.0.0.1:2055}`, not both",
             )
+        if self.processes > 1 and self.interface is None:
+            yield Fault(at=("processes",), what="`processes` is for interfaces alone", remedy="remove `processes`")
 
     @property
     def is_sensor(self) -> bool:

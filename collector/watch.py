@@ -56,6 +56,11 @@ class _Sight(Generic[_Given]):
         self.table = FlowTable(self._openings, seed=seed, taker=self._taker())
 
     @property
+    def skipped(self) -> dict[str, int]:
+        """Frames that count to no flow, by reason."""
+        return self.table.skipped
+
+    @property
     def affected(self) -> dict[str, int]:
         """What went wrong or met a bound while openings were read, by reason (`OpeningCounters`)."""
         return asdict(self._openings.counters)

@@ -8,7 +8,7 @@ import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
@@ -24,6 +24,7 @@ from collector.metrics import CollectorMetrics, DeliveryMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
+from collector.sources.errors import TapError
 from collector.sources.tap import open_tap
 from collector.spool import Spool, SpoolError
 from collector.watch import KEY_GRACE_NS, KEY_OVERDUE_NS, new_pseudonyms
@@ -73,11 +74,12 @@ def collect(config: Path, *, listen: str | None) -> Exit:
     tell_warning(listed.warning)
     broker = connection(settings.kafka, config=config)
     with ExitStack() as held:
-        tap: Tap | SensorSource | None = None
+        tap: Tap[Any] | SensorSource | None = None
         if source.interface is not None:
             names = [source.interface] if isinstance(source.interface, str) else source.interface
-            tap = held.enter_context(open_tap(names, say=say))
+            tap = held.enter_context(open_tap(names, processes=source.processes, say=say))
             give_up_rights(config.parent)
+            tap.start(confine=partial(give_up_system_calls, settings.hardening))
         elif source.is_sensor:
             tap = held.enter_context(open_sensor(source, folder=config.parent))
         give_up_system_calls(settings.hardening)
@@ -153,7 +155,7 @@ class Collector:
         """Let everything go."""
         self._held.close()
 
-    async def run(self, broker: Connection, *, tap: Tap | SensorSource | None) -> None:
+    async def run(self, broker: Connection, *, tap: Tap[Any] | SensorSource | None) -> None:
         """Fill the spool and empty it; return when nothing comes any more and the broker has everything, or when asked.
 
         Raises:
@@ -210,7 +212,7 @@ class Collector:
             origin=int(datetime.now(UTC).timestamp() * 1_000_000),
         )
 
-    def _fill(self, tap: Tap | SensorSource | None) -> None:
+    def _fill(self, tap: Tap[Any] | SensorSource | None) -> None:
         hooks = FillHooks(say=say, before_append=self._before_append)
         filler = Filler(self._spool, stop=self._stop, network=self._network, hooks=hooks)
         if isinstance(tap, SensorSource):
@@ -220,7 +222,7 @@ class Collector:
         else:
             self._read(filler)
 
-    def _follow(self, tap: Tap, *, filler: Filler) -> None:
+    def _follow(self, tap: Tap[Any], *, filler: Filler) -> None:
         live = LiveInput(
             tap,
             sensor=self._settings.sensor,
@@ -233,6 +235,8 @@ class Collector:
         say("collecting until Ctrl-C")
         if not self._stop.is_set():
             filler.follow(ReleasedLive(live, release=self._release, look=self._names.look))
+        if tap.fault:
+            raise TapError(tap.fault)
 
     def _follow_sensor(self, source: SensorSource, *, filler: Filler) -> None:
         live = source.input(self._settings, network=self._network.network, pseudonyms=self._pseudonyms, show=self._tend)

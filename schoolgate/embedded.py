@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 from rich.console import Console
@@ -23,6 +23,7 @@ from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
+from collector.sources.errors import TapError
 from collector.sources.tap import open_tap
 from collector.watch import KEY_GRACE_NS, KEY_OVERDUE_NS, new_pseudonyms
 from rules.case_metrics import CaseMetrics
@@ -190,7 +191,7 @@ class Embedded:
         if closed:
             self._service.commit(None)
 
-    def follow(self, tap: Tap) -> None:
+    def follow(self, tap: Tap[Any]) -> None:
         """Judge what passes by on live interfaces until somebody asks to stop."""
         live = LiveInput(
             tap,
@@ -369,13 +370,17 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
     load_driver(store_address(settings.store, folder=folder))
     channels = configured_channels(settings, folder=folder)
     load_desk()
-    with open_tap(interfaces, say=say) as tap:
+    processes = settings.source.processes if settings.source else 1
+    with open_tap(interfaces, processes=processes, say=say) as tap:
         give_up_rights(folder)
+        tap.start(confine=partial(give_up_system_calls, settings.hardening))
         give_up_system_calls(settings.hardening)
         with Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service:
             say(service.desk_words)
             say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
             service.follow(tap)
+            if tap.fault:
+                raise TapError(tap.fault)
     say("stopped as asked; what was judged is kept")
 
 

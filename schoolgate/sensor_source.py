@@ -13,7 +13,7 @@ from collector.settings import listen_address
 from collector.sources.followed_file import FollowedFile
 from collector.sources.netflow_listener import NetflowListener
 from collector.sources.suricata_eve import EveLog
-from collector.sources.tap import open_tap
+from collector.sources.tap import open_capture
 from collector.sources.zeek_log import PATHS, ZeekLog
 from schoolgate.rights import give_up_rights
 from schoolgate.shell import say
@@ -123,7 +123,7 @@ def _netflow(
         say("NetFlow carries no names and `netflow.dns` is not given: nearly nothing can be told of what is used")
         return Eyes(netflow=listener), words
     if names.interface is not None:
-        tap = held.enter_context(open_tap([names.interface], say=say))
+        tap = held.enter_context(open_capture([names.interface], say=say))
         give_up_rights(folder)
         return Eyes(netflow=listener, tap=tap), f"{words}, with the look-ups on {names.interface}"
     logs = _Logs(folder, places=book.load(), link_octets=link_octets, held=held)

@@ -68,6 +68,11 @@ class LiveCapture:
         TapError: no right to capture, no memory, or an interface of a kind that cannot be read.
     """
 
+    fault = ""
+    """Nothing ends this watch but who asks for it."""
+    processes = 1
+    """This one reads."""
+
     def __init__(
         self,
         interfaces: Sequence[str],
@@ -86,7 +91,7 @@ class LiveCapture:
         """Seconds that interfaces were away and came back, added up."""
         self.reached_ns = 0
         """All frames seen before this time (nanoseconds since the epoch) have been delivered."""
-        self._say = say
+        self._say = self._tell_ring = say
         self._stop_at: float | None = None
         self._closed = False
         self._looked_at = time.monotonic()
@@ -110,13 +115,18 @@ class LiveCapture:
             say(f"the kernel has memory for {self._packets.blocks} of {size.blocks} blocks of the capture ring")
         self._poll = self._polling()
 
-    def become_reader(self, say: Callable[[str], None]) -> None:
+    def start(self, *, confine: Callable[[], None]) -> None:
+        """Start nothing: this process reads."""
+
+    def become_reader(self, say: Callable[[str], None], *, tell_ring: Callable[[str], None]) -> None:
         """Go on in this process, which was forked from the one that opened the interfaces.
 
         Args:
-            say: as before; where several processes watch the same interfaces one of them tells of them.
+            say: told of the interfaces, as before.
+            tell_ring: told of the capture ring.
         """
         self._say = say
+        self._tell_ring = tell_ring
         self._packets.repoll()
         self._poll = self._polling()
 
@@ -161,7 +171,8 @@ class LiveCapture:
 
     def stop(self) -> None:
         """End the iteration once the frames that have come by now are delivered. May be called from anywhere."""
-        self._stop_at = time.monotonic() + _HELD_NS / _NS + SETTLE_S * self._packets.moving
+        if self._stop_at is None:  # whoever asks again does not want to wait for longer
+            self._stop_at = time.monotonic() + _HELD_NS / _NS + SETTLE_S * self._packets.moving
 
     def close(self) -> None:
         """Give up the interfaces. Not to be called while another thread iterates: use `stop` there."""
@@ -225,7 +236,7 @@ class LiveCapture:
 
     def _tell(self, words: str) -> None:
         """Say what the ring says; who is told may change."""
-        self._say(words)
+        self._tell_ring(words)
 
     def _hear(self) -> None:
         """Take in the kernel's word, in order: an interface may have gone and come back within one turn."""

@@ -41,6 +41,15 @@ class ScapyCapture:
         TapError: scapy is not installed, or may not capture.
     """
 
+    fault = ""
+    """Nothing ends this watch but who asks for it."""
+    processes = 1
+    """This one reads."""
+    ring_octets = 0
+    """There is no ring."""
+    rings_grown = 0
+    """There is no ring."""
+
     def __init__(self, interfaces: Sequence[str], *, say: Callable[[str], None] = lambda _: None) -> None:
         self.packets = 0
         """Frames delivered so far."""
@@ -77,6 +86,9 @@ class ScapyCapture:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def start(self, *, confine: Callable[[], None]) -> None:
+        """Start nothing: this process reads."""
 
     def stop(self) -> None:
         """End the iteration with the next block. May be called from anywhere."""

@@ -80,9 +80,10 @@ class LiveCollect:
         lab: where the tap is.
         folder: of this test.
         kafka: as in a configuration.
+        processes: that read the tap.
     """
 
-    def __init__(self, lab: Lab, *, folder: Path, kafka: str) -> None:
+    def __init__(self, lab: Lab, *, folder: Path, kafka: str, processes: int = 1) -> None:
         self.district = copy_district(folder / "district")
         self.sensor = f"tap-{uuid.uuid4().hex[:8]}"
         self.config = self.district / "config.yaml"
@@ -92,7 +93,9 @@ class LiveCollect:
         self._starts = 0
         self._program: Program | None = None
         text = with_kafka(self.config, sensor=self.sensor, kafka=kafka).read_text(encoding="utf-8")
-        self.config.write_text(re.sub(r"source: .*", "source: {interface: tap0}", text), encoding="utf-8")
+        self.config.write_text(
+            re.sub(r"source: .*", f"source: {{interface: tap0, processes: {processes}}}", text), encoding="utf-8"
+        )
         # It becomes the owner of its configuration's folder.
         for path in (self.district, *self.district.rglob("*")):
             os.chown(path, NOBODY, NOBODY)
@@ -210,6 +213,66 @@ def test_a_school_day_that_passes_by_reaches_kafka_whole_and_without_any_right(
     collect.see(frames())
     collect.stop()
     assert timeless(collect.arrived(broker)) == collect.events_of(frames())
+
+
+PROCESSES = 2
+
+
+@pytest.fixture
+def several(lab: Lab, broker: KafkaBroker) -> Iterator[LiveCollect]:
+    """A collector whose tap several processes read."""
+    with folder_for_all() as folder:
+        kafka = f'{{bootstrap: ["{broker.bootstrap}"]}}'
+        one = LiveCollect(lab, folder=folder, kafka=kafka, processes=PROCESSES)
+        yield one
+        one.close()
+
+
+def readers(collect: LiveCollect) -> list[int]:
+    """Return the numbers of the processes that read the tap."""
+    children = Path(f"/proc/{collect.program.pid}/task/{collect.program.pid}/children").read_text(encoding="ascii")
+    return [int(number) for number in children.split()]
+
+
+def test_several_processes_send_what_one_would_without_any_right_and_end_together(
+    broker: KafkaBroker, several: LiveCollect
+) -> None:
+    several.start()
+    found = readers(several)
+    assert len(found) == PROCESSES
+    for pid in found:
+        held = rights(Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+        assert (held.users, held.capabilities, held.no_new_privs) == ({NOBODY}, frozenset(), True)
+        os.kill(pid, signal.SIGTERM)  # as whoever ends a service does: to all of them
+        os.kill(pid, signal.SIGINT)
+    several.see(frames())
+    several.stop()
+    assert timeless(several.arrived(broker)) == several.events_of(frames())
+    assert not any(alive(pid) for pid in found)
+
+
+def test_of_several_processes_one_that_is_killed_ends_all_with_a_reason(several: LiveCollect) -> None:
+    several.start()
+    several.see(frames()[:4000])
+    found = readers(several)
+    os.kill(found[0], signal.SIGKILL)
+    assert several.program.wait(limit_s=PATIENCE_S) == 3
+    assert "process 1 of the 2 that read the tap was ended by SIGKILL" in several.said()
+    assert "Traceback" not in several.said()
+    assert not any(alive(pid) for pid in found)
+    # And no process outlives its listener.
+    several.start()
+    found = readers(several)
+    several.program.kill()
+    until(lambda: not any(alive(pid) for pid in found), what="the processes to end")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has asked for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.fixture
