@@ -242,7 +242,7 @@ def test_several_processes_send_what_one_would_without_any_right_and_end_togethe
     assert len(found) == PROCESSES
     for pid in found:
         held = rights(Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
-        assert (held.users, held.capabilities, held.no_new_privs) == ({NOBODY}, frozenset(), True)
+        assert (held.users, held.capabilities, held.no_new_privs) == (frozenset({NOBODY}), frozenset[str](), True)
         os.kill(pid, signal.SIGTERM)  # as whoever ends a service does: to all of them
         os.kill(pid, signal.SIGINT)
     several.see(frames())
