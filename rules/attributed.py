@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeGuard
 
+from rules.case_keys import matter_id
 from rules.engine import ID_BYTES, is_waived
-from rules.findings import Finding, Promise
+from rules.findings import NO_AGREEMENT, Finding, Promise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,6 +61,31 @@ def grounds_of(
                     finding = _finding(promise, edge, exposure=exposure, observation=observation, agreement=agreement)
                     grounds.findings[finding.id] = finding
     return dict(found)
+
+
+def edge_since(edge: Edge, until: datetime) -> Edge | None:
+    """Return what of an edge was seen later than *until*, None: nothing. How sure it is, is what all of it says."""
+    exposures = tuple(each for each in edge.exposures if each.first_seen > until)
+    if len(exposures) == len(edge.exposures):
+        return edge
+    windows = tuple(each for each in edge.windows if each.start > until)
+    return replace(edge, exposures=exposures, windows=windows) if exposures else None
+
+
+def edges_since(edges: Iterable[Edge], *, until: Callable[[str], datetime]) -> tuple[Edge, ...]:
+    """Return what of *edges* counts: what was forgotten with the last case about product and party does not.
+
+    Args:
+        edges: any.
+        until: id of a matter (`rules.case_keys`) -> moment up to which what was seen of it does not count.
+    """
+    found = (edge_since(edge, until(matter_of(edge))) for edge in edges)
+    return tuple(edge for edge in found if edge is not None)
+
+
+def matter_of(edge: Edge) -> str:
+    """Return the id of what an edge is about: its product and its party."""
+    return matter_id(edge.agreement if edge.standing == "confirmed" else NO_AGREEMENT, subject=edge.subject)
 
 
 def _weighs(check: Check) -> TypeGuard[EdgeCheck]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from collector.hosts import covers
 from rules.agreements.model import waivers
-from rules.attributed import Grounds, grounds_of
+from rules.attributed import Grounds, edge_since, grounds_of
 from rules.basis import Basis, basis_of_case
+from rules.case_keys import case_id
 from rules.case_order import place_of
 from rules.checks.base import Evidence, device_days
 from rules.editions import Editions
@@ -23,7 +23,7 @@ from rules.evidence import evidence_of, party_in, sections_in
 from rules.findings import NO_AGREEMENT, Case, Promise, WaivedCase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
 
     from rules.agreements.model import Agreement
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from rules.edges import Edge
     from rules.findings import Finding
     from rules.parties import Party
-
-CASE_ID_BYTES = 12
 
 
 class Cases:
@@ -44,6 +42,7 @@ class Cases:
         checks: the rules to conclude by.
         editions: the agreements by time; None: `agreements` speak for every time.
         basis: what else verdicts rest on, for the evidence; None: the evidence does not say.
+        until: case id -> moment up to which what was seen of it does not count; None: no case was ever forgotten.
     """
 
     def __init__(
@@ -54,8 +53,10 @@ class Cases:
         checks: Iterable[Check],
         editions: Editions | None = None,
         basis: Basis | None = None,
+        until: Callable[[str], datetime] | None = None,
     ) -> None:
         self._basis = basis
+        self._until = until
         self._editions = Editions.only(agreements) if editions is None else editions
         self._party_of = party_of
         self._checks = {check.id: check for check in checks}
@@ -68,11 +69,19 @@ class Cases:
         """Take findings in; the same one twice, or an older one later, changes nothing."""
         for finding in findings:
             promise = Promise(finding.agreement, finding.rule, finding.clause, finding.subject)
+            if self._is_past(promise, finding):
+                continue
             held = self._findings[promise].get(finding.id)
             merged = finding if held is None else _later(held, finding)
             if merged != held:
                 self._findings[promise][finding.id] = merged
                 self._concluded.pop(promise, None)
+
+    def forget(self, cases: Collection[str]) -> None:
+        """Let go of everything that was seen of *cases* (ids)."""
+        for promise in [each for each in self._promises() if case_id(each) in cases]:
+            for held in (self._findings, self._attributed, self._concluded, self._grounds):
+                held.pop(promise, None)
 
     def attributed(self, edges: Iterable[Edge]) -> None:
         """Take what attribution says of all agreements now, in place of what it said before."""
@@ -82,6 +91,8 @@ class Cases:
             agreement_at=lambda key, at: self._editions.version(key, at=at),
             party_of=self._party_of,
         )
+        if self._until is not None:
+            found = {promise: left for promise, each in found.items() if (left := self._since(promise, each)).findings}
         for promise in self._attributed.keys() | found.keys():
             if self._attributed.get(promise) != found.get(promise):
                 self._concluded.pop(promise, None)
@@ -123,6 +134,18 @@ class Cases:
         for promise in sorted(self._findings):
             held = self._findings[promise]
             yield from (held[key] for key in sorted(held))
+
+    def _since(self, promise: Promise, grounds: Grounds) -> Grounds:
+        """Return what attribution contributes since a case was forgotten; all of it, where it never was."""
+        left = {key: each for key, each in grounds.findings.items() if not self._is_past(promise, each)}
+        if self._until is None or len(left) == len(grounds.findings):
+            return grounds
+        until = self._until(case_id(promise))
+        edges = [part for edge in grounds.edges if (part := edge_since(edge, until)) is not None]
+        return Grounds(edges=edges, findings=left)
+
+    def _is_past(self, promise: Promise, finding: Finding) -> bool:
+        return self._until is not None and finding.first_seen <= self._until(case_id(promise))
 
     def _promises(self) -> set[Promise]:
         return self._findings.keys() | self._attributed.keys()
@@ -176,11 +199,6 @@ class Cases:
             edges=edges,
         )
         return check.conclude(evidence)
-
-
-def case_id(promise: Promise) -> str:
-    """Return the stable id of the case about *promise*."""
-    return blake2b("|".join(promise).encode(), digest_size=CASE_ID_BYTES).hexdigest()
 
 
 def _later(one: Finding, other: Finding) -> Finding:

@@ -13,6 +13,7 @@ from rich.text import Text
 from rules.findings import DISTRICT_PREFIX
 from rules.life_cycle import CODES
 from rules.next_steps import RETURNS
+from rules.store.rows import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -249,8 +250,10 @@ def _show_blind(coverage: Mapping[str, Any], console: Console) -> None:
 
 
 def show_log(entries: Iterable[LogEntry], console: Console, *, zone: ZoneInfo) -> None:
-    """Print what became of a case, the oldest first."""
+    """Print what became of a case, the oldest first; what cannot be read any more is left out."""
     for entry in entries:
+        if entry.entry == UNREADABLE:
+            continue
         told = json.loads(entry.entry)
         line = f"{quarter(entry.at, zone)}  {entry.kind.replace('_', ' ')}"
         if told.get("changed"):

@@ -6,16 +6,20 @@ What comes out is a function of the counts alone, so it does not matter when, or
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from rules.attributed import edges_since
 from rules.contact_records import place_in
 from rules.counted import unpacked
-from rules.edge_records import NO_EDGES, part_in, records_of
+from rules.edge_records import NO_EDGES, part_in, records_of, sealed_part
 from rules.records import EDGES, KIND, PIECE, Output
+from rules.sealed_rows import DIFFERENTIAL, open_rows, seal_rows
 from rules.windows import Counts
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from rules.contact_records import Place
     from rules.edge_records import Part
     from rules.estimator import Estimator
+    from rules.key_ring import KeyRing
     from rules.records import Record
 
 COUNTED_KEYS: Final = b"counted/"
@@ -67,25 +72,27 @@ class FreshEdges:
     news: Mapping[Part, bytes] = field(default_factory=dict)
     """What differs from what was told before."""
 
-    def outputs(self) -> list[Output]:
-        """Return the records to tell."""
+    def outputs(self, *, keys: KeyRing) -> list[Output]:
+        """Return the records to tell, sealed."""
         return [
             Output(
                 topic="findings",
                 key=part.key.encode(),
-                value=body,
+                value=sealed_part(body, keys=keys),
                 headers=((KIND, EDGES), (PIECE, b"%d" % part.number)),
             )
             for part, body in sorted(self.news.items())
         ]
 
-    def state(self) -> dict[bytes, bytes | None]:
-        """Return the state keys that change; None: to be forgotten."""
+    def state(self, *, keys: KeyRing) -> dict[bytes, bytes | None]:
+        """Return the state keys that change, sealed; None: to be forgotten."""
         state: dict[bytes, bytes | None] = {
             TOLD_KEYS + part.state_key: None if body == NO_EDGES else _digest(body) for part, body in self.news.items()
         }
         if self.estimated is not None:
-            state[DIFFERENTIAL_KEY] = self.estimated.differential
+            rows = msgspec.json.decode(self.estimated.differential)
+            sealed = seal_rows(rows, name=DIFFERENTIAL, seal=partial(keys.seal, kind="row"))
+            state[DIFFERENTIAL_KEY] = msgspec.json.encode(sealed)
         return state
 
 
@@ -95,10 +102,12 @@ class CountedContacts:
     Args:
         state: the state topic's newest value of each key of the partition.
         estimator: estimates.
+        keys: what is told is sealed with.
     """
 
-    def __init__(self, state: Mapping[bytes, bytes], *, estimator: Estimator) -> None:
+    def __init__(self, state: Mapping[bytes, bytes], *, estimator: Estimator, keys: KeyRing) -> None:
         self._estimator = estimator
+        self._keys = keys
         self._counts = {
             place_in(key.removeprefix(COUNTED_KEYS)): body
             for key, body in state.items()
@@ -111,7 +120,8 @@ class CountedContacts:
         # Whoever had the partition may have died before it estimated.
         self._changed = bool(self._counts)
         self._estimated: Estimated | None = None
-        self._differential = state.get(DIFFERENTIAL_KEY, b"[]")
+        sealed = msgspec.json.decode(state.get(DIFFERENTIAL_KEY, b"[]"))
+        self._differential = msgspec.json.encode(open_rows(sealed, opener=partial(keys.open, kind="row")))
         self._now: float | None = None
         self._since: float | None = None
         self._latest: float | None = None
@@ -131,6 +141,10 @@ class CountedContacts:
         newest = self._differential if self._estimated is None else self._estimated.differential
         rows: list[dict[str, Any]] = msgspec.json.decode(newest)
         return rows
+
+    def forget(self) -> None:
+        """Estimate anew: something of it was forgotten, and what is being estimated still has it."""
+        self.use(copy(self._estimator))
 
     def ran(self, seconds: float) -> None:
         """Learn the time on a clock that is never set."""
@@ -172,13 +186,13 @@ class CountedContacts:
         if not is_quiet and (self._since is None or at - self._since < LONGEST_S):
             return None
         self._changed, self._since, self._begun = False, None, at
-        held, estimator = dict(self._counts), self._estimator
+        held, estimator, until = dict(self._counts), self._estimator, self._keys.until
 
         def estimate() -> Estimated:
             whole = Counts()
             for place in sorted(held):
                 whole.add(unpacked(held[place]))
-            edges = estimator.edges(whole)
+            edges = edges_since(estimator.edges(whole), until=until)
             differential = msgspec.json.encode(estimator.differential(edges, counts=whole))
             return Estimated(records=records_of(edges), differential=differential, rows=len(whole.rows), by=estimator)
 

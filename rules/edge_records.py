@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from rules.attributed import matter_of
 from rules.edges import Edge
 from rules.findings import NO_AGREEMENT
 from rules.records import PIECE
+from rules.sealed_records import holds_plain, open_edges, seal_edge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from rules.key_ring import KeyRing
     from rules.records import Record
 
 EDGE_KEYS: Final = b"edges/"
 
 MAX_OCTETS: Final = 500_000
-"""Octets of one record: half of what a broker takes."""
+"""Octets of one record before it is sealed, which adds two fifths: less than a broker takes."""
 
 MAX_EXPOSURES: Final = 1_000
 """Exposures of one edge in one record, some 250 octets each: an edge grows with the days and groups it is seen in."""
@@ -66,16 +69,25 @@ def records_of(edges: Iterable[Edge]) -> dict[Part, bytes]:
     }
 
 
+def sealed_part(octets: bytes, *, keys: KeyRing) -> bytes:
+    """Return a record of edges as it is told: each edge sealed."""
+    edges = _edges.decode(octets)
+    keys.need(map(matter_of, edges))
+    return b"[%s]" % b",".join(seal_edge(msgspec.json.encode(edge), about=matter_of(edge), keys=keys) for edge in edges)
+
+
 class KeptEdges:
     """The edges that one partition was told.
 
     Args:
         state: the state topic's newest value of each key of the partition.
+        keys: what they are sealed with.
     """
 
-    def __init__(self, state: Mapping[bytes, bytes]) -> None:
+    def __init__(self, state: Mapping[bytes, bytes], *, keys: KeyRing) -> None:
+        self._keys = keys
         self._parts = {
-            part_in(key.removeprefix(EDGE_KEYS)): _edges.decode(body)
+            part_in(key.removeprefix(EDGE_KEYS)): open_edges(body, keys=keys)
             for key, body in state.items()
             if key.startswith(EDGE_KEYS)
         }
@@ -87,14 +99,32 @@ class KeptEdges:
             ValueError: it holds no edges, or those of another key.
         """
         part = Part((record.key or b"").decode(), int(record.headers.get(PIECE, b"")))
-        edges = _edges.decode(record.value or b"")
+        edges = open_edges(record.value or b"", keys=self._keys)
         if part.number < 0 or not all(_belongs(edge, key=part.key) for edge in edges):
             raise ValueError("these are no edges of this key")
-        if not edges:
+        if record.value == NO_EDGES:
             self._parts.pop(part, None)
             return {EDGE_KEYS + part.state_key: None}
         self._parts[part] = edges
         return {EDGE_KEYS + part.state_key: record.value}
+
+    def sealed(self, key: bytes, body: bytes) -> dict[bytes, bytes | None]:
+        """Return what a state key is to hold where it holds edges that are not sealed: those of releases before."""
+        if not holds_plain(body):
+            return {}
+        octets = msgspec.json.encode(self._parts[part_in(key.removeprefix(EDGE_KEYS))])
+        return {key: sealed_part(octets, keys=self._keys)}
+
+    def forget(self, matters: Collection[str]) -> dict[bytes, bytes | None]:
+        """Let go of what these matters (ids) are about; return the state keys that change."""
+        changed: dict[bytes, bytes | None] = {}
+        for part, edges in self._parts.items():
+            left = tuple(edge for edge in edges if matter_of(edge) not in matters)
+            if len(left) < len(edges):
+                self._parts[part] = left
+                octets = msgspec.json.encode(left)
+                changed[EDGE_KEYS + part.state_key] = sealed_part(octets, keys=self._keys)
+        return changed
 
     def all(self) -> list[Edge]:
         """Return every edge, put together of its parts."""

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from collector.hosts import covers
 from rules.agreements.model import waivers
+from rules.case_keys import case_id, case_of
 from rules.contacts import Met, contact_of
 from rules.coverage import Coverage, is_public_front
 from rules.duplicates import SeenIds
-from rules.findings import Finding
+from rules.findings import Finding, Promise
 from rules.sightings import Sightings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import date
 
     from collector.events import FlowEvent
@@ -52,6 +53,11 @@ class TallyKey(NamedTuple):
     day: date
     school: str
     group: str
+
+    @property
+    def promise(self) -> Promise:
+        """What it speaks to."""
+        return Promise(self.agreement, self.rule, self.clause, self.subject)
 
 
 class Tally:
@@ -181,6 +187,14 @@ class Engine:
         self._tallies.clear()
         self.coverage = Coverage()
         return findings, coverage
+
+    def forget(self, cases: Collection[str]) -> None:
+        """Let go of the sums of these cases (ids): what comes of them from now on is counted from nothing."""
+        gone = {key for key in self._tallies if case_id(key.promise) in cases}
+        for key in gone:
+            del self._tallies[key]
+        self._changed -= gone
+        self._known = {key: known for key, known in self._known.items() if case_of(known) not in cases}
 
     def _count(self, rule: RuleId, observation: Observation, *, sighting: Sighting) -> None:
         event = sighting.event

@@ -75,6 +75,10 @@ class JudgeMetrics:
             "schoolgate_unweighed_contacts", "Contacts that found no room; attribution is incomplete.",
             registry=registry,
         )  # fmt: skip
+        self._forgotten = Counter(
+            "schoolgate_forgotten_findings", "Findings passed over because their case was forgotten.", ("source",),
+            registry=registry,
+        )  # fmt: skip
         self._gaps = Counter(
             "schoolgate_collector_gaps", "Times that a collector told that it had to drop events.", registry=registry
         )
@@ -85,6 +89,7 @@ class JudgeMetrics:
         )  # fmt: skip
         for stage in STAGES:
             self._lost.labels(source=stage)
+            self._forgotten.labels(source=stage)
             self._watermark.labels(source=stage)
         self._lag = Gauge(
             "schoolgate_judge_lag_records", "Records that wait in the partitions of this process.", registry=registry
@@ -150,6 +155,7 @@ class JudgeMetrics:
         self._late.inc(portion.late)
         self._gaps.inc(portion.gaps)
         self._lost.labels(source="devices").inc(portion.lost)
+        self._forgotten.labels(source="devices").inc(portion.forgotten)
         self._unremembered.inc(portion.unremembered)
         self._unweighed.inc(portion.unweighed)
         for reason in portion.refused:
@@ -158,6 +164,7 @@ class JudgeMetrics:
     def concluded(self, portion: CasePortion) -> None:
         """Count a portion of findings."""
         self._lost.labels(source="agreements").inc(portion.lost)
+        self._forgotten.labels(source="agreements").inc(portion.forgotten)
         for case in portion.opened:
             self._violations.labels(
                 agreement=case.agreement or NO_AGREEMENT, rule=case.rule, severity=case.severity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rules.attributed import edges_since
 from rules.cases import Cases
 from rules.checks.registry import all_checks
 from rules.contacts import ContactLog
@@ -14,8 +15,8 @@ from rules.report import build_report
 from rules.windows import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import date
+    from collections.abc import Callable, Collection, Iterable
+    from datetime import date, datetime
 
     from collector.events import FlowEvent
     from rules.coverage import Coverage
@@ -35,9 +36,10 @@ class Judgement:
         today: local date that clause states speak of while no event was seen.
         contacts: whom devices met in an earlier run.
         closed: the counts of days that are over.
+        until: case id -> moment up to which what was seen of it does not count; None: no case was ever forgotten.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what an earlier run left is many things, each with a name
         self,
         rulebook: Rulebook,
         *,
@@ -48,10 +50,12 @@ class Judgement:
         last_day: date | None = None,
         contacts: ContactLog | None = None,
         closed: Counts | None = None,
+        until: Callable[[str], datetime] | None = None,
     ) -> None:
         known = tuple(known)
         self._token_key = token_key
         self._today = today
+        self._until = until
         self.rulebook = rulebook
         self._estimator = Estimator(rulebook)
         self._differential: list[dict[str, Any]] = []
@@ -76,8 +80,9 @@ class Judgement:
         if coverage is not None:
             self.engine.coverage = coverage
         self.cases = Cases(
-            agreements=rulebook.agreements, party_of=rulebook.parties.find, checks=checks, basis=rulebook.basis
-        )
+            agreements=rulebook.agreements, party_of=rulebook.parties.find, checks=checks, basis=rulebook.basis,
+            until=until,
+        )  # fmt: skip
         self.cases.apply(known)
 
     @property
@@ -103,7 +108,8 @@ class Judgement:
         for day in self.contacts.days():
             for part in self._hours(day).values():
                 counts.add(part)
-        edges = self._estimator.edges(counts)
+        found = self._estimator.edges(counts)
+        edges = found if self._until is None else edges_since(found, until=self._until)
         self.cases.attributed(edges)
         self._differential = self._estimator.differential(edges, counts=counts)
 
@@ -117,6 +123,11 @@ class Judgement:
 
     def _hours(self, day: date) -> dict[int, Counts]:
         return self._estimator.hours(self.contacts, day=day, key=self._token_key(day))
+
+    def forget(self, cases: Collection[str]) -> None:
+        """Let go of everything that was seen of *cases* (ids); what is seen later makes them anew."""
+        self.engine.forget(cases)
+        self.cases.forget(cases)
 
     def report(self, *, errors: Iterable[str] = ()) -> dict[str, Any]:
         """Return the report of everything so far, with what `attribute` found last (contract, section 5)."""
@@ -145,6 +156,7 @@ class Judgement:
             last_day=self.engine.last_day,
             contacts=self.contacts,
             closed=self.closed,
+            until=self._until,
         )
         fresh.engine.seen = self.engine.seen
         return fresh

@@ -1,4 +1,4 @@
-"""Findings as the state topic keeps them: octets that are decoded only when something is added to them.
+"""Findings as the state topic keeps them: sealed octets that are opened only when something is added to them.
 
 A million sums wait in a task for an event that mostly never comes; as objects they would take three times the memory
 and seconds to restore.
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from rules.findings import Finding
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -22,13 +20,12 @@ FINDING_KEYS: Final = b"finding/"
 
 
 class _Dated(msgspec.Struct, gc=False):
-    """The one field of a finding that says whether it can still grow."""
+    """The one field of a sealed finding that says whether it can still grow."""
 
     day: date
 
 
 _dated = msgspec.json.Decoder(_Dated)
-_findings = msgspec.json.Decoder(Finding)
 
 
 def live(state: Mapping[bytes, bytes], *, days: Days) -> Iterable[tuple[str, bytes]]:
@@ -44,8 +41,3 @@ def live(state: Mapping[bytes, bytes], *, days: Days) -> Iterable[tuple[str, byt
 def day_of(octets: bytes) -> date:
     """Return the local day of a finding."""
     return _dated.decode(octets).day
-
-
-def read(octets: bytes) -> Finding:
-    """Return the finding in *octets*."""
-    return _findings.decode(octets)

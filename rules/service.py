@@ -6,18 +6,23 @@ import json
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rules.agreements.gaps import clause_states
+from rules.case_keys import case_of
 from rules.case_order import place_of
 from rules.contact_book import ContactBook
 from rules.coverage import Coverage
 from rules.findings import NO_AGREEMENT, Finding, Promise
 from rules.judgement import Judgement
-from rules.store import CaseRow
-from rules.versions import FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN
+from rules.key_ring import KeyRing
+from rules.sealed_rows import WAIVED, open_report, open_rows, seal_report
+from rules.store import CaseRow, FindingRow
+from rules.store.keys import KeysInHand
+from rules.versions import FORGOTTEN, FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN
 from rules.windows import HOUR_MS
 
 if TYPE_CHECKING:
@@ -74,7 +79,11 @@ class EmbeddedService:
         self._metrics = metrics
         self.clause_states: dict[str, dict[str, str]] = {}
         """Agreement id -> clause id -> state, as they are now; replaced as a whole, so that any thread may read it."""
-        self._rows = store.cases()
+        self._keys = KeyRing(store)
+        # A case of which nothing can be read begins anew; its versions go on.
+        self._rows = store.cases() | {
+            gone.id: CaseRow(id=gone.id, version=gone.version, state=FORGOTTEN, body=b"") for gone in store.unreadable()
+        }
         self._book = ContactBook(store)
         self._clock = clock
         self._attributed_at: float | None = None
@@ -90,6 +99,7 @@ class EmbeddedService:
             last_day=date.fromisoformat(kept["last_day"]) if kept.get("last_day") else None,
             contacts=self._book.log,
             closed=self._book.closed,
+            until=self._keys.until,
         )
         # What an earlier run attributed still holds; without it the first commit would withdraw its cases.
         self._judgement.attribute()
@@ -108,13 +118,14 @@ class EmbeddedService:
         Raises:
             StoreError: nothing was written.
         """
+        self._forget()
         if self._is_time_to_attribute(position):
             self._judgement.attribute()
         findings, cases = self._judgement.conclude()
         rows, changes = self._compare(cases)
         kept = self._book.changes()
         self._store.commit(
-            findings={finding.id: (finding.agreement, msgspec.json.encode(finding)) for finding in findings},
+            findings={finding.id: _finding_row(finding) for finding in findings},
             cases=rows,
             state={**self._state(), **kept.written},
             position=position,
@@ -142,6 +153,15 @@ class EmbeddedService:
         for each in over:
             self._book.close(each, hours=self._judgement.close(each))
         return bool(over)
+
+    def _forget(self) -> None:
+        """Let go of what somebody else has forgotten meanwhile."""
+        fresh = self._keys.refresh()
+        if not fresh:
+            return
+        self._judgement.forget(fresh)
+        for case in fresh & self._rows.keys():
+            self._rows[case] = replace(self._rows[case], state=FORGOTTEN, body=b"", evidence="")
 
     def _is_time_to_attribute(self, position: Position | None) -> bool:
         """Return whether an input has ended, or an hour of its time has passed and some of ours."""
@@ -182,7 +202,8 @@ class EmbeddedService:
         }
         # The cases stand in rows of their own; what surrounds them in a report is kept as it is.
         report = {**self._judgement.report(), "cases": []}
-        return {"engine": json.dumps(kept).encode(), "report": json.dumps(report).encode()}
+        sealed = seal_report(report, seal=partial(self._keys.seal, kind="row"))
+        return {"engine": json.dumps(kept).encode(), "report": json.dumps(sealed).encode()}
 
     def _show(self) -> None:
         engine, rulebook = self._judgement.engine, self._judgement.rulebook
@@ -195,19 +216,24 @@ class EmbeddedService:
         self._metrics.flows(by_verdict=engine.coverage.by_verdict, by_source=by_source)
 
 
+def _finding_row(finding: Finding) -> FindingRow:
+    return FindingRow(finding.agreement, case_of(finding), msgspec.json.encode(finding))
+
+
 def stored_report(store: Store) -> dict[str, Any]:
     """Return the report as the store holds it (contract, section 5): open cases, coverage, clause states.
 
     A case that somebody closed is left out until something new is told of it. What the collector withheld is left out
     as well: the report is the same as that of `check`, which sees every name. `stored_frame` tells it.
     """
-    parts = store.parts()
-    report = _frame(store, parts=parts)
+    parts, opener = store.parts(), KeysInHand(store.live_keys())
+    report = _frame(store, parts=parts, keys=opener)
     report["coverage"].pop("withheld", None)
     if parts:
-        waived = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
+        told = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
+        waived = open_rows(told, opener=_row_opener(opener))
         waived.sort(key=_promise)
-        report["waived"] = waived
+        report[WAIVED] = waived
     cases = [_case.decode(body) for body in store.open_cases()]
     cases.sort(key=_order)
     return {**report, "cases": cases}
@@ -229,14 +255,18 @@ def _promise(waived: Mapping[str, Any]) -> Promise:
 
 def stored_frame(store: Store) -> dict[str, Any]:
     """Return what surrounds the cases in a report, as the store holds it: coverage, clause states."""
-    return _frame(store, parts=store.parts())
+    return _frame(store, parts=store.parts(), keys=KeysInHand(store.live_keys()))
 
 
-def _frame(store: Store, *, parts: Mapping[str, str]) -> dict[str, Any]:
+def _frame(store: Store, *, parts: Mapping[str, str], keys: KeysInHand) -> dict[str, Any]:
     # Case tasks behind Kafka write parts; the embedded service writes the whole.
     frame = parts.get(FRAME_PART) or store.state("report")
     report: dict[str, Any] = json.loads(frame) if frame else empty_report()
-    return report
+    return open_report(report, opener=_row_opener(keys))
+
+
+def _row_opener(keys: KeysInHand) -> Callable[[str, bytes], bytes | None]:
+    return lambda about, sealed: keys.open(about, sealed, "row")
 
 
 def empty_report() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rules import kept_sums
+from rules.case_keys import case_of
 from rules.checks.registry import all_checks
 from rules.coverage import Coverage
 from rules.days import Days, FreshDays
@@ -27,6 +28,7 @@ from rules.records import COLLECTOR, COVERAGE, GAP, KIND, SEQUENCE, Output, Port
 from rules.renewal import Renewal
 from rules.repeats import LastRecords, key_of_slot, last_records, mark, slot_and_name
 from rules.screening import RefusedError, event_in, watermark_in
+from rules.sealed_records import open_finding, seal_finding
 from rules.shares import Share, Telling, read_share, to_the_minute
 from rules.watermarks import Standing, advanced, slowest
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from collector.events import FlowEvent
+    from rules.key_ring import KeyRing
     from rules.partition_contacts import Counted
     from rules.records import Reason, Record
     from rules.rulebook import Rulebook
@@ -73,6 +76,8 @@ class JudgedPortion(Portion):
     """Events that were judged but found no room in the memory for repeats."""
     unweighed: int
     """Contacts that found no room, and are missing in attribution."""
+    forgotten: int
+    """Sums of cases that were forgotten: what was seen before counts no more."""
     watermark: datetime | None
     """Time that every collector at work has passed after this portion."""
     held: _Held
@@ -87,6 +92,7 @@ class _Counts:
     gaps: int = 0
     lost: int = 0
     unremembered: int = 0
+    forgotten: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +123,7 @@ class StageOne:
         rulebook: what events are compared with.
         state: the state topic's newest value of each key of this partition.
         make_key: returns 32 fresh random octets; drawn once for each local day.
+        keys: what findings are sealed with, each with the key of its case.
     """
 
     def __init__(
@@ -127,8 +134,10 @@ class StageOne:
         rulebook: Rulebook,
         state: Mapping[bytes, bytes],
         make_key: Callable[[], bytes],
+        keys: KeyRing,
     ) -> None:
         self._partition = partition
+        self._keys = keys
         self._topic = topic
         self._days = Days(state, make_key=make_key)
         # As they lie in the state topic: a million sums that nobody touches any more need not be decoded.
@@ -294,13 +303,19 @@ class StageOne:
         counts = held.counts
         counts.unremembered += held.days.unremembered
         held.over = tuple(self._days.over(held.at))
-        for part in sums:
+        owned = [(owner, part) for part in sums if part.first_seen > self._keys.until(owner := case_of(part))]
+        counts.forgotten += len(sums) - len(owned)
+        self._keys.need(owner for owner, _part in owned)
+        for owner, part in owned:
             before = self._findings.get(part.id)
             if before is None and len(self._findings) + len(held.findings) >= MAX_FINDINGS:
                 counts.lost += 1
                 continue
-            whole = part if before is None else added(kept_sums.read(before), part)
-            held.findings[part.id] = msgspec.json.encode(whole)
+            known = None if before is None else open_finding(before, keys=self._keys)[1]
+            # A sum that nobody can read any more begins anew.
+            counts.forgotten += before is not None and known is None
+            whole = part if known is None else added(known, part)
+            held.findings[part.id] = seal_finding(whole, case_id=owner, keys=self._keys)
             held.agreements[part.id] = part.agreement.encode()
             if part.day not in held.over:
                 held.kept.append(part.id)
@@ -325,6 +340,7 @@ class StageOne:
             lost=counts.lost,
             unremembered=counts.unremembered,
             unweighed=held.contacts.lost,
+            forgotten=counts.forgotten,
             watermark=held.share.watermark,
             held=held,
         )

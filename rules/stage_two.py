@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rules.case_keys import MATTER, case_of
 from rules.cases import Cases
 from rules.checks.registry import all_checks
 from rules.counted_contacts import CountedContacts, FreshEdges
 from rules.coverage import Coverage
-from rules.edge_records import KeptEdges
+from rules.edge_records import EDGE_KEYS, KeptEdges
 from rules.estimator import Estimator
-from rules.findings import Finding
 from rules.records import CONTACTS, COVERAGE, EDGES, KIND, Output, Portion, dead_letter
 from rules.report import build_report
+from rules.sealed_records import is_sealed, open_finding, open_version, seal_finding, seal_version
+from rules.sealed_rows import WAIVED, open_report, seal_report
 from rules.shares import read_share
-from rules.versions import FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN, CaseVersion, ReportPart
+from rules.versions import FORGOTTEN, FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN, CaseVersion, ReportPart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date, datetime
 
     from rules.counted_contacts import Estimated
-    from rules.findings import Case
+    from rules.findings import Case, Finding
+    from rules.key_ring import KeyRing
     from rules.records import Reason, Record
     from rules.rulebook import Rulebook
     from rules.shares import Share
@@ -47,8 +51,6 @@ LOST_KEY = b"lost"
 COUNTING_PARTITION = 0
 """Where coverage and the counts of contacts of all input partitions meet."""
 
-_findings = msgspec.json.Decoder(Finding)
-_rows = msgspec.json.Decoder(CaseVersion)
 _parts = msgspec.json.Decoder(ReportPart)
 
 
@@ -59,11 +61,15 @@ class CasePortion(Portion):
     rows: tuple[CaseVersion, ...]
     """Cases that changed."""
     parts: tuple[ReportPart, ...]
-    """Parts of the report that changed."""
+    """Parts of the report that changed; what they say of single promises is sealed."""
+    news: tuple[ReportPart, ...] = ()
+    """The same parts, not sealed: what the task remembers."""
     opened: tuple[Case, ...] = ()
     """Cases that were not open before."""
     lost: int = 0
     """Findings that found no room."""
+    forgotten: int = 0
+    """Findings of cases that were forgotten."""
     edges: FreshEdges = field(default_factory=FreshEdges)
     """What attribution says anew."""
 
@@ -77,17 +83,26 @@ class StageTwo:
         rulebook: what cases are concluded by.
         today: local date that clause states speak of while no event was seen.
         state: the state topic's newest value of each key of this partition.
+        keys: what comes and goes is sealed with, each with the key of its case.
     """
 
     def __init__(
-        self, *, partition: int, topic: str, rulebook: Rulebook, today: date, state: Mapping[bytes, bytes]
+        self,
+        *,
+        partition: int,
+        topic: str,
+        rulebook: Rulebook,
+        today: date,
+        state: Mapping[bytes, bytes],
+        keys: KeyRing,
     ) -> None:
+        self._keys = keys
         self._partition = partition
         self._topic = topic
         self._today = today
         self._rulebook = rulebook
-        self._rows = {row.id: row for row in map(_rows.decode, _under(CASE_KEYS, state))}
-        self._parts = {part.name: part for part in map(_parts.decode, _under(PART_KEYS, state))}
+        self._rows = {row.id: row for row in (open_version(body, keys=keys) for body in _under(CASE_KEYS, state))}
+        self._parts = {part.name: self._opened(part) for part in map(_parts.decode, _under(PART_KEYS, state))}
         # By input partition and offset: a share that begins anew, where an older one was forgotten, adds to it.
         self._shares: dict[tuple[str, int], Share] = {
             _partition_and_offset(key): read_share(body) for key, body in state.items() if key.startswith(COVERAGE_KEYS)
@@ -95,13 +110,21 @@ class StageTwo:
         self._dirty: dict[bytes, bytes | None] = {}
         self._next_offset = 0
         self._lost = int(state.get(LOST_KEY, b"0"))
-        self._held = {key for key in state if key.startswith(FINDING_KEYS)}
+        self._held: dict[bytes, str] = {}
+        self._passed = 0
         self._counted: CountedContacts | None = None
         if partition == COUNTING_PARTITION:
-            self._counted = CountedContacts(state, estimator=Estimator(rulebook))
-        self._edges = KeptEdges(state)
+            self._counted = CountedContacts(state, estimator=Estimator(rulebook), keys=keys)
+        self._edges = KeptEdges(state, keys=keys)
         self._edges_changed = False
-        self._cases = self._new_cases(map(_findings.decode, _under(FINDING_KEYS, state)))
+        self._cases = self._new_cases(self._kept_findings(state))
+        for key, body in state.items():
+            if key.startswith(CASE_KEYS) and not is_sealed(body):
+                self._dirty[key] = seal_version(open_version(body, keys=keys), keys=keys)
+            elif key.startswith(EDGE_KEYS):
+                self._dirty |= self._edges.sealed(key, body)
+        self._revision = keys.revision
+        self._forgotten: set[str] = {row.id for row in self._rows.values() if not row.body}
 
     @property
     def watermark(self) -> datetime | None:
@@ -121,8 +144,8 @@ class StageTwo:
             self._counted.ran(seconds)
 
     def waits(self, at: float) -> bool:  # noqa: ARG002 -- the interface
-        """Return whether edges were estimated that are not told yet."""
-        return self._counted is not None and self._counted.waits
+        """Return whether edges were estimated that are not told yet, or a case was forgotten."""
+        return self._revision != self._keys.revision or (self._counted is not None and self._counted.waits)
 
     def work(self, at: float) -> Callable[[], Estimated] | None:
         """Return the estimating of edges that is due, to be done beside the judging; None: none is."""
@@ -140,10 +163,29 @@ class StageTwo:
         if self._counted is not None:
             self._counted.use(Estimator(rulebook))
 
+    def _forget(self) -> None:
+        """Let go of everything that was seen of cases that were forgotten meanwhile."""
+        revision = self._keys.revision
+        cases = self._keys.since(self._revision)
+        self._revision = revision
+        if not cases:
+            return
+        for key in [key for key, owner in self._held.items() if owner in cases]:
+            del self._held[key]
+            self._dirty[key] = None
+        self._cases.forget(cases)
+        self._forgotten |= cases & self._rows.keys()
+        changed = self._edges.forget(cases)
+        self._dirty |= changed
+        self._edges_changed = self._edges_changed or bool(changed)
+        if self._counted is not None and any(each.startswith(MATTER) for each in cases):
+            self._counted.forget()
+
     def take(self, records: Iterable[Record]) -> CasePortion:
         """Take findings in, in their order, and conclude."""
+        self._forget()
         refused: list[tuple[Record, Reason]] = []
-        next_offset, lost_before = self._next_offset, self._lost
+        next_offset, lost_before, self._passed = self._next_offset, self._lost, 0
         for record in records:
             if record.offset < self._next_offset:
                 continue
@@ -154,32 +196,38 @@ class StageTwo:
             self._edges_changed = False
             self._cases.attributed(self._edges.all())
         rows, opened = self._compare(self._cases.report())
+        self._keys.need(row.id for row in rows if row.body)
+        told = {row.id.encode(): seal_version(row, keys=self._keys) for row in rows}
         parts = self._changed_parts()
+        sealed = [self._sealed(part) for part in parts]
         fresh = FreshEdges() if self._counted is None else self._counted.portion()
-        outputs = [Output(topic="cases", key=row.id.encode(), value=msgspec.json.encode(row)) for row in rows]
-        outputs += fresh.outputs()
+        outputs = [Output(topic="cases", key=key, value=octets) for key, octets in told.items()]
+        outputs += fresh.outputs(keys=self._keys)
         outputs += [dead_letter(record, reason, topic=self._topic) for record, reason in refused]
         return CasePortion(
             outputs=tuple(outputs),
             state={
                 **self._dirty,
-                **fresh.state(),
-                **{CASE_KEYS + row.id.encode(): msgspec.json.encode(row) for row in rows},
-                **{PART_KEYS + part.name.encode(): msgspec.json.encode(part) for part in parts},
+                **fresh.state(keys=self._keys),
+                **{CASE_KEYS + key: octets for key, octets in told.items()},
+                **{PART_KEYS + part.name.encode(): msgspec.json.encode(part) for part in sealed},
             },
             next_offset=next_offset,
             refused=tuple(reason for _record, reason in refused),
             rows=tuple(rows),
-            parts=tuple(parts),
+            parts=tuple(sealed),
+            news=tuple(parts),
             opened=tuple(opened),
             lost=self._lost - lost_before,
+            forgotten=self._passed,
             edges=fresh,
         )
 
     def committed(self, portion: CasePortion) -> None:
         """Take *portion* for written down: its transaction has been committed."""
         self._rows |= {row.id: row for row in portion.rows}
-        self._parts |= {part.name: part for part in portion.parts}
+        self._forgotten -= {row.id for row in portion.rows}
+        self._parts |= {part.name: part for part in portion.news}
         self._dirty = {key: body for key, body in self._dirty.items() if portion.state.get(key, b"") != body}
         if self._counted is not None:
             self._counted.committed(portion.edges)
@@ -188,7 +236,7 @@ class StageTwo:
 
     def everything(self) -> CasePortion:
         """Return every case and part as last committed, for a store that may have missed some."""
-        rows, parts = tuple(self._rows.values()), tuple(self._parts.values())
+        rows, parts = tuple(self._rows.values()), tuple(map(self._sealed, self._parts.values()))
         return CasePortion(outputs=(), state={}, next_offset=None, rows=rows, parts=parts)
 
     def _new_cases(self, findings: Iterable[Finding]) -> Cases:
@@ -201,7 +249,7 @@ class StageTwo:
         )
         cases = Cases(
             agreements=book.agreements, party_of=book.parties.find, checks=checks, editions=book.editions,
-            basis=book.basis,
+            basis=book.basis, until=self._keys.until,
         )  # fmt: skip
         cases.apply(findings)
         cases.attributed(self._edges.all())
@@ -239,27 +287,57 @@ class StageTwo:
         Raises:
             ValueError: it is none, or lies under the key of another agreement.
         """
-        finding = _findings.decode(record.value or b"")
-        if record.key != finding.agreement.encode():
+        case_id, finding = open_finding(record.value or b"", keys=self._keys)
+        if finding is None or finding.first_seen <= self._keys.until(case_id):
+            self._passed += 1
+            return
+        octets = record.value if is_sealed(record.value or b"") else None
+        if record.key != finding.agreement.encode() or case_of(finding) != case_id:
             raise ValueError("the key is that of another agreement")
         key = FINDING_KEYS + finding.id.encode()
         if key not in self._held and len(self._held) >= MAX_FINDINGS:
             self._lost += 1
             self._dirty[LOST_KEY] = b"%d" % self._lost
             return
-        self._held.add(key)
+        self._held[key] = case_id
         self._cases.apply([finding])
         # A finding is only ever replaced by a later one: its partition has one writer, and the rest is fenced off.
-        self._dirty[key] = record.value
+        self._dirty[key] = octets or seal_finding(finding, case_id=case_id, keys=self._keys)
+
+    def _kept_findings(self, state: Mapping[bytes, bytes]) -> Iterator[Finding]:
+        """Yield the findings of the state that can be read; the others go from it."""
+        for key, body in state.items():
+            if key.startswith(FINDING_KEYS):
+                case_id, finding = open_finding(body, keys=self._keys)
+                if finding is None or finding.first_seen <= self._keys.until(case_id):
+                    self._dirty[key] = None
+                else:
+                    self._held[key] = case_id
+                    if not is_sealed(body):
+                        self._dirty[key] = seal_finding(finding, case_id=case_id, keys=self._keys)
+                    yield finding
+
+    def _sealed(self, part: ReportPart) -> ReportPart:
+        """Return a part with what it says of single promises sealed."""
+        return self._part(part, change=partial(seal_report, seal=partial(self._keys.seal, kind="row")))
+
+    def _opened(self, part: ReportPart) -> ReportPart:
+        return self._part(part, change=partial(open_report, opener=partial(self._keys.open, kind="row")))
+
+    def _part(self, part: ReportPart, *, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> ReportPart:
+        told = json.loads(part.body)
+        changed = change(told) if isinstance(told, dict) else change({WAIVED: told})[WAIVED]
+        return msgspec.structs.replace(part, body=json.dumps(changed, separators=(",", ":")))
 
     def _compare(self, cases: list[Case]) -> tuple[list[CaseVersion], list[Case]]:
         rows, opened = [], []
         for case in cases:
             body = json.dumps(asdict(case), separators=(",", ":"))
             before = self._rows.get(case.id)
-            if before is None or before.state != OPEN:
+            is_new = before is None or before.state != OPEN or case.id in self._forgotten
+            if is_new:
                 opened.append(case)
-            if before is None or before.state != OPEN or before.body != body:
+            if before is None or is_new or before.body != body:
                 evidence = json.dumps(self._cases.evidence(case), separators=(",", ":"))
                 version = before.version + 1 if before else 1
                 rows.append(CaseVersion(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))
@@ -267,7 +345,13 @@ class StageTwo:
         rows += [
             msgspec.structs.replace(row, version=row.version + 1, state=WITHDRAWN)
             for row in self._rows.values()
-            if row.state == OPEN and row.id not in now
+            if row.state == OPEN and row.id not in now and row.id not in self._forgotten
+        ]
+        told = {row.id for row in rows}
+        rows += [
+            CaseVersion(id=case_id, version=self._rows[case_id].version + 1, state=FORGOTTEN, body="")
+            for case_id in sorted(self._forgotten - told)
+            if self._rows[case_id].state != FORGOTTEN
         ]
         return rows, opened
 

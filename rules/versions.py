@@ -8,6 +8,8 @@ import msgspec
 
 OPEN: Final = "open"
 WITHDRAWN: Final = "withdrawn"
+FORGOTTEN: Final = "forgotten"
+"""State of a case whose key was destroyed: its number of versions is all that is left of it."""
 
 WAIVED_PARTS: Final = "waived/"
 """Parts of the report that hold the waived cases of one partition each."""

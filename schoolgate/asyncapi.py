@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ASYNCAPI: Final = "3.0.0"
 KAFKA_BINDING: Final = "0.5.0"
 # Version of what lies in the topics, as in `v` of a flow event; not that of the program.
-CONTRACT: Final = "1.0.0"
+CONTRACT: Final = "2.0.0"
 WIDTH: Final = 120
 HEAD: Final = "# Made from the code by `make asyncapi`. Change the code, then make it again.\n"
 ABOUT: Final = """\

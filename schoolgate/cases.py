@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rules.versions import FORGOTTEN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from collector.segments import Network
-    from rules.store import Store
+    from rules.store import Store, Unreadable
 
-app = typer.Typer(help="The case store: list, show, export and verify cases.", rich_markup_mode=None)
+app = typer.Typer(help="The case store: list, show, export, verify and forget cases.", rich_markup_mode=None)
 
 Config = Annotated[Path, typer.Option(readable=False, help="Configuration file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON, counts exact.")]
@@ -61,7 +63,11 @@ def show(
     """Show one case, open or not, and what became of it."""
     with stored(config) as (store, network):
         found = [row for key, row in store.cases().items() if key.startswith(case)]
+        gone = [each for each in store.unreadable() if each.id.startswith(case)]
         log = store.log(found[0].id) if len(found) == 1 else []
+    if not found and len(gone) == 1:
+        _show_unreadable(gone[0], as_json=as_json)
+        return
     if len(found) != 1:
         what = "no case has" if not found else f"{len(found)} cases have"
         raise typer.BadParameter(f"{what} an id that starts with {case}; `schoolgate cases list` shows the open ones")
@@ -79,6 +85,17 @@ def show(
         console = Console()
         show_case(told, console, zone=network.time_zone)
         show_log(log, console, zone=network.time_zone)
+
+
+def _show_unreadable(gone: Unreadable, *, as_json: bool) -> None:
+    """Say of a case of which nothing can be read what is left of it."""
+    if as_json:
+        told = {"id": gone.id, "state": FORGOTTEN, "at": gone.at, "by": gone.by, "reason": gone.reason}
+        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    else:
+        from collector.problems import on_one_line
+
+        sys.stdout.write(on_one_line(f"Case {gone.id}: {gone.words}") + "\n")
 
 
 @app.command()
@@ -142,6 +159,30 @@ def export(
         exports.annual(config, year=annual, out=out)
     else:
         exports.evidence(config, cases=list(cases or ()), out=out)
+
+
+@app.command()
+def forget(
+    cases: Annotated[list[str], typer.Argument(metavar="CASE...", help="Ids, or their first characters.")],
+    config: Config,
+    reason: Annotated[str, typer.Option(help="Why. It stays readable: write nothing of the case into it.")],
+    by: Annotated[str | None, typer.Option(help="Who forgets them; not given: the user of this computer.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="New file for the certificate (zip); not given: beside the configuration.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(readable=False, help="Signing key (PEM); made when missing.")] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which cases it would be, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Destroy the keys of cases: nobody can read them any more, in the store, in Kafka or in a backup.
+
+    What was seen up to now makes no case again; what is seen later does. Writes a purge certificate.
+    """
+    from schoolgate.forget import Wish, forget_cases
+
+    wish = Wish(cases=tuple(cases), reason=reason, by=by, certificate=certificate, key=key)
+    forget_cases(config, wish, dry_run=dry_run, agreed=lambda question: yes or typer.confirm(question, err=True))
 
 
 @contextmanager

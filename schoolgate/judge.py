@@ -24,6 +24,7 @@ from rules.district.rule import untold
 from rules.findings import RULES
 from rules.judge_metrics import STAGES, JudgeMetrics
 from rules.kafka import Member, Stage
+from rules.key_ring import KeyRing
 from rules.partition_task import Duty
 from rules.record_batches import MAX_BATCH_WEIGHT
 from rules.rule_metrics import RuleMetrics
@@ -61,6 +62,7 @@ class Judge:
     """Everything of one `judge`: both stages, the store, the metrics, and the files they judge by."""
 
     store: Store
+    keys: KeyRing
     source: RulebookSource
     metrics: JudgeMetrics
     broker: Connection
@@ -126,8 +128,9 @@ class Judge:
 
         def core(partition: int, state: Mapping[bytes, bytes]) -> StageOne:
             return StageOne(
-                partition=partition, topic=topics.FLOWS, rulebook=self.source.rulebook, state=state, make_key=new_key
-            )
+                partition=partition, topic=topics.FLOWS, rulebook=self.source.rulebook, state=state, make_key=new_key,
+                keys=self.keys,
+            )  # fmt: skip
 
         async def opened(_core: Any) -> None:
             return None
@@ -155,8 +158,9 @@ class Judge:
         def core(partition: int, state: Mapping[bytes, bytes]) -> StageTwo:
             day = today(self.source.rulebook.network)
             return StageTwo(
-                partition=partition, topic=topics.FINDINGS, rulebook=self.source.rulebook, today=day, state=state
-            )
+                partition=partition, topic=topics.FINDINGS, rulebook=self.source.rulebook, today=day, state=state,
+                keys=self.keys,
+            )  # fmt: skip
 
         async def opened(core: Any) -> None:
             # Whoever had the partition may have died between its transaction and the store.
@@ -188,6 +192,9 @@ class Judge:
     async def _look(self, log: AgreementLog, *, stages: list[Stage], stop: asyncio.Event) -> None:
         while not stop.is_set():
             rulebook = await self.source.look(log, wait_s=LOOK_EVERY_S)
+            forgotten = await asyncio.to_thread(self.keys.refresh)
+            if forgotten:
+                say(f"{len(forgotten)} keys of cases were destroyed; what was sealed with them is passed over")
             if rulebook is not None:
                 self._declare()
                 for stage in stages:
@@ -222,7 +229,8 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
         server = serve_metrics(listen or settings.metrics.listen, registry=registry)
         held.callback(server.server_close)
         held.callback(server.shutdown)
-        all_of_it = Judge(store=store, source=source, metrics=metrics, broker=broker, instance=instance)
+        keys = KeyRing(store)
+        all_of_it = Judge(store=store, keys=keys, source=source, metrics=metrics, broker=broker, instance=instance)
         try:
             asyncio.run(all_of_it.run())
         except (BrokerError, StrangeClientError) as error:

@@ -24,7 +24,7 @@ def engine_state() -> Channel:
         about="State of stage one, partition for partition that of the flows. Private to the judge: it may change "
         "with any release.",
         messages=(
-            _kept("KeptFinding", under=kept_sums.FINDING_KEYS, rest="id of the finding", payload=ref("Finding")),
+            _kept("KeptFinding", under=kept_sums.FINDING_KEYS, rest="id of the finding", payload=ref("SealedFinding")),
             _kept("KeptWatermark", under=stage_one.WATERMARK_KEYS, rest="collector", payload=ref("Standing")),
             Message(
                 name="KeptCoverage",
@@ -80,8 +80,8 @@ def case_state() -> Channel:
         about="State of stage two, partition for partition that of the findings. Private to the judge: it may "
         "change with any release.",
         messages=(
-            _kept("TakenFinding", under=stage_two.FINDING_KEYS, rest="id of the finding", payload=ref("Finding")),
-            _kept("KeptCase", under=stage_two.CASE_KEYS, rest="id of the case", payload=ref("CaseVersion")),
+            _kept("TakenFinding", under=stage_two.FINDING_KEYS, rest="id of the finding", payload=ref("SealedFinding")),
+            _kept("KeptCase", under=stage_two.CASE_KEYS, rest="id of the case", payload=ref("SealedVersion")),
             _kept("KeptPart", under=stage_two.PART_KEYS, rest="name of the part", payload=ref("ReportPart")),
             _kept(
                 "TakenCoverage",
@@ -107,7 +107,7 @@ def case_state() -> Channel:
                 "TakenEdges",
                 under=EDGE_KEYS,
                 rest="number of the part, a stroke, and the agreement",
-                payload=listed("Edge"),
+                payload=listed("SealedEdge"),
             ),
             Message(
                 name="ToldDifferential",

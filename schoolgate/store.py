@@ -7,26 +7,44 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Back the case store up, and restore it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Back the case store up, restore it, and write it anew.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Config = Annotated[Path, typer.Option(readable=False, help="Configuration file; it names the store.")]
 
 
 @app.command()
-def backup(out: Annotated[Path, typer.Argument(help="New file to write (gzip).")], config: Config) -> None:
-    """Write everything in the store into one file, while others use the store. Keys are never in it."""
+def backup(
+    out: Annotated[Path, typer.Argument(help="New file to write (gzip).")],
+    config: Config,
+    keys: Annotated[
+        Path | None, typer.Option(help="File for the keys of cases, replaced each time. Keep it apart from backups.")
+    ] = None,
+) -> None:
+    """Write everything in the store into one file, while others use the store. Keys are never in it.
+
+    Without the file of keys a backup shows that there are cases, and nobody can read them. Keep one file of keys, the
+    newest: an older one opens what was forgotten since, in older backups.
+    """
     from rules.store.backup import back_up
     from schoolgate.cases import opened
     from schoolgate.shell import say
 
     with opened(config) as store:
-        rows = back_up(store, out)
+        rows = back_up(store, out, keys=keys)
     say(f"{rows:,} rows written to {out}")
+    if keys is None:
+        say("the keys of cases are not in it, and were not asked for (--keys): nobody can read cases from this alone")
+    else:
+        say(f"the keys of cases are in {keys}; keep them in another place, and no older file of them")
 
 
 @app.command()
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="File that `backup` wrote.")], config: Config
+    source: Annotated[Path, typer.Argument(metavar="IN", help="File that `backup` wrote.")],
+    config: Config,
+    keys: Annotated[Path | None, typer.Option(readable=False, help="File of keys that `backup` wrote.")] = None,
 ) -> None:
     """Put a backup into the empty store of the configuration, SQLite or PostgreSQL, and check its case log."""
     from rules.store.backup import restore as do
@@ -34,5 +52,23 @@ def restore(
     from schoolgate.shell import say
 
     with opened(config) as store:
-        head = do(store, source)
+        found = do(store, source, keys=keys)
+    head = found.head
     say(f"restored; the case log is intact: {head.entries:,} entries, the last one's hash is {head.hash}")
+    if found.without:
+        say(f"{found.without:,} cases cannot be read: their keys are not here; restore with `--keys`")
+    if found.forgotten:
+        say(f"{found.forgotten:,} keys in {keys} are of cases that were forgotten since; they stay destroyed")
+
+
+@app.command()
+def scrub(config: Config) -> None:
+    """Write the database anew, so that no page that nobody uses holds a key that was destroyed."""
+    from rules.store.scrubbing import scrub as do
+    from schoolgate.cases import opened
+    from schoolgate.shell import EnvironmentFailedError, say
+
+    with opened(config) as store:
+        if not do(store.database):
+            raise EnvironmentFailedError("others read the store without end; end them and do it again")
+    say("the database holds nothing but what is in use")

@@ -25,6 +25,7 @@ from rules.records import (
     SEQUENCE,
     WATERMARK,
 )
+from rules.sealed_records import SealedEdge, SealedFinding, SealedVersion
 from rules.shares import Share
 from rules.versions import CaseVersion, ReportPart
 from rules.watermarks import Standing, Watermark
@@ -49,8 +50,10 @@ def schemas() -> dict[str, Schema]:
         "FlowEvent": read_strictly(FlowEvent),
         "Watermark": read_openly(Watermark),
         "GapRecord": read_openly(GapRecord),
+        "SealedFinding": _sealing(read_openly(SealedFinding), content="Finding"),
         "Finding": read_openly(Finding),
         "Share": share,
+        "SealedEdge": _sealing(read_openly(SealedEdge), content="Edge"),
         "Edge": read_openly(Edge),
         "Exposure": read_openly(Exposure),
         "Candidate": read_openly(Candidate),
@@ -60,6 +63,7 @@ def schemas() -> dict[str, Schema]:
         "PublishedAgreement": read_openly(PublishedAgreement),
         "PublishedVersion": read_openly(PublishedVersion),
         "Case": read_openly(Case),
+        "SealedVersion": _sealing(read_openly(SealedVersion), content="CaseVersion"),
         "CaseVersion": _with_body(read_openly(CaseVersion), content={"$ref": "#/components/schemas/Case"}),
         "ReportPart": _with_body(read_openly(ReportPart), content=None),
     }
@@ -112,14 +116,15 @@ def _findings() -> Channel:
     return Channel(
         topic=topics.FINDINGS,
         grouped=("judge",),
-        about="Stage one to stage two: what one device did on one day against one clause. A later record of the same "
-        "`id` holds larger sums and replaces the earlier one.",
+        about="Stage one to stage two: what one device did on one day against one clause, sealed with the key of its "
+        "case. A later record of the same `id` holds larger sums and replaces the earlier one. What cannot be opened "
+        "is of a case that was forgotten, and is passed over.",
         messages=(
             Message(
                 name="Finding",
                 summary="One device-day against one promise.",
                 key=text("`agreement` of the finding; empty: no agreement."),
-                payload=ref("Finding"),
+                payload=ref("SealedFinding"),
             ),
             Message(
                 name="CoverageTold",
@@ -144,7 +149,7 @@ def _findings() -> Channel:
                 name="EdgesTold",
                 summary="Which parties the use of one product brings about; a later record replaces the earlier one.",
                 key=text("`agreement` of the edges; empty: the suspected edges of all agreements."),
-                payload=listed("Edge"),
+                payload=listed("SealedEdge"),
                 headers={KIND: always(EDGES), PIECE: text("Number of the part, in decimal.", pattern="^[0-9]+$")},
             ),
         ),
@@ -155,13 +160,13 @@ def _cases() -> Channel:
     return Channel(
         topic=topics.CASES,
         grouped=("dashboard",),
-        about="Every version of every case; the highest version of an id is the truth.",
+        about="Every version of every case, sealed with its key; the highest version of an id is the truth.",
         messages=(
             Message(
                 name="CaseVersion",
                 summary="A case opened, changed or was withdrawn.",
                 key=text("`id` of the case."),
-                payload=ref("CaseVersion"),
+                payload=ref("SealedVersion"),
             ),
         ),
     )
@@ -211,6 +216,12 @@ def _dead_letters() -> Channel:
             ),
         ),
     )
+
+
+def _sealing(schema: Schema, *, content: str) -> Schema:
+    """Say of the field `sealed` what is sealed in it."""
+    sealed = {**schema["properties"]["sealed"], "x-content-schema": {"$ref": f"#/components/schemas/{content}"}}
+    return {**schema, "properties": {**schema["properties"], "sealed": sealed}}
 
 
 def _with_body(schema: Schema, *, content: Schema | None) -> Schema:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rules.desk.words import LOGGED, TOLD
 from rules.life_cycle import CODES, STATUS_AFTER
 from rules.next_steps import RETURNS
+from rules.store.rows import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rules.store.rows import LogEntry
 
 WITHHELD: Final = "The text is for the privacy officer and auditors."
-_SAID: Final = frozenset({*STATUS_AFTER, "noted"})
+_SAID: Final = frozenset({*STATUS_AFTER, "noted", "forgotten"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +37,13 @@ class Event:
 
 
 def story_of(entries: Iterable[LogEntry], *, with_notes: bool) -> list[Event]:
-    """Return what became of a case, the newest first.
+    """Return what became of a case, the newest first; what cannot be read any more is left out.
 
     Args:
         entries: its part of the log, the oldest first.
         with_notes: whoever reads may see what people wrote.
     """
-    return [_event(entry, with_notes=with_notes) for entry in reversed(list(entries))]
+    return [_event(entry, with_notes=with_notes) for entry in reversed(list(entries)) if entry.entry != UNREADABLE]
 
 
 def _event(entry: LogEntry, *, with_notes: bool) -> Event:

@@ -76,6 +76,7 @@ LOGGED: Final = {
     "closed": "Closed",
     "reopened": "Opened again",
     "noted": "Note",
+    "forgotten": "Forgotten: what was known before cannot be read any more",
 }
 TOLD: Final = {
     "verdict": "verdict",

@@ -69,7 +69,7 @@ def evidence_pack(
         files[f"cases/{case.id}.html"] = _case_page(view, origin=origin, head=head)
         rows.append(view)
     files["chain.json"] = as_json(
-        {"v": 1, "digests": [digest(asdict(entry)) for entry in log], "entries": head.entries, "hash": head.hash}
+        {"v": 1, "digests": [digest(asdict(entry.row())) for entry in log], "entries": head.entries, "hash": head.hash}
     )
     files["index.html"] = _index(rows, origin=origin)
     about = {**asdict(origin), "kind": "schoolgate-evidence", "log": asdict(head)}
@@ -94,9 +94,14 @@ def _case(
         "evidence": shown(json.loads(case.evidence)) if case.evidence else None,
         "method": list(METHOD),
         "limits": [view["cannot_see"], *LIMITS],
-        "log": [asdict(entry) for entry in entries],
+        "log": [_logged(entry) for entry in entries],
         "proof": list(CHAIN),
     }
+
+
+def _logged(entry: LogEntry) -> dict[str, Any]:
+    """Return an entry as it lies in the log, what it says, and the salt that shows the one to be the other."""
+    return {**asdict(entry.row()), "opened": entry.entry, "salt": entry.salt}
 
 
 def _words(agreement: Agreement) -> dict[str, Any]:

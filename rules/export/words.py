@@ -40,6 +40,11 @@ CHAIN: Final = (
         "digests of all rows in their order and the last hash."
     ),
     (
+        "The column entry is sealed with a key of the case alone, so that a case can be forgotten. It is JSON with two "
+        "fields: `sealed`, and `sha256`: SHA-256 over the text `schoolgate/case-log/1/entry`, a line feed, 16 octets "
+        "of salt, and the entry. Of each row given here `opened` is the entry and `salt` the salt, in hexadecimal."
+    ),
+    (
         "To check: compute the digest of each row given here and find it at place seq of the list; compute the "
         "hashes over the whole list; the last one must be the hash of the end. A district that made the whole "
         "log anew would show another hash of the end than one it gave away before."

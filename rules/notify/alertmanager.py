@@ -7,17 +7,19 @@ forgotten everything.
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from rules.notify.alerts import alerts, silences
+from rules.notify.alerts import ALERT, alerts, silences
 from rules.notify.channel import ChannelDownError
 from rules.notify.web import ask
 from rules.notify.wording import plain
+from rules.versions import FORGOTTEN
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from rules.notify.docket import Spell, Standing
@@ -69,8 +71,22 @@ class Alertmanager:
         told = alerts(standings, now=now, place=self._place, ended_is_news=ended_is_news)
         for start in range(0, len(told), PORTION):
             self._do("/alerts", method="POST", content=told[start : start + PORTION])
+        forgotten = {one.case_id for one in standings if one.status == FORGOTTEN and not one.spells}
+        if forgotten:
+            self._end_alerts(forgotten, now=now)
         for ended in todo.ended:
             self._do(f"/silence/{ended}", method="DELETE", gone_is_fine=True)
+
+    def _end_alerts(self, forgotten: Collection[str], *, now: datetime) -> None:
+        """End the alerts of cases that were forgotten while nobody told it: it alone knows what they were like."""
+        matcher = quote(f'alertname="{ALERT}"')
+        left = [each for each in self._listed(f"/alerts?filter={matcher}") if each["labels"].get("case") in forgotten]
+        ended = [
+            {"labels": each["labels"], "startsAt": each["startsAt"], "endsAt": now.astimezone(UTC).isoformat()}
+            for each in left
+        ]
+        if ended:
+            self._do("/alerts", method="POST", content=ended)
 
     def runs_since(self) -> str:
         """Return when it was started, in its own words.

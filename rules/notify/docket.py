@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.life_cycle import ENDED, STATUS_AFTER, TAKEN_UP
 from rules.small_numbers import quarter
+from rules.store.rows import UNREADABLE
+from rules.versions import FORGOTTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 WORST_FIRST: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 SEEN: Final = frozenset({"opened", "changed", "returned", "not_reopened", "withdrawn", "carried_over"})
 """Kinds of entry that tell what was seen; the others tell what a person did."""
+NOTHING: Final[dict[str, Any]] = {
+    "agreement": None, "rule": "", "clause": "", "subject": "", "verdict": "", "severity": "info", "confidence": 0.0,
+    "sure": "", "devices": "", "schools": [], "groups": [], "first_seen": None, "last_seen": None,
+    "summary": "This case was forgotten.", "agreement_says": "", "cannot_see": "",
+}  # fmt: skip
+"""What is told of a case that was forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +134,16 @@ def _change(before: Standing | None, after: Standing, *, entry: LogEntry) -> Cha
         kind=entry.kind,
         severity=severity,
         by_person=entry.kind not in SEEN,
-        quiet=taken_up or (entry.kind in {"changed", "not_reopened"} and not after.open),
+        quiet=taken_up or entry.kind == FORGOTTEN or (entry.kind in {"changed", "not_reopened"} and not after.open),
     )
 
 
 def _after(before: Standing | None, entry: LogEntry) -> Standing | None:
+    if entry.kind == FORGOTTEN:
+        return _forgotten(before, entry)
     told = json.loads(entry.entry)
+    if entry.entry == UNREADABLE:
+        return None  # the case was forgotten, or its key is not here
     if entry.kind in SEEN:
         seen = _seen(before, entry, told=told)
         return replace(seen, spells=_spells(before, seen, at=quarter(entry.at)))
@@ -155,6 +167,16 @@ def _seen(before: Standing | None, entry: LogEntry, *, told: dict[str, Any]) -> 
         spells=before.spells if before else (),
         because=tuple(map(str, told.get("because") or ())) if anew or before is None else before.because,
     )
+
+
+def _forgotten(before: Standing | None, entry: LogEntry) -> Standing:
+    """Return a standing whose alerts have ended, with nothing in it but what an Alertmanager knows them by."""
+    kept = {} if before is None else {name: before.view.get(name) for name in ("rule", "agreement", "severity")}
+    gone = Standing(
+        case_id=entry.case_id, seq=entry.seq, supported=False, status=FORGOTTEN, quiet=None, seen_at=entry.seq,
+        view=NOTHING | kept, spells=before.spells if before else (),
+    )  # fmt: skip
+    return replace(gone, spells=_spells(before, gone, at=quarter(entry.at)))
 
 
 def _supported(before: Standing | None, kind: str, *, told: dict[str, Any]) -> bool:

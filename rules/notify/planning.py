@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 Audience = Literal["person", "program"]
 """Who reads a channel: a person is told what was seen, a program also what people do."""
 
-NOT_TOLD: Final = frozenset({"noted", "carried_over", "not_reopened"})
+NOT_TOLD: Final = frozenset({"noted", "carried_over", "not_reopened", "forgotten"})
 """A note is for those who work on the case; what is older than the log is told when a channel begins; what was ended
-stays ended, and the desk shows that it changed."""
+stays ended, and the desk shows that it changed; what was forgotten is not spoken of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from rules.notify.alerts import AHEAD, RESOLVED_FOR, recent
 from rules.notify.backoff import pause_s, waits
 from rules.notify.channel import CaseNotice, ChannelDownError, DigestNotice, NoticeRefusedError
 from rules.notify.planning import event, messages
+from rules.versions import FORGOTTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +132,11 @@ class Courier:
 
     def _tell(self, session: Session, told: Told, *, attempts: int) -> None:
         around, now = self._around, int(self._around.clock().timestamp())
+        standing = around.standing(told.case_id) if told.case_id else None
+        if standing is not None and standing.status == FORGOTTEN:
+            self._untold += told.items
+            self._write_down(now=now)
+            return
         try:
             session.send(self._notice(told))
         except NoticeRefusedError as error:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from rules.errors import StepRefusedError, StoreError
 from rules.store.case_store import Store
 from rules.store.database import load_driver
-from rules.store.rows import CaseRow, LogEntry, Position
+from rules.store.rows import CaseRow, FindingRow, LogEntry, Position, Unreadable
 
-__all__ = ["CaseRow", "LogEntry", "Position", "StepRefusedError", "Store", "StoreError", "load_driver"]
+__all__ = [
+    "CaseRow", "FindingRow", "LogEntry", "Position", "StepRefusedError", "Store", "StoreError", "Unreadable",
+    "load_driver",
+]  # fmt: skip

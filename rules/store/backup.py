@@ -1,6 +1,7 @@
 """The whole store as one file, and back: JSON Lines, gzip, the same from SQLite and PostgreSQL and into either.
 
-Keys of pseudonyms do not lie in the store and so are never in a backup.
+Keys are never in it: those of pseudonyms do not lie in the store, those of cases go into a file of their own, which is
+replaced with every backup. Of a key that was destroyed the backup says so, and no file of keys brings it back.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import json
 import os
 from base64 import b64decode, b64encode
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from rules.case_keys import MATTER
 from rules.errors import StoreError
 from rules.store import schema
 from rules.store.chain import Head, check
@@ -25,20 +28,26 @@ if TYPE_CHECKING:
 
     from rules.store.case_store import Store
 
-KIND: Final = "schoolgate-store-backup/1"
+KIND: Final = "schoolgate-store-backup/2"
+KEYS_KIND: Final = "schoolgate-store-keys/1"
 PORTION: Final = 500
 # `meta` says which version the tables have: the store that is restored into has its own.
 _TABLES: Final = {table.name: table for table in schema.tables.sorted_tables if table is not schema.meta}
 
 
-def back_up(store: Store, out: Path) -> int:
+def back_up(store: Store, out: Path, *, keys: Path | None = None) -> int:
     """Write everything that *store* holds now into the new file *out*, and return the number of rows.
+
+    Args:
+        store: the store.
+        out: a new file; what tells of cases stands in it sealed.
+        keys: the file of keys, replaced if it is there; None: they are not written, and a backup alone is never read.
 
     Raises:
         StoreError: the store cannot be read.
-        OSError: the file is there already, or cannot be written; then there is none.
+        OSError: *out* is there already, or a file cannot be written; then *out* is not there.
     """
-    rows = 0
+    rows, live = 0, list[dict[str, Any]]()
     with _new_file(out) as file, gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
         with store.database.reading() as connection:
             _write(packed, {"kind": KIND, "store_version": schema.STORE_VERSION})
@@ -46,19 +55,45 @@ def back_up(store: Store, out: Path) -> int:
                 asked = sa.select(table).order_by(*table.primary_key.columns)
                 with connection.execution_options(yield_per=PORTION).execute(asked) as found:
                     for row in found.mappings():
-                        _write(packed, {"table": name, "row": {key: _out(value) for key, value in row.items()}})
+                        told = {key: _out(value) for key, value in row.items()}
+                        if table is schema.case_keys and told["key"] is not None:
+                            live.append({name: told[name] for name in ("case_id", "number", "key")})
+                            told["key"] = None
+                        _write(packed, {"table": name, "row": told})
                         rows += 1
         _write(packed, {"rows": rows})
+        if keys is not None:
+            _write_keys(keys, live)
     return rows
 
 
-def restore(store: Store, source: Path) -> Head:
-    """Put what the backup *source* holds into the empty *store*, all or nothing, and return where its log ends.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was put back."""
+
+    head: Head
+    """Where the log ends."""
+    keys: int
+    """Keys of cases that are there again."""
+    without: int
+    """Cases that cannot be read: their keys were not in the file. Those that were forgotten are not counted."""
+    forgotten: int
+    """Keys that the file holds, and that stay destroyed."""
+
+
+def restore(store: Store, source: Path, *, keys: Path | None = None) -> Restored:
+    """Put what the backup *source* holds into the empty *store*, all or nothing.
+
+    Args:
+        store: the store.
+        source: the backup.
+        keys: the file of keys; None: it is seen that there are cases, and none can be read.
 
     Raises:
-        StoreError: the store is not empty, the file is no whole backup, or its case log was changed.
-        OSError: the file cannot be read.
+        StoreError: the store is not empty, a file is no whole backup, or its case log was changed.
+        OSError: a file cannot be read.
     """
+    told = [] if keys is None else _read_keys(keys)
     with store.database.writing() as connection:
         for table in _TABLES.values():
             if table is not schema.case_log_head and connection.execute(sa.select(table).limit(1)).first():
@@ -71,7 +106,47 @@ def restore(store: Store, source: Path) -> Head:
             found = check(rows, head=read_head(connection))
         if not isinstance(found, Head):
             raise StoreError(f"{source}: row {found.seq} of the case log in it: {found.what}; nothing was restored")
-        return found
+        return _with_keys(connection, told, head=found)
+
+
+def _with_keys(connection: sa.Connection, told: list[dict[str, Any]], *, head: Head) -> Restored:
+    """Put keys in their places; a destroyed one has none, nor has one that the backup does not know."""
+    kept, back, forgotten = schema.case_keys.c, 0, 0
+    for row in told:
+        place = (kept.case_id == row["case_id"], kept.number == row["number"])
+        fits = sa.update(schema.case_keys).where(*place, kept.destroyed_at.is_(None)).values(key=row["key"])
+        if connection.execute(fits).rowcount:
+            back += 1
+        elif connection.execute(sa.select(kept.case_id).where(*place)).first():
+            forgotten += 1
+    empty = sa.select(sa.func.count()).where(
+        kept.key.is_(None), kept.destroyed_at.is_(None), kept.case_id.not_like(f"{MATTER}%")
+    )
+    without = connection.execute(empty).scalar() or 0
+    return Restored(head=head, keys=back, without=without, forgotten=forgotten)
+
+
+def _write_keys(out: Path, rows: list[dict[str, Any]]) -> None:
+    """Replace the file of keys, so that it is whole at every moment."""
+    fresh = out.with_name(f"{out.name}.new")
+    fresh.unlink(missing_ok=True)
+    with _new_file(fresh) as file, gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+        _write(packed, {"kind": KEYS_KIND})
+        for row in rows:
+            _write(packed, row)
+        _write(packed, {"rows": len(rows)})
+    fresh.replace(out)
+
+
+def _read_keys(source: Path) -> list[dict[str, Any]]:
+    try:
+        with gzip.open(source, "rt", encoding="utf-8") as lines:
+            head, *rows, end = map(json.loads, lines)
+        if head != {"kind": KEYS_KIND} or end != {"rows": len(rows)}:
+            raise StoreError(f"{source} is no whole file of keys; nothing was restored")
+        return [{**row, "key": b64decode(row["key"]["base64"])} for row in rows]
+    except (EOFError, gzip.BadGzipFile, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{source} is no whole file of keys ({error}); nothing was restored") from error
 
 
 def _insert_all(connection: sa.Connection, source: Path) -> None:

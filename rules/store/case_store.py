@@ -16,17 +16,22 @@ from rules.store import schema
 from rules.store.case_changes import PORTION, Deed, ending_in, note_act, record_carried_over, record_cases
 from rules.store.chain import Break, check
 from rules.store.database import POSTGRESQL, Database
+from rules.store.keys import KeysInHand, destroyed, live_keys
 from rules.store.log import CaseLogWriter, read_head, read_log, read_raw
 from rules.store.migration import bring_up_to_date
 from rules.store.rows import CaseMark, CaseRow, Position
-from rules.versions import FRAME_PART, OPEN
+from rules.store.scrubbing import scrub
+from rules.store.sealing import octets_in, open_entry
+from rules.store.unreadable import unreadable_cases
+from rules.versions import FORGOTTEN, FRAME_PART, OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from rules.case_keys import CaseKey
     from rules.life_cycle import Act
     from rules.store.chain import Head
-    from rules.store.rows import LogEntry
+    from rules.store.rows import FindingRow, LogEntry, Unreadable
     from rules.versions import CaseVersion, ReportPart
 
 
@@ -51,9 +56,12 @@ class Store:
         self.address = self.database.address
         self._clock = clock
         try:
-            bring_up_to_date(
-                self.database, then=lambda connection: record_carried_over(connection, log=self._log(connection))
+            migrated = bring_up_to_date(
+                self.database, then=lambda connection: record_carried_over(connection, log=self.log_writer(connection))
             )
+            if migrated:
+                # What was not sealed before the migration must not stay in pages that nobody uses any more.
+                scrub(self.database)
         except StoreError:
             self.close()
             raise
@@ -63,46 +71,67 @@ class Store:
         self.database.close()
 
     def findings(self) -> Iterator[bytes]:
-        """Yield every stored finding."""
+        """Yield every stored finding that can be read."""
+        kept = schema.findings.c
         with self.database.reading() as connection:
-            for (body,) in connection.execute(sa.select(schema.findings.c.body).order_by(schema.findings.c.id)):
-                yield body
+            keys = KeysInHand(live_keys(connection))
+            for row in connection.execute(sa.select(kept.case_id, kept.body).order_by(kept.id)):
+                body = keys.open(row.case_id, row.body, "finding")
+                if body is not None:
+                    yield body
 
     def cases(self) -> dict[str, CaseRow]:
-        """Return every stored case by id."""
+        """Return every stored case that can be read, by id."""
         with self.database.reading() as connection:
-            rows = map(_case, connection.execute(_cases().order_by(schema.cases.c.id)))
-            return {case.id: case for case in rows}
+            keys = KeysInHand(live_keys(connection))
+            rows = (_case(row, keys=keys) for row in connection.execute(_cases().order_by(schema.cases.c.id)))
+            return {case.id: case for case in rows if case is not None}
 
     def open_cases(self) -> list[bytes]:
         """Return the cases (JSON) that the evidence supports and nobody has ended, by id."""
         kept = schema.cases.c
-        asked = sa.select(kept.body).where(kept.state == OPEN, kept.status.not_in(sorted(ENDED))).order_by(kept.id)
+        asked = sa.select(kept.id, kept.body).where(kept.state == OPEN, kept.status.not_in(sorted(ENDED)))
         with self.database.reading() as connection:
-            return list(connection.execute(asked).scalars())
+            keys = KeysInHand(live_keys(connection))
+            found = (keys.open(row.id, row.body, "case") for row in connection.execute(asked.order_by(kept.id)))
+            return [body for body in found if body is not None]
+
+    def unreadable(self, ids: Sequence[str] | None = None) -> list[Unreadable]:
+        """Return the cases of which nothing can be read, by id: those that were forgotten, and those without a key.
+
+        Args:
+            ids: among these alone; None: among all.
+        """
+        with self.database.reading() as connection:
+            return unreadable_cases(connection, ids=ids)
 
     def case_marks(self) -> list[CaseMark]:
-        """Return of every case what shows that it changed, without reading it, by id."""
+        """Return of every case what shows that it changed, without reading it, by id; forgotten ones are left out."""
         kept = schema.cases.c
         asked = sa.select(kept.id, kept.version, kept.state, kept.status, kept.ended_at).order_by(kept.id)
+        asked = asked.where(kept.state != FORGOTTEN)
         with self.database.reading() as connection:
             return list(map(CaseMark._make, connection.execute(asked)))
 
     def case_bodies(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the cases (JSON) of these ids; one that is not there is left out."""
+        """Return the cases (JSON) of these ids; one that is not there, or cannot be read, is left out."""
         kept = schema.cases.c
         found: dict[str, bytes] = {}
         with self.database.reading() as connection:
+            keys = KeysInHand(live_keys(connection, ids=ids))
             for start in range(0, len(ids), PORTION):
                 asked = sa.select(kept.id, kept.body).where(kept.id.in_(ids[start : start + PORTION]))
-                found.update((row.id, row.body) for row in connection.execute(asked))
+                for row in connection.execute(asked):
+                    body = keys.open(row.id, row.body, "case")
+                    if body is not None:
+                        found[row.id] = body
         return found
 
     def case(self, case_id: str) -> CaseRow | None:
-        """Return one case, None: there is none of this id."""
+        """Return one case, None: there is none of this id that can be read."""
         with self.database.reading() as connection:
             row = connection.execute(_cases().where(schema.cases.c.id == case_id)).first()
-            return None if row is None else _case(row)
+            return None if row is None else _case(row, keys=KeysInHand(live_keys(connection, ids=[case_id])))
 
     def state(self, name: str) -> bytes | None:
         """Return what was committed under *name*, None: nothing yet."""
@@ -138,7 +167,32 @@ class Store:
             after: entries beyond this number.
         """
         with self.database.reading() as connection:
-            return list(read_log(connection, case_id=case_id, after=after))
+            keys = KeysInHand(live_keys(connection, ids=None if case_id is None else [case_id]))
+            return [open_entry(row, opener=keys.open) for row in read_log(connection, case_id=case_id, after=after)]
+
+    def live_keys(self, ids: Sequence[str] | None = None) -> list[CaseKey]:
+        """Return the keys of these cases that are there; None: of all."""
+        with self.database.reading() as connection:
+            return list(live_keys(connection, ids=ids))
+
+    def keys_for(self, ids: Sequence[str]) -> list[CaseKey]:
+        """Return a key for each of these cases, made where a case has none.
+
+        Raises:
+            StoreError: the store cannot be used; no key was made.
+        """
+        found = {key.case_id: key for key in self.live_keys(ids)}
+        if {*ids} <= found.keys():
+            return list(found.values())
+        with self.database.writing() as connection:
+            keys = self.log_writer(connection).keys
+            keys.need(ids)
+            return [keys.of(case_id) for case_id in ids]
+
+    def destroyed(self) -> dict[str, str]:
+        """Return of every case that was forgotten up to when (ISO 8601 UTC) what was seen of it is forgotten."""
+        with self.database.reading() as connection:
+            return destroyed(connection)
 
     def log_end(self) -> int:
         """Return the number of the last entry of the case log; 0: it is empty. Cheap: asked several times a second."""
@@ -169,7 +223,7 @@ class Store:
     def commit(
         self,
         *,
-        findings: Mapping[str, tuple[str, bytes]],
+        findings: Mapping[str, FindingRow],
         cases: Iterable[CaseRow],
         state: Mapping[str, bytes],
         position: Position | None,
@@ -178,7 +232,7 @@ class Store:
         """Write outputs, state and position, all or nothing.
 
         Args:
-            findings: finding id -> (agreement id, body); replaces a finding of the same id.
+            findings: by id; replaces a finding of the same id.
             cases: cases that changed; a version that is not newer changes nothing.
             state: named parts of the engine's state.
             position: how far the input is judged now; None: unchanged.
@@ -188,9 +242,7 @@ class Store:
             StoreError: nothing was written.
         """
         with self.database.writing() as connection:
-            self._record(connection, list(cases))
-            told = [{"id": key, "agreement": owner, "body": body} for key, (owner, body) in findings.items()]
-            upsert(connection, schema.findings, told)
+            self._record(connection, list(cases), findings=findings)
             for name in dropped:
                 connection.execute(sa.delete(schema.engine_state).where(schema.engine_state.c.name == name))
             upsert(connection, schema.engine_state, [{"name": name, "body": body} for name, body in state.items()])
@@ -233,7 +285,7 @@ class Store:
         """
         deed = Deed(act=act, by=by, text=text, reason=reason)
         with self.database.writing() as connection:
-            log = self._log(connection)
+            log = self.log_writer(connection)
             entry = note_act(connection, log=log, case_id=case_id, deed=deed, until=lambda: _judged_until(connection))
             log.flush()
             return entry
@@ -243,15 +295,29 @@ class Store:
         with self.database.reading() as connection:
             return _judged_until(connection)
 
-    def _record(self, connection: sa.Connection, rows: list[CaseRow]) -> None:
-        if rows:
-            log = self._log(connection)
-            changed = record_cases(connection, rows, log=log)
-            upsert(connection, schema.cases, changed)
-            log.flush()
-
-    def _log(self, connection: sa.Connection) -> CaseLogWriter:
+    def log_writer(self, connection: sa.Connection) -> CaseLogWriter:
+        """Return what appends to the log inside a writing transaction, and holds its head and keys."""
         return CaseLogWriter(connection, at=self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+    def _record(
+        self, connection: sa.Connection, rows: list[CaseRow], *, findings: Mapping[str, FindingRow] | None = None
+    ) -> None:
+        if not rows and not findings:
+            return
+        log = self.log_writer(connection)
+        if findings:
+            log.keys.need(row.case_id for row in findings.values())
+            told = [
+                {
+                    "id": key, "agreement": row.agreement, "case_id": row.case_id,
+                    "body": log.keys.of(row.case_id).seal(row.body, kind="finding"),
+                }
+                for key, row in findings.items()
+            ]  # fmt: skip
+            upsert(connection, schema.findings, told)
+        changed = record_cases(connection, rows, log=log)
+        upsert(connection, schema.cases, changed)
+        log.flush()
 
 
 def upsert(
@@ -287,8 +353,12 @@ def _cases() -> sa.Select[Any]:
     return sa.select(schema.cases)
 
 
-def _case(row: Any) -> CaseRow:
+def _case(row: Any, *, keys: KeysInHand) -> CaseRow | None:
+    body = keys.open(row.id, row.body, "case")
+    evidence = keys.open(row.id, octets_in(row.evidence), "evidence") if row.evidence else b""
+    if body is None or evidence is None:
+        return None
     return CaseRow(
-        id=row.id, version=row.version, state=row.state, body=row.body, evidence=row.evidence, status=row.status,
-        ending=ending_in(row),
+        id=row.id, version=row.version, state=row.state, body=body, evidence=evidence.decode(), status=row.status,
+        ending=ending_in(row, keys=keys),
     )  # fmt: skip

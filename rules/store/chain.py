@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from rules.store.rows import LogEntry
+from rules.store.rows import LogRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,10 +66,10 @@ def link(previous: str, row_digest: str) -> str:
     return sha256(HASH_PREFIX + f"{previous}\n{row_digest}\n".encode()).hexdigest()
 
 
-def linked(*, seq: int, case_id: str, version: int, kind: str, at: str, entry: str, previous: str) -> LogEntry:
+def linked(*, seq: int, case_id: str, version: int, kind: str, at: str, entry: str, previous: str) -> LogRow:
     """Return the row with these columns and its hash."""
     columns = {"seq": seq, "case_id": case_id, "version": version, "kind": kind, "at": at, "entry": entry}
-    return LogEntry(
+    return LogRow(
         seq=seq, case_id=case_id, version=version, kind=kind, at=at, entry=entry,
         previous=previous, hash=link(previous, digest(columns)),
     )  # fmt: skip

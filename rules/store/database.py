@@ -94,6 +94,16 @@ class Database:
             yield connection
 
     @contextmanager
+    def outside(self) -> Iterator[sa.Connection]:
+        """Give a connection outside of any transaction, for what a database does in none.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        with self._sentences(), self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            yield connection
+
+    @contextmanager
     def _sentences(self) -> Iterator[None]:
         """Turn what a database driver says into one sentence that says what to do."""
         try:
@@ -139,6 +149,8 @@ def _switch_to_wal(cursor: Any) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return
     # A transaction that reads first and writes later fails when somebody wrote in between: writers lock at once.
     writes = connection.get_execution_options().get("schoolgate_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

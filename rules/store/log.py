@@ -13,11 +13,15 @@ import sqlalchemy as sa
 from rules.errors import StoreError
 from rules.store.chain import Head, linked
 from rules.store.database import SQLITE
-from rules.store.rows import LogEntry
+from rules.store.keys import WritingKeys
+from rules.store.rows import LogRow
 from rules.store.schema import case_log, case_log_head
+from rules.store.sealing import CLEAR, open_entry, seal_entry
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from rules.store.rows import LogEntry
 
 HEAD_NAME = "case_log"
 _NUMBERS = ("seq", "version")
@@ -37,28 +41,32 @@ class CaseLogWriter:
     def __init__(self, connection: sa.Connection, *, at: str) -> None:
         self._connection = connection
         self.at = at
-        self._rows: list[LogEntry] = []
+        self._rows: list[LogRow] = []
         head = read_head(connection, locked=True)
         if head is None:
             raise StoreError(
                 "the record of where the case log ends is missing; see `schoolgate cases verify`; restore a backup"
             )
-        self._head = head
+        self.head = head
+        """Where the log ends, with what `append` added."""
+        self.keys = WritingKeys(connection, at=at)
+        """What is sealed with in this transaction."""
 
     def append(self, case_id: str, *, version: int, kind: str, at: str, entry: str) -> LogEntry:
-        """Add one row and return it."""
+        """Add one row, sealed with the key of its case, and return it."""
+        sealed = entry if kind in CLEAR else seal_entry(entry, key=self.keys.of(case_id))
         row = linked(
-            seq=self._head.entries + 1,
+            seq=self.head.entries + 1,
             case_id=case_id,
             version=version,
             kind=kind,
             at=at,
-            entry=entry,
-            previous=self._head.hash,
+            entry=sealed,
+            previous=self.head.hash,
         )
         self._rows.append(row)
-        self._head = Head(entries=row.seq, hash=row.hash)
-        return row
+        self.head = Head(entries=row.seq, hash=row.hash)
+        return open_entry(row, opener=self.keys.open)
 
     def flush(self) -> None:
         """Write the rows, and where the log ends now."""
@@ -69,7 +77,7 @@ class CaseLogWriter:
         self._connection.execute(
             sa.update(case_log_head)
             .where(case_log_head.c.name == HEAD_NAME)
-            .values(entries=self._head.entries, hash=self._head.hash)
+            .values(entries=self.head.entries, hash=self.head.hash)
         )
 
 
@@ -85,8 +93,8 @@ def read_head(connection: sa.Connection, *, locked: bool = False) -> Head | None
     return None if row is None else Head(entries=row.entries, hash=row.hash)
 
 
-def read_log(connection: sa.Connection, *, case_id: str | None = None, after: int = 0) -> Iterator[LogEntry]:
-    """Yield rows by rising number.
+def read_log(connection: sa.Connection, *, case_id: str | None = None, after: int = 0) -> Iterator[LogRow]:
+    """Yield rows by rising number, as they lie there.
 
     Args:
         connection: where to look.
@@ -97,7 +105,7 @@ def read_log(connection: sa.Connection, *, case_id: str | None = None, after: in
     if case_id is not None:
         asked = asked.where(case_log.c.case_id == case_id)
     for row in connection.execute(asked):
-        yield LogEntry(**row._mapping)  # noqa: SLF001 -- the public way to a row's columns by name
+        yield LogRow(**row._mapping)  # noqa: SLF001 -- the public way to a row's columns by name
 
 
 def read_raw(connection: sa.Connection) -> Generator[dict[str, object]]:
@@ -110,7 +118,8 @@ def read_raw(connection: sa.Connection) -> Generator[dict[str, object]]:
     loose = connection.dialect.name == SQLITE
     columns: list[Any] = [_as_it_lies(column) if loose else column for column in case_log.columns]
     asked = sa.select(*columns).order_by(case_log.c.seq)
-    with connection.execution_options(yield_per=1000).execute(asked) as rows:
+    # Of this statement alone: a connection keeps its options, and PostgreSQL opens a cursor for nothing but reading.
+    with connection.execute(asked, execution_options={"yield_per": 1000}) as rows:
         for values in rows:
             row = dict(zip(case_log.columns.keys(), values, strict=True))
             yield {name: value if name in _NUMBERS else _text(value) for name, value in row.items()}

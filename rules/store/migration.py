@@ -41,8 +41,8 @@ def load_migrations() -> ScriptDirectory:
     return migrations
 
 
-def bring_up_to_date(database: Database, *, then: Callable[[sa.Connection], None]) -> None:
-    """Migrate the store if it is older than this program.
+def bring_up_to_date(database: Database, *, then: Callable[[sa.Connection], None]) -> bool:
+    """Migrate the store if it is older than this program, and return whether a filled one was migrated here.
 
     Args:
         database: the store.
@@ -51,6 +51,7 @@ def bring_up_to_date(database: Database, *, then: Callable[[sa.Connection], None
     Raises:
         StoreError: the store is newer than this program, or cannot be migrated; nothing was changed.
     """
+    migrated = False
     with database.reading() as connection:
         found = _version(connection)
     if found is None or found < STORE_VERSION:
@@ -60,6 +61,7 @@ def bring_up_to_date(database: Database, *, then: Callable[[sa.Connection], None
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
             found = _version(connection)
             if found is None or found < STORE_VERSION:
+                migrated = found is not None
                 _upgrade(connection, found=found)
                 then(connection)
             found = _version(connection)
@@ -68,6 +70,7 @@ def bring_up_to_date(database: Database, *, then: Callable[[sa.Connection], None
             f"{database.address} holds a store of version {found}, this program reads version {STORE_VERSION}; "
             "name another store or use the program that wrote it"
         )
+    return migrated
 
 
 def stored_version(database: Database) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.life_cycle import NEW
 
@@ -47,7 +47,7 @@ class CaseRow:
     version: int
     """1, 2, ...: grows with every change of the evidence; what people do about the case is in the case log."""
     state: str
-    """What the evidence says: `open` or `withdrawn`."""
+    """What the evidence says: `open` or `withdrawn`; `forgotten`: nothing of it can be read."""
     body: bytes
     """The case as JSON (contract, section 5)."""
     evidence: str = ""
@@ -59,8 +59,42 @@ class CaseRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogEntry:
-    """One row of the case log, all its columns."""
+class Unreadable:
+    """A case of which nothing can be read: its key was destroyed, or is not here."""
+
+    id: str
+    """The case."""
+    version: int
+    """Version of its evidence: what is seen later goes on from it."""
+    at: str | None
+    """When it was forgotten, ISO 8601 UTC; None: its key is not here, a backup was restored without it."""
+    by: str
+    """Who forgot it; empty: nobody did."""
+    reason: str
+    """Why, in their words. Untrusted: escape before showing."""
+
+    @property
+    def words(self) -> str:
+        """Everything that there is to say of it."""
+        if self.at is None:
+            return "cannot be read: its key is not in this store; restore the backup together with its file of keys"
+        return f"forgotten on {self.at[:10]} by {self.by}: {self.reason}"
+
+
+class FindingRow(NamedTuple):
+    """One finding as it is handed to the store."""
+
+    agreement: str
+    """Agreement id; empty: none."""
+    case_id: str
+    """The case that it belongs to."""
+    body: bytes
+    """The finding as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """One row of the case log as it lies there, all its columns."""
 
     seq: int
     """1, 2, ... without a gap."""
@@ -69,12 +103,50 @@ class LogEntry:
     version: int
     """Version of the case's evidence at that moment."""
     kind: str
-    """`opened`, `changed`, `withdrawn`, `returned`, `not_reopened`, `carried_over`, or what a person did (`Act`)."""
+    """`opened`, `changed`, `withdrawn`, `returned`, `not_reopened`, `carried_over`, `forgotten`, `resealed`, or what a
+    person did (`Act`)."""
     at: str
     """When it was written, ISO 8601 UTC; of what was seen only the quarter of an hour, so that it can be handed out."""
     entry: str
-    """What was told, as JSON. Holds names from the network: untrusted, escape before showing."""
+    """What was told, sealed with the key of the case (`rules.store.sealing`); `forgotten` and `resealed` are not."""
     previous: str
     """Hash of the row before; 64 zeros in the first row."""
     hash: str
     """Hash of all other columns (`rules.store.chain`)."""
+
+
+UNREADABLE: Final = '{"unreadable":true,"v":1}'
+"""What stands in place of an entry whose key is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One row of the case log, opened."""
+
+    seq: int
+    """As in `LogRow`."""
+    case_id: str
+    """As in `LogRow`."""
+    version: int
+    """As in `LogRow`."""
+    kind: str
+    """As in `LogRow`."""
+    at: str
+    """As in `LogRow`."""
+    entry: str
+    """What was told, as JSON; `UNREADABLE`: its key is gone. Holds names from the network: untrusted, escape it."""
+    previous: str
+    """As in `LogRow`."""
+    hash: str
+    """As in `LogRow`."""
+    sealed: str
+    """The entry as it lies there: this is under the hash."""
+    salt: str
+    """With it `entry` is shown to be what was sealed (`rules.store.sealing`), hexadecimal; empty: it was not sealed."""
+
+    def row(self) -> LogRow:
+        """Return the row as it lies there."""
+        return LogRow(
+            seq=self.seq, case_id=self.case_id, version=self.version, kind=self.kind, at=self.at, entry=self.sealed,
+            previous=self.previous, hash=self.hash,
+        )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-STORE_VERSION: Final = 5
+STORE_VERSION: Final = 6
 """Number of the last migration. Programs of other versions compare it before they touch anything else."""
 
 tables = sa.MetaData()
@@ -18,7 +18,24 @@ findings = sa.Table(
     tables,
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("agreement", sa.String(64), nullable=False, index=True),
+    # The case that it belongs to, whose key it is sealed with.
+    sa.Column("case_id", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("body", sa.LargeBinary, nullable=False),
+)
+# What bodies, evidence, endings and entries of the log are sealed with (`rules.case_keys`). Never in a backup.
+case_keys = sa.Table(
+    "case_keys",
+    tables,
+    sa.Column("case_id", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    # Null: destroyed where `destroyed_at` says when, else not here (a backup was restored without its keys).
+    sa.Column("key", sa.LargeBinary, nullable=True),
+    sa.Column("made_at", sa.String(32), nullable=False),
+    sa.Column("destroyed_at", sa.String(32), nullable=True),
+    # What was seen up to this moment makes no case again.
+    sa.Column("until", sa.String(32), nullable=True),
+    # The entry of the log that tells of it.
+    sa.Column("told", sa.BigInteger, nullable=True),
 )
 cases = sa.Table(
     "cases",
@@ -31,11 +48,9 @@ cases = sa.Table(
     sa.Column("status", sa.String(16), nullable=False, server_default="new"),
     # The entry of the log that told of the evidence last; what differs from it in a telling way is told again.
     sa.Column("told", sa.BigInteger, nullable=True),
-    # What was known when a person ended it (`rules.life_cycle.Ending`); null: it is not ended. Groups are a JSON list.
+    # When a person ended it; null: it is not ended. What was known then (`rules.life_cycle.Ending`) is sealed.
     sa.Column("ended_at", sa.String(32), nullable=True),
-    sa.Column("ended_devices", sa.Integer, nullable=True),
-    sa.Column("ended_groups", sa.Text, nullable=True),
-    sa.Column("ended_seen", sa.String(32), nullable=True),
+    sa.Column("ended", sa.Text, nullable=True),
     # What says whether a case is another than before: read without its body, which is a hundred times as long.
     sa.Index("ix_cases_listed", "id", "version", "state", "status", "ended_at"),
 )

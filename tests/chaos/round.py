@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
+from rules.key_ring import KeyRing
 from rules.rulebook import RulebookFiles
 from rules.service import stored_report
 from rules.store import Store
@@ -107,10 +108,14 @@ class _Round:
             await harm.inflict()
             mended = time.monotonic()
             await self._until_collected(collectors)
-            async with Reading(lane.broker.bootstrap) as reading:
-                await self._until_judged(reading)
-                self.told.append(f"whole again after {time.monotonic() - mended:.1f} s")
-                await self._hold_against(reading, config=config, judges=judges)
+            store = Store(f"sqlite:///{config.parent / 'cases.db'}")
+            try:
+                async with Reading(lane.broker.bootstrap, keys=KeyRing(store)) as reading:
+                    await self._until_judged(reading)
+                    self.told.append(f"whole again after {time.monotonic() - mended:.1f} s")
+                    await self._hold_against(reading, config=config, judges=judges)
+            finally:
+                store.close()
         finally:
             watching.cancel()
             self.told += harm.notes

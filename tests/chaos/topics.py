@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from collector.topics import CASE_STATE, CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS, TOPICS
+from rules.key_ring import KeyRing
+from rules.sealed_records import open_version
 
 GROUPS: Final = {"schoolgate-judge-devices": FLOWS, "schoolgate-judge-agreements": FINDINGS}
 READ: Final = (FLOWS, FINDINGS, CASES, DEAD_LETTERS)
@@ -76,9 +79,15 @@ async def _serves(admin: AIOKafkaAdminClient, topic: NewTopic) -> bool:
 
 
 class Reading:
-    """Reads all topics from their beginning, committed records only, and asks the groups where they stand."""
+    """Reads all topics from their beginning, committed records only, and asks the groups where they stand.
 
-    def __init__(self, bootstrap: str) -> None:
+    Args:
+        bootstrap: HOST:PORT of the broker.
+        keys: what cases are sealed with: they are read opened.
+    """
+
+    def __init__(self, bootstrap: str, *, keys: KeyRing) -> None:
+        self._keys = keys
         self.messages: dict[str, list[Message]] = {topic: [] for topic in READ}
         self.partitions: dict[str, int] = {}
         self._last: dict[TopicPartition, int] = {}
@@ -117,7 +126,7 @@ class Reading:
             while any([await self._consumer.position(place) < ends[place] for place in self._places]):
                 for place, found in (await self._consumer.getmany(timeout_ms=200)).items():
                     self._last[place] = found[-1].offset
-                    self.messages[place.topic] += [_message(each) for each in found]
+                    self.messages[place.topic] += [self._message(each) for each in found]
 
     async def behind(self) -> list[str]:
         """Return each partition whose group has not come to its last record, in words; read on first."""
@@ -144,6 +153,12 @@ class Reading:
         for message in sorted(self.messages[topic], key=lambda each: (each.partition, each.offset)):
             found[message.key].append(message)
         return found
+
+    def _message(self, raw: Any) -> Message:
+        found = _message(raw)
+        if found.topic != CASES or not found.value:
+            return found
+        return replace(found, value=msgspec.json.encode(open_version(found.value, keys=self._keys)))
 
 
 def _message(raw: Any) -> Message:

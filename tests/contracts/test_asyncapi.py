@@ -24,6 +24,7 @@ from schoolgate.asyncapi import text
 from tests.contracts.topic_document import COMMITTED, TopicDocument
 from tests.parts import asyncapi_schema
 from tests.parts.cache import PartMissingError
+from tests.parts.case_keys import a_ring
 from tests.rules.stages_for_tests import Stages, events
 
 NOON = datetime(2026, 10, 14, 18, 0, tzinfo=UTC)
@@ -63,11 +64,11 @@ def flow_records() -> list[Record]:
 
 
 def stage_one() -> StageOne:
-    return StageOne(partition=0, topic=FLOWS, rulebook=BOOK, state={}, make_key=lambda: bytes(32))
+    return StageOne(partition=0, topic=FLOWS, rulebook=BOOK, state={}, make_key=lambda: bytes(32), keys=a_ring())
 
 
 def stage_two() -> StageTwo:
-    return StageTwo(partition=0, topic=FINDINGS, rulebook=BOOK, today=date(2026, 10, 14), state={})
+    return StageTwo(partition=0, topic=FINDINGS, rulebook=BOOK, today=date(2026, 10, 14), state={}, keys=a_ring())
 
 
 def check(document: TopicDocument, output: Output) -> str:

@@ -21,6 +21,7 @@ from rules.rehearsal import World
 from rules.rulebook import Rulebook
 from rules.stage_one import StageOne
 from rules.stage_two import StageTwo
+from tests.parts.case_keys import MemoryKeys, a_ring
 
 INPUTS, AGREEMENTS = 3, 4
 BROKER_TIME = datetime(2026, 10, 17, 12, 0, tzinfo=UTC)
@@ -71,6 +72,7 @@ class Stages:
 
     def __init__(self, where: World, *, seed: int = 1) -> None:
         self.rulebook: Rulebook = where.rulebook
+        self.keys = MemoryKeys()
         self.clock = 1_000.0
         self.dead: list[Output] = []
         self.told: list[Output] = []
@@ -81,12 +83,15 @@ class Stages:
     def _one(self, number: int, *, state: dict[bytes, bytes]) -> StageOne:
         key = bytes([number + 1]) * 32
         return StageOne(
-            partition=number, topic="flows", rulebook=self.rulebook, state=state, make_key=lambda: key
+            partition=number, topic="flows", rulebook=self.rulebook, state=state, make_key=lambda: key,
+            keys=a_ring(self.keys),
         )  # fmt: skip
 
     def _two(self, number: int, *, state: dict[bytes, bytes]) -> StageTwo:
         today = date(2026, 10, 14)
-        return StageTwo(partition=number, topic="findings", rulebook=self.rulebook, today=today, state=state)
+        return StageTwo(
+            partition=number, topic="findings", rulebook=self.rulebook, today=today, state=state, keys=a_ring(self.keys)
+        )
 
     @property
     def tasks(self) -> list[Task]:
@@ -149,7 +154,7 @@ class Stages:
 
     def edges(self) -> tuple[Edge, ...]:
         """Return the edges that the partitions of stage two were told, each once."""
-        found = [edge for task in self.by_agreement for edge in KeptEdges(task.state).all()]
+        found = [edge for task in self.by_agreement for edge in KeptEdges(task.state, keys=a_ring(self.keys)).all()]
         return tuple(sorted(found, key=lambda edge: (edge.agreement, edge.party)))
 
     def cases(self) -> list[dict[str, Any]]:

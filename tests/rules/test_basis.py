@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rules.agreement_topic import AgreementTopic, TopicRecord
 from rules.basis import basis_of, code_version, differences, rule_version
-from rules.cases import case_id
+from rules.case_keys import case_id
 from rules.checks.example import NETWORK, PARTIES, agreement_document, each, event
 from rules.checks.registry import all_checks
 from rules.editions import Editions
@@ -27,6 +27,7 @@ from rules.records import Record
 from rules.rulebook import Rulebook, RulebookFiles, load_rulebook
 from rules.small_numbers import OFFICER_K, band
 from rules.stage_two import StageTwo
+from tests.parts.case_keys import a_ring
 
 SOURCES = {"use_gate": "section 2.1", "third_parties": "p. 14"}
 TODAY = date(2026, 10, 14)
@@ -140,7 +141,7 @@ def test_the_embedded_service_and_a_case_task_keep_the_same_evidence(files: Rule
     rulebook = load_rulebook(files)
     judgement = judged(rulebook)
     changed, cases = judgement.conclude()
-    stage = StageTwo(partition=0, topic="findings", rulebook=rulebook, today=TODAY, state={})
+    stage = StageTwo(partition=0, topic="findings", rulebook=rulebook, today=TODAY, state={}, keys=a_ring())
     portion = stage.take(
         Record(key=finding.agreement.encode(), value=msgspec.json.encode(finding), partition=0, offset=offset, at=NOON)
         for offset, finding in enumerate(changed)

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -20,17 +19,19 @@ from rules.console import rule_title
 from rules.district.language import Expression, compile_unbounded, names_in
 from rules.district.load import rules_in
 from rules.district.rule import DistrictRule, Running, troubles, untold
-from rules.findings import Case, Finding
+from rules.findings import Case
 from rules.metrics import RulesMetrics
 from rules.next_steps import told_step
 from rules.records import Record
 from rules.rehearsal import World, world
 from rules.rule_metrics import RuleMetrics
 from rules.rulebook import Rulebook
+from rules.sealed_records import open_finding
 from rules.service import EmbeddedService
 from rules.stage_one import StageOne
 from rules.stage_two import StageTwo
 from rules.store import Store
+from tests.parts.case_keys import a_ring
 
 NEWS = {"server_name": "www.news.example"}
 WHEN = 'party.name == "News" && in_school_hours'
@@ -212,16 +213,21 @@ def rulebook(own: tuple[DistrictRule, ...]) -> Rulebook:
 def test_the_two_stages_behind_kafka_give_the_same_case() -> None:
     own = rules()
     events = [event(changes, number=number) for number, changes in enumerate(each(5, **NEWS))]
-    one = StageOne(partition=0, topic="flows", rulebook=rulebook(own), state={}, make_key=lambda: bytes(32))
+    one = StageOne(
+        partition=0, topic="flows", rulebook=rulebook(own), state={}, make_key=lambda: bytes(32), keys=a_ring()
+    )
     records = [
         Record(key=(told.device or "").encode(), value=encode(told), headers={}, partition=0, offset=number, at=NOON)
         for number, told in enumerate(events)
     ]
     judged = one.take(records)
     assert judged.refused == ()
-    two = StageTwo(partition=0, topic="findings", rulebook=rulebook(own), today=date(2026, 10, 14), state={})
+    two = StageTwo(
+        partition=0, topic="findings", rulebook=rulebook(own), today=date(2026, 10, 14), state={}, keys=a_ring()
+    )
     told = [out for out in judged.outputs if out.topic == "findings" and not out.headers]
-    assert {msgspec.json.decode(out.value, type=Finding).rule for out in told} == {"district-news"}
+    found = [open_finding(out.value, keys=a_ring())[1] for out in told]
+    assert {each.rule for each in found if each is not None} == {"district-news"}
     concluded = two.take(
         Record(key=out.key, value=out.value or b"", headers={}, partition=0, offset=number, at=NOON)
         for number, out in enumerate(told)

@@ -13,6 +13,7 @@ from rules.records import REASONS, Record
 from rules.rehearsal import world
 from rules.rulebook import Rulebook
 from rules.stage_one import StageOne
+from tests.parts.case_keys import a_ring
 
 WORLD = world({})
 BOOK = Rulebook(
@@ -44,7 +45,7 @@ def test_every_series_is_there_from_the_start_and_open_cases_are_left_to_the_des
 def test_a_portion_is_counted_once_by_what_was_in_it() -> None:
     registry = CollectorRegistry()
     told = metrics(registry)
-    stage = StageOne(partition=0, topic="flows", rulebook=BOOK, state={}, make_key=lambda: bytes(32))
+    stage = StageOne(partition=0, topic="flows", rulebook=BOOK, state={}, make_key=lambda: bytes(32), keys=a_ring())
     good, at = encode(event({}, number=1)), datetime(2026, 10, 14, 18, tzinfo=UTC)
     told.judged(
         stage.take(

@@ -25,6 +25,7 @@ from rules.lists.show import who, who_in_words
 from rules.parties import BUNDLED_LIST, Kind, Party, PartyTable, Statements, load_parties, read_parties
 from rules.rulebook import RulebookFiles, load_rulebook
 from rules.stage_two import StageTwo
+from tests.parts.case_keys import a_ring
 
 SAMPLE = Path(__file__).resolve().parents[2] / "rules" / "sample"
 LISTS = Path(__file__).resolve().parent / "party_lists"
@@ -316,7 +317,7 @@ def test_the_report_and_the_basis_of_verdicts_say_which_lists_counted_on_every_w
     assert "domain_map.json cannot be used" in unused
     day = date(2026, 10, 14)
     assert Judgement(book, token_key=lambda _day: b"k" * 32, today=day).report()["errors"] == [unused]
-    through_kafka = StageTwo(partition=0, topic=topics.FINDINGS, rulebook=book, today=day, state={})
+    through_kafka = StageTwo(partition=0, topic=topics.FINDINGS, rulebook=book, today=day, state={}, keys=a_ring())
     assert through_kafka._frame()["errors"] == [unused]
     assert book.basis is not None
     (used,) = (each for each in book.basis.parties if each.date)

@@ -20,6 +20,7 @@ from rules.partition_task import Duty, PartitionTask
 from rules.rehearsal import world
 from rules.stage_one import StageOne
 from tests.parts.broker import Broker
+from tests.parts.case_keys import a_ring
 from tests.parts.program import Program
 from tests.parts.record_batch import CODECS, GZIP, Batch, produce, record
 
@@ -79,7 +80,9 @@ def duty(topic: str) -> Duty:
     """Return the work of stage one, with these topics."""
 
     def core(partition: int, state: Mapping[bytes, bytes]) -> StageOne:
-        return StageOne(partition=partition, topic=topic, rulebook=BOOK, state=state, make_key=lambda: bytes(32))
+        return StageOne(
+            partition=partition, topic=topic, rulebook=BOOK, state=state, make_key=lambda: bytes(32), keys=a_ring()
+        )
 
     async def nothing(_told: Any) -> None: ...
 

@@ -20,7 +20,9 @@ from rules.checks.example import event
 from rules.records import KEPT_OCTETS, Record
 from rules.rehearsal import world
 from rules.rulebook import Rulebook
+from rules.sealed_records import open_finding
 from rules.stage_one import JudgedPortion, StageOne
+from tests.parts.case_keys import a_ring
 
 WORLD = world({"use_gate": {"status": "paused"}, "data.access": ["somebody"]})
 RULEBOOK = Rulebook(
@@ -53,7 +55,9 @@ def watermark(through: str, *, offset: int, end: bool = False, collector: str = 
 
 
 def task(state: dict[bytes, bytes] | None = None, *, key: bytes = KEY) -> StageOne:
-    return StageOne(partition=3, topic="flows", rulebook=RULEBOOK, state=state or {}, make_key=lambda: key)
+    return StageOne(
+        partition=3, topic="flows", rulebook=RULEBOOK, state=state or {}, make_key=lambda: key, keys=a_ring()
+    )
 
 
 def write(portion: JudgedPortion, state: dict[bytes, bytes]) -> None:
@@ -77,7 +81,8 @@ def take(stage: StageOne, records: Iterable[Record], *, state: dict[bytes, bytes
 def findings(*portions: JudgedPortion) -> dict[str, Any]:
     """The newest finding of each id."""
     out = [out for portion in portions for out in portion.outputs if out.topic == "findings" and not out.headers]
-    return {found["id"]: found for found in (msgspec.json.decode(each.value) for each in out)}
+    opened = [open_finding(each.value, keys=a_ring())[1] for each in out]
+    return {found["id"]: found for found in msgspec.to_builtins(opened)}
 
 
 def coverage(portion: JudgedPortion) -> dict[str, Any]:

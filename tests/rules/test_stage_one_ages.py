@@ -27,6 +27,7 @@ from rules.shares import read_share
 from rules.stage_one import JudgedPortion, StageOne
 from rules.stage_two import StageTwo
 from rules.watermarks import SILENT
+from tests.parts.case_keys import a_ring
 
 WORLD = world({"use_gate": {"status": "paused"}, "data.access": ["somebody"]})
 RULEBOOK = Rulebook(
@@ -77,7 +78,9 @@ class World:
 
     rows: dict[bytes, tuple[datetime, bytes]] = field(default_factory=dict)
     two: StageTwo = field(
-        default_factory=lambda: StageTwo(partition=0, topic="findings", rulebook=RULEBOOK, today=WEDNESDAY, state={})
+        default_factory=lambda: StageTwo(
+            partition=0, topic="findings", rulebook=RULEBOOK, today=WEDNESDAY, state={}, keys=a_ring()
+        )
     )
     make_key: Callable[[], bytes] = field(default_factory=keys)
     one: StageOne = field(init=False)
@@ -90,7 +93,9 @@ class World:
         """Make the task anew from what the state topic still holds at a time."""
         self.rows = {key: (written, body) for key, (written, body) in self.rows.items() if written + RETENTION > at}
         state = {key: body for key, (_written, body) in self.rows.items()}
-        self.one = StageOne(partition=3, topic="flows", rulebook=RULEBOOK, state=state, make_key=self.make_key)
+        self.one = StageOne(
+            partition=3, topic="flows", rulebook=RULEBOOK, state=state, make_key=self.make_key, keys=a_ring()
+        )
 
     def take(self, records: Iterable[Record], *, at: datetime | None = None) -> JudgedPortion:
         """Judge and commit; the broker takes what is written at the time of the last record."""

@@ -15,6 +15,7 @@ from rules.rehearsal import world
 from rules.rulebook import Rulebook
 from rules.shares import TELL_EVERY_S
 from rules.stage_one import COVERAGE_KEY, JudgedPortion, StageOne
+from tests.parts.case_keys import a_ring
 
 WORLD = world({"use_gate": {"status": "paused"}})
 RULEBOOK = Rulebook(
@@ -32,7 +33,7 @@ class Live:
         self.clock = 1_000.0
         self.offset = 0
         self.stage = StageOne(
-            partition=3, topic="flows", rulebook=RULEBOOK, state=self.state, make_key=lambda: bytes(32)
+            partition=3, topic="flows", rulebook=RULEBOOK, state=self.state, make_key=lambda: bytes(32), keys=a_ring()
         )
 
     def take(self, *records: Record, after: float = SOON_S) -> JudgedPortion:

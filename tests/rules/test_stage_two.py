@@ -6,22 +6,27 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from rules.case_keys import case_of
 from rules.checks.example import each, event
 from rules.coverage import Coverage
 from rules.findings import Finding
 from rules.records import Record
 from rules.rehearsal import World, world
 from rules.rulebook import Rulebook
+from rules.sealed_records import seal_finding
+from rules.sealed_rows import open_rows
 from rules.service import stored_report
 from rules.stage_two import CasePortion, StageTwo
 from rules.store import Store
 from rules.versions import CaseVersion
+from tests.parts.case_keys import a_ring
 
 PAUSED = world({"use_gate": {"status": "paused"}})
 WAIVED = world(
@@ -42,11 +47,13 @@ def rulebook(where: World) -> Rulebook:
 
 def task(state: dict[bytes, bytes] | None = None) -> StageTwo:
     today = date(2026, 10, 14)
-    return StageTwo(partition=0, topic="findings", rulebook=rulebook(PAUSED), today=today, state=state or {})
+    return StageTwo(
+        partition=0, topic="findings", rulebook=rulebook(PAUSED), today=today, state=state or {}, keys=a_ring()
+    )
 
 
 def record(finding: Finding, *, offset: int) -> Record:
-    body = msgspec.json.encode(finding)
+    body = seal_finding(finding, case_id=case_of(finding), keys=a_ring())
     return Record(key=finding.agreement.encode(), value=body, partition=0, offset=offset, at=NOON)
 
 
@@ -116,6 +123,17 @@ def test_a_task_restored_from_its_state_goes_on_with_the_versions() -> None:
     assert take(heir, RECORDS[3:]) == take(steady, RECORDS[3:])
 
 
+def test_findings_of_a_release_before_are_read_and_kept_sealed() -> None:
+    plain = [changed(one, value=msgspec.json.encode(found)) for one, found in zip(RECORDS, findings(), strict=True)]
+    state: dict[bytes, bytes] = {}
+    assert take(task(), plain, state=state).rows == take(task(), RECORDS).rows
+    kept = {b"finding/" + found.id.encode(): msgspec.json.encode(found) for found in findings()}
+    portion = task(kept).take([])
+    assert len(portion.rows) == 1
+    for written in (state, portion.state):
+        assert [key for key, body in written.items() if body is not None and b"mathlab.example" in body] == []
+
+
 def test_another_rulebook_withdraws_what_it_no_longer_supports() -> None:
     stage = task()
     take(stage, RECORDS)
@@ -124,7 +142,9 @@ def test_another_rulebook_withdraws_what_it_no_longer_supports() -> None:
     (row,) = portion.rows
     assert (row.state, row.version) == ("withdrawn", 2)
     (waived,) = [part for part in portion.parts if part.name == "waived/0"]
-    assert [each["rule"] for each in json.loads(waived.body)] == ["use-paused"]
+    assert "paused" not in waived.body
+    told = open_rows(json.loads(waived.body), opener=partial(a_ring().open, kind="row"))
+    assert [each["rule"] for each in told] == ["use-paused"]
 
 
 @pytest.mark.parametrize(

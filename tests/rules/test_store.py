@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rules.store import CaseRow, Position, Store, StoreError
+from rules.store import CaseRow, FindingRow, Position, Store, StoreError
 from rules.versions import CaseVersion, ReportPart
 
 SHA = "a" * 64
@@ -25,7 +25,7 @@ def position(events: int, *, finished: bool) -> Position:
 def test_what_was_committed_is_there_after_a_restart(store_address: str) -> None:
     store = Store(store_address)
     store.commit(
-        findings={"f1": ("mathtrek", b"one")},
+        findings={"f1": FindingRow("mathtrek", "c1", b"one")},
         cases=[case()],
         state={"coverage": b"{}"},
         position=position(7, finished=False),
@@ -45,7 +45,7 @@ def test_a_finding_and_a_case_of_the_same_id_are_replaced(store_address: str) ->
     store = Store(store_address)
     for body, version in ((b"old", 1), (b"new", 2)):
         store.commit(
-            findings={"f1": ("mathtrek", body)},
+            findings={"f1": FindingRow("mathtrek", "c1", body)},
             cases=[case(version)],
             state={},
             position=position(version, finished=version == 2),
@@ -60,7 +60,12 @@ def test_a_commit_that_fails_leaves_nothing_behind(store_address: str) -> None:
     store = Store(store_address)
     refused: dict[str, bytes] = {"s": None}  # type: ignore[dict-item]  # what the database refuses
     with pytest.raises(StoreError):
-        store.commit(findings={"f1": ("m", b"x")}, cases=[case()], state=refused, position=position(1, finished=True))
+        store.commit(
+            findings={"f1": FindingRow("m", "c1", b"x")},
+            cases=[case()],
+            state=refused,
+            position=position(1, finished=True),
+        )
     assert list(store.findings()) == []
     assert store.cases() == {}
     assert store.log() == []

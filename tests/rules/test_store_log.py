@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from rules.life_cycle import Act
 from rules.store import CaseRow, StepRefusedError, Store, StoreError
 from rules.store.chain import COLUMNS, FIRST, LINKS, Break, Head, check, digest, linked
-from rules.store.rows import LogEntry
+from rules.store.rows import LogRow
+from rules.store.sealing import commitment
 from rules.versions import CaseVersion
 from tests.rules.first_store import a_case
 
@@ -97,6 +98,22 @@ def test_a_version_that_is_written_again_appends_nothing(store_address: str) -> 
     store.close()
 
 
+def told(store: Store) -> list[tuple[object, ...]]:
+    """What the log says; how it is sealed is another each time."""
+    return [(entry.seq, entry.case_id, entry.version, entry.kind, entry.at, entry.entry) for entry in store.log()]
+
+
+def test_whoever_has_entry_and_salt_sees_that_it_is_what_was_sealed(store_address: str) -> None:
+    store = opened(store_address)
+    store.keep([version(1)], parts=())
+    (entry,) = store.log()
+    lies = json.loads(entry.sealed)
+    assert "adco" not in entry.sealed
+    assert lies["sha256"] == commitment(entry.entry, salt=bytes.fromhex(entry.salt))
+    assert lies["sha256"] != commitment(entry.entry.replace("adco", "ad-co"), salt=bytes.fromhex(entry.salt))
+    store.close()
+
+
 def test_versions_of_one_portion_are_told_one_by_one(store_address: str) -> None:
     store = opened(store_address)
     store.keep([version(1), version(2, groups=["6-8"]), version(2, groups=["6-8"])], parts=())
@@ -111,7 +128,7 @@ def test_the_embedded_service_and_the_case_tasks_write_the_same_log(new_store: C
         one.keep([kept], parts=())
         row = CaseRow(id=kept.id, version=kept.version, state=kept.state, body=kept.body.encode())
         other.commit(findings={}, cases=[row], state={}, position=None)
-    assert one.log() == other.log()
+    assert told(one) == told(other)
     one.close()
     other.close()
 
@@ -149,12 +166,12 @@ def test_closing_and_disputing_need_a_reason_and_a_case(store_address: str) -> N
     store.close()
 
 
-def test_the_databases_write_the_same_hashes(tmp_path: Path, store_address: str) -> None:
+def test_the_databases_tell_the_same(tmp_path: Path, store_address: str) -> None:
     one, other = opened(f"sqlite:///{tmp_path}/other.db"), opened(store_address)
     for store in (one, other):
         store.keep([version(1)], parts=())
         store.act("c1", act="noted", by="Zoë", text="seen\u2028")
-    assert one.log() == other.log()
+    assert told(one) == told(other)
     one.close()
     other.close()
 
@@ -222,7 +239,7 @@ def filled(store_address: str) -> Store:
     ("column", "value"),
     [
         ("case_id", "'c2'"), ("version", "7"), ("kind", "'noted'"), ("at", "'2026-10-16T20:00:00.000001Z'"),
-        ("entry", "replace(entry, 'officer', 'somebody')"), ("previous", f"'{FIRST}'"), ("hash", f"'{FIRST}'"),
+        ("entry", "replace(entry, 'sha256', 'sha512')"), ("previous", f"'{FIRST}'"), ("hash", f"'{FIRST}'"),
     ],
 )  # fmt: skip
 def test_a_changed_column_is_found_and_the_row_named(filled: Store, column: str, value: str) -> None:
@@ -281,17 +298,17 @@ def test_a_log_that_was_made_anew_is_found_by_an_anchor_alone(filled: Store) -> 
     anchor = head_of(filled)
     rows, previous = [], FIRST
     for row in filled.log():
-        entry = row.entry.replace("Taken out", "All is well")
+        entry = row.sealed if row.seq != 4 else row.sealed.replace('"v":1', '"v":2')
         again = linked(
             seq=row.seq, case_id=row.case_id, version=row.version, kind=row.kind, at=row.at, entry=entry,
             previous=previous,
         )  # fmt: skip
         rows.append(again)
         previous = again.hash
-    for row in rows:
+    for made in rows:
         unguarded(
             filled, "UPDATE case_log SET entry = :entry, previous = :previous, hash = :hash WHERE seq = :seq",
-            entry=row.entry, previous=row.previous, hash=row.hash, seq=row.seq,
+            entry=made.entry, previous=made.previous, hash=made.hash, seq=made.seq,
         )  # fmt: skip
     unguarded(filled, "UPDATE case_log_head SET hash = :hash", hash=previous)
     assert filled.verify() == Head(entries=4, hash=previous)
@@ -325,7 +342,7 @@ def test_sqlite_values_of_another_kind_are_found(tmp_path: Path, value: str) -> 
     store.close()
 
 
-def columns(row: LogEntry) -> dict[str, object]:
+def columns(row: LogRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in COLUMNS}
 
 

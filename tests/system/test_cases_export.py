@@ -99,7 +99,7 @@ def test_verify_exits_with_1_and_names_the_row_that_was_changed(judged: Path, tm
     shutil.copytree(judged, folder)
     with sqlite3.connect(folder / "cases.db") as database:
         database.execute("DROP TRIGGER case_log_no_update")
-        database.execute("UPDATE case_log SET entry = replace(entry, '6d', '6e') WHERE case_id = 'small'")
+        database.execute("UPDATE case_log SET entry = replace(entry, 'sha256', 'sha512') WHERE case_id = 'small'")
         (row,) = database.execute("SELECT seq FROM case_log WHERE case_id = 'small'").fetchone()
     database.close()
     run = verb(folder, "cases", "verify")
@@ -271,14 +271,14 @@ def contents(address: str) -> list[Any]:
 
 
 def test_a_backup_restored_elsewhere_is_the_same_store(judged: Path, tmp_path: Path, store_address: str) -> None:
-    backup = tmp_path / "store.backup"
-    assert verb(judged, "store", "backup", backup).returncode == 0
-    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    backup, keys = tmp_path / "store.backup", tmp_path / "keys"
+    assert verb(judged, "store", "backup", backup, "--keys", keys).returncode == 0
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (backup, keys)} == {0o600}
     folder = tmp_path / "other"
     shutil.copytree(judged, folder, ignore=shutil.ignore_patterns("cases.db*"))
     config = folder / "config.yaml"
     config.write_text(config.read_text().replace("sqlite:///cases.db", f'"{store_address}"'), encoding="utf-8")
-    run = verb(folder, "store", "restore", backup)
+    run = verb(folder, "store", "restore", backup, "--keys", keys)
     assert run.returncode == 0, run.stderr
     assert contents(store_address) == contents(f"sqlite:///{judged / 'cases.db'}")
     assert verb(folder, "cases", "verify").stdout == verb(judged, "cases", "verify").stdout
@@ -296,7 +296,7 @@ def test_a_damaged_backup_is_refused_and_restores_nothing(judged: Path, tmp_path
     octets = backup.read_bytes()
     if harm == "changed row":
         lines = gzip.decompress(octets)
-        octets = gzip.compress(lines.replace(b"took it out", b"kept it all"))
+        octets = gzip.compress(lines.replace(b'"kind":"closed"', b'"kind":"asked_"'))
         assert gzip.decompress(octets) != lines
     else:
         middle = len(octets) // 2

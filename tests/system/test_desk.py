@@ -188,7 +188,7 @@ def test_a_pack_is_for_those_who_may_read_notes_and_who_took_it_is_written_down(
         files = {name: pack.read(name) for name in pack.namelist()}
     view = json.loads(files["cases/aaaa0002.json"])
     assert [name for name in files if name.startswith("cases/")] == ["cases/aaaa0002.html", "cases/aaaa0002.json"]
-    assert "For the board." in view["log"][-1]["entry"]
+    assert "For the board." in view["log"][-1]["opened"]
     assert view["evidence"]["basis"] == PROOF["basis"]
     assert view["evidence"]["attribution"]["device_days"] == "25 to 49"
     assert view["evidence"]["attribution"]["near_share"] == "95 %"

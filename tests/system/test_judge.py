@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -22,8 +23,11 @@ from rules.edges import Edge
 from rules.estimator import Estimator
 from rules.intake import read_event
 from rules.judgement import Judgement
+from rules.key_ring import KeyRing
 from rules.records import Record
 from rules.rulebook import RulebookFiles, load_rulebook
+from rules.sealed_records import open_edges, open_finding
+from rules.store import Store
 from rules.windows import Counts
 from tests.parts.broker import Broker, KafkaBroker
 from tests.parts.program import Program
@@ -209,9 +213,9 @@ def edges_in_one_process(folder: Path, events: list[bytes]) -> list[Edge]:
     return sorted(estimator.edges(counts), key=lambda edge: (edge.agreement, edge.party))
 
 
-async def edges_told(broker: Broker) -> list[Edge]:
+async def edges_told(broker: Broker, keys: KeyRing) -> list[Edge]:
     """The edges that partition 0 told last, put together as a task does it."""
-    kept = KeptEdges({})
+    kept = KeptEdges({}, keys=keys)
     async for message in read_all(broker, FINDINGS):
         headers = dict(message.headers)
         if headers.get("kind") == b"edges":
@@ -228,15 +232,17 @@ def test_the_edges_of_two_judges_of_which_one_is_killed_are_those_of_one_process
 ) -> None:
     expected = edges_in_one_process(district, day)
     assert expected
+    store = Store(f"sqlite:///{district / 'cases.db'}")
+    keys = KeyRing(store)
     both = [judge(district / "config.yaml"), judge(district / "config.yaml")]
     until(lambda: all("schoolgate.flows: partitions [" in one.said() for one in both), what="both to join")
     half = len(day) // 2
     asyncio.run(send(mortal_broker, day[:half]))
-    until(lambda: asyncio.run(edges_told(mortal_broker)) != [], what="the first edges")
-    assert asyncio.run(edges_told(mortal_broker)) != expected
+    until(lambda: asyncio.run(edges_told(mortal_broker, keys)) != [], what="the first edges")
+    assert asyncio.run(edges_told(mortal_broker, keys)) != expected
     both[0].program.kill()
     asyncio.run(send(mortal_broker, day[half:], first=half))
-    until(lambda: asyncio.run(edges_told(mortal_broker)) == expected, what="the edges of one process")
+    until(lambda: asyncio.run(edges_told(mortal_broker, keys)) == expected, what="the edges of one process")
     assert both[1].end() == 0, both[1].said()
 
 
@@ -272,14 +278,19 @@ def test_a_broker_that_dies_and_comes_back_costs_nothing(
     wait_for_report(config, expected, one)
 
 
-async def finding_texts(broker: Broker) -> str:
-    return "\n".join([plain(message).decode("latin-1") async for message in read_all(broker, FINDINGS)])
+async def finding_texts(broker: Broker, keys: KeyRing) -> str:
+    return "\n".join([plain(message, keys=keys).decode("latin-1") async for message in read_all(broker, FINDINGS)])
 
 
-def plain(message: Any) -> bytes:
-    """The octets of a record, unpacked where they are counts of contacts."""
+def plain(message: Any, *, keys: KeyRing) -> bytes:
+    """The octets of a record, opened, and unpacked where they are counts of contacts."""
     value: bytes = message.value
-    return zlib.decompress(value) if dict(message.headers).get("kind") == b"contacts" else value
+    kind = dict(message.headers).get("kind")
+    if kind == b"edges":
+        return msgspec.json.encode(open_edges(value, keys=keys))
+    if kind is None:
+        return msgspec.json.encode(open_finding(value, keys=keys)[1])
+    return zlib.decompress(value) if kind == b"contacts" else value
 
 
 def test_no_finding_names_a_device(
@@ -287,8 +298,9 @@ def test_no_finding_names_a_device(
 ) -> None:
     asyncio.run(send(mortal_broker, day))
     judge(district / "config.yaml")
-    until(lambda: asyncio.run(edges_told(mortal_broker)) != [], what="the first edges")
-    text = asyncio.run(finding_texts(mortal_broker))
+    keys = KeyRing(Store(f"sqlite:///{district / 'cases.db'}"))
+    until(lambda: asyncio.run(edges_told(mortal_broker, keys)) != [], what="the first edges")
+    text = asyncio.run(finding_texts(mortal_broker, keys))
     assert '"rule"' in text
     assert '"exposures"' in text
     assert not [device for device in {json.loads(line)["device"] for line in day} if device in text]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from collector.segments import load_network
 from rules.counted import unpacked
+from rules.store import Store
 from tests.system.product import CAPTURE, SAMPLE, copy_district, schoolgate
 
 ADDRESS = re.compile(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b|\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){2,7}", re.IGNORECASE)
@@ -69,9 +70,12 @@ def test_store_log_and_report_hold_no_address_no_mac_and_no_pseudonym(tmp_path: 
     folder = copy_district(tmp_path)
     run = schoolgate("run", "--config", folder / "config.yaml")
     report = schoolgate("cases", "--config", folder / "config.yaml", "--json")
+    store = Store(f"sqlite:///{folder / 'cases.db'}")
+    rows = [body.decode() for body in store.findings()] + [repr(case) for case in store.cases().values()]
+    store.close()
     with sqlite3.connect(folder / "cases.db") as database:
-        rows = [
-            value.decode() if isinstance(value, bytes) else str(value)
+        rows += [
+            value.decode("latin-1") if isinstance(value, bytes) else str(value)
             for table in ("findings", "cases", "inputs")
             for row in database.execute(f"SELECT * FROM {table}")  # noqa: S608 -- our own table names
             for value in row

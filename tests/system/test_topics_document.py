@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from collector.brokers import Connection
 from collector.kafka import Delivery, DeliveryHooks
 from collector.spool import Spool
-from collector.topics import CASES, DEAD_LETTERS, FLOWS, TOPICS
+from collector.topics import DEAD_LETTERS, FLOWS, TOPICS
 from tests.contracts.topic_document import TopicDocument
 from tests.parts.broker import KafkaBroker
 from tests.parts.program import Program
@@ -117,8 +117,6 @@ def kind_of(message: Any, *, document: TopicDocument) -> set[str]:
         return set()
     if not headers and message.value == BROKEN:
         return set()
-    if message.topic == CASES and message.value is not None:
-        document.check_case(json.loads(message.value)["body"])
     return {document.check(message.value, topic=message.topic, key=message.key, headers=headers)}
 
 

@@ -27,6 +27,7 @@ from rules.life_cycle import STEPS, standing, verified
 from rules.next_steps import next_step
 from rules.small_numbers import OFFICER_K
 from rules.store.chain import Head
+from rules.store.rows import UNREADABLE
 from rules.told import told
 from rules.versions import OPEN
 
@@ -94,7 +95,7 @@ def sheet(request: Request, case_id: str, *, for_vendor: bool = False) -> Sheet 
     k = OFFICER_K if for_vendor else account_of(request).k
     view = told(json.loads(row.body), k=k)
     agreement = office.papers.agreements.get(view["agreement"] or "")
-    entries = office.store.log(case_id)
+    entries = [entry for entry in office.store.log(case_id) if entry.entry != UNREADABLE]
     body, until = json.loads(row.body), office.store.judged_until()
     last_seen = str(body.get("last_seen") or "")
     is_verified = row.status == "fixed" and verified(row.ending, last_seen=last_seen, until=until)
@@ -131,7 +132,7 @@ def show(
     """
     found = sheet(request, case_id)
     if found is None:
-        raise HTTPException(404)
+        return _unreadable(request, case_id)
     done = request.query_params.get("done", "")
     return render(
         request,
@@ -142,6 +143,18 @@ def show(
         typed=typed or {},
         done=ACTS[done][0] if done in ACTS else None,
     )
+
+
+def _unreadable(request: Request, case_id: str) -> Response:
+    """Say of a case that was forgotten when, by whom and why, and nothing else.
+
+    Raises:
+        HTTPException: 404: there is no such case.
+    """
+    gone = office_of(request).store.unreadable([case_id]) if len(case_id) <= LONGEST_ID else []
+    if not gone:
+        raise HTTPException(404)
+    return render(request, "forgotten.html", status=410, gone=gone[0])
 
 
 def one(request: Request) -> Response:

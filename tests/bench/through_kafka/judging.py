@@ -14,12 +14,14 @@ from collector import topics
 from collector.brokers import quiet_client_library
 from rules.judge_metrics import JudgeMetrics
 from rules.kafka import Member, Stage
+from rules.key_ring import KeyRing
 from rules.partition_task import Core, Duty
 from rules.rulebook import RulebookFiles, load_rulebook
 from rules.stage_one import JudgedPortion, StageOne
 from schoolgate.shell import new_key
 from tests.bench.through_kafka.cost import Meter, tell
 from tests.bench.through_kafka.stream import SAMPLE
+from tests.parts.case_keys import DerivedKeys
 
 
 def main() -> None:
@@ -46,9 +48,10 @@ def stage_one_duty(*, source: str, run: str) -> Duty:
         )
     )
     metrics = JudgeMetrics(CollectorRegistry(), rules=(), version="bench", compiled=True)
+    keys = KeyRing(DerivedKeys())
 
     def core(partition: int, state: Mapping[bytes, bytes]) -> StageOne:
-        return StageOne(partition=partition, topic=source, rulebook=rulebook, state=state, make_key=new_key)
+        return StageOne(partition=partition, topic=source, rulebook=rulebook, state=state, make_key=new_key, keys=keys)
 
     async def opened(_core: Core) -> None:
         return None

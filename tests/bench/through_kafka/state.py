@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from rules.case_keys import case_of
 from rules.days import DAY_KEYS, SEEN_KEYS, KeptDay
 from rules.duplicates import PIECE
 from rules.findings import Finding
 from rules.kept_sums import FINDING_KEYS
+from rules.key_ring import KeyRing
+from rules.sealed_records import seal_finding
+from tests.parts.case_keys import DerivedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +41,10 @@ def partitions(sums: int, *, ids_each: int, number: int) -> list[list[tuple[byte
 def _partition(number: int, *, sums: int, ids: int) -> Iterator[tuple[bytes, bytes]]:
     day = DAY.isoformat().encode()
     yield DAY_KEYS + day, msgspec.json.encode(KeptDay(key=b"k" * 32, since=datetime.now(UTC)))
+    keys = KeyRing(DerivedKeys())
     for at in range(sums):
         finding = _finding(number, at=at)
-        yield FINDING_KEYS + finding.id.encode(), msgspec.json.encode(finding)
+        yield FINDING_KEYS + finding.id.encode(), seal_finding(finding, case_id=case_of(finding), keys=keys)
     numbers = (int.from_bytes(blake2b(b"%d/%d" % (number, at), digest_size=8).digest(), "big") for at in range(ids))
     piece = 0
     while found := array("Q", islice(numbers, PIECE)):

@@ -18,12 +18,16 @@ from collector.events import FlowEvent
 from collector.topics import ENGINE_STATE, FINDINGS, FLOWS, TOPICS
 from rules.checks.registry import all_checks
 from rules.engine import Engine
+from rules.findings import Finding
+from rules.key_ring import KeyRing
 from rules.rulebook import RulebookFiles, load_rulebook
+from rules.sealed_records import open_finding
 from tests.bench.through_kafka.cost import Cost, hear, process_cpu_s
 from tests.bench.through_kafka.state import partitions
 from tests.bench.through_kafka.stream import ROOT, SAMPLE, grown
 from tests.bench.through_kafka.topic_side import contents, length, make_topics, until_judged, write
 from tests.parts.broker import KafkaBroker
+from tests.parts.case_keys import DerivedKeys
 
 LIKE = {topic.name: topic for topic in TOPICS}
 # What the rule looks for: the hosts of four products of the sample day.
@@ -162,15 +166,14 @@ class Rig:
 
     def _check(self, run: str) -> None:
         """Compare the last state of each finding with what the embedded engine sums up."""
-        last: dict[str, dict[str, Any]] = {}
+        last: dict[str, Finding] = {}
+        keys = KeyRing(DerivedKeys())
         for record in asyncio.run(contents(self._bootstrap, f"{run}.findings")):
             if not record.headers:
-                told = json.loads(record.value)
-                if told["id"] not in last or told["flows"] >= last[told["id"]]["flows"]:
-                    last[told["id"]] = told
-        found = _by_promise(
-            (each["agreement"], each["rule"], each["flows"], each["bytes_up"]) for each in last.values()
-        )
+                _case, told = open_finding(record.value, keys=keys)
+                if told is not None and (told.id not in last or told.flows >= last[told.id].flows):
+                    last[told.id] = told
+        found = _by_promise((each.agreement, each.rule, each.flows, each.bytes_up) for each in last.values())
         if found != self._expected:
             raise TrialError(f"{run}: {found} instead of {self._expected}")
 

@@ -1,0 +1,129 @@
+"""The keys of cases in the store: read, made at first use, destroyed. What is sealed with them: `rules.store.sealing`.
+
+Whoever makes a key holds the head of the case log first, so that of several processes one makes it and the others find
+it. Of one case at most one key is in use; a destroyed one keeps its row, without the key, so that no backup brings it
+back.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from rules.case_keys import KEY_OCTETS, CaseKey
+from rules.store.schema import case_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rules.case_keys import Kind
+
+# Below what either database takes as parameters of one statement.
+PORTION: Final = 500
+
+
+class KeysInHand:
+    """Keys that were read inside one transaction.
+
+    Args:
+        keys: which ones.
+    """
+
+    def __init__(self, keys: Iterable[CaseKey]) -> None:
+        self._keys = {(key.case_id, key.number): key for key in keys}
+        self._numbers: dict[str, tuple[int, ...]] = {}
+        for case_id, number in sorted(self._keys):
+            self._numbers[case_id] = (*self._numbers.get(case_id, ()), number)
+
+    def open(self, case_id: str, sealed: bytes, kind: Kind) -> bytes | None:
+        """Return what was sealed, None: its key is not here."""
+        for number in self._numbers.get(case_id, ()):
+            found = self._keys[case_id, number].open(sealed, kind=kind)
+            if found is not None:
+                return found
+        return None
+
+
+class WritingKeys:
+    """The keys that one writing transaction seals with; made where a case has none.
+
+    Args:
+        connection: the transaction. It holds the head of the log.
+        at: the time, ISO 8601 UTC.
+    """
+
+    def __init__(self, connection: sa.Connection, *, at: str) -> None:
+        self._connection = connection
+        self._at = at
+        self._keys: dict[str, CaseKey] = {}
+        self._until: dict[str, str] = {}
+
+    def need(self, ids: Iterable[str]) -> None:
+        """Read the keys of these cases, and make those that are missing."""
+        wanted = sorted({*ids} - self._keys.keys())
+        newest = {}
+        for row in _rows(self._connection, wanted):
+            newest[row.case_id] = row
+            if row.until is not None:
+                self._until[row.case_id] = max(row.until, self._until.get(row.case_id, ""))
+        fresh = []
+        for case_id in wanted:
+            found = newest.get(case_id)
+            if found is None or found.key is None:
+                number = found.number + 1 if found else 1
+                key = CaseKey(case_id=case_id, number=number, octets=os.urandom(KEY_OCTETS))
+                fresh.append({"case_id": case_id, "number": key.number, "key": key.octets, "made_at": self._at})
+            else:
+                key = CaseKey(case_id=case_id, number=found.number, octets=found.key)
+            self._keys[case_id] = key
+        if fresh:
+            self._connection.execute(sa.insert(case_keys), fresh)
+
+    def of(self, case_id: str) -> CaseKey:
+        """Return the key of a case, which is made where it has none."""
+        self.need([case_id])
+        return self._keys[case_id]
+
+    def open(self, case_id: str, sealed: bytes, kind: Kind) -> bytes | None:
+        """Return what was sealed, None: its key is not here."""
+        return self.of(case_id).open(sealed, kind=kind)
+
+    def is_past(self, case_id: str, *, seen: str) -> bool:
+        """Return whether what was seen first at this moment is forgotten with the case."""
+        self.need([case_id])
+        return seen <= self._until.get(case_id, "") and case_id in self._until
+
+
+def live_keys(connection: sa.Connection, *, ids: Sequence[str] | None = None) -> Iterator[CaseKey]:
+    """Yield the keys that are there.
+
+    Args:
+        connection: where to look.
+        ids: of these cases alone; None: of all.
+    """
+    asked = sa.select(case_keys.c.case_id, case_keys.c.number, case_keys.c.key).where(case_keys.c.key.is_not(None))
+    if ids is None:
+        portions = [asked]
+    else:
+        starts = range(0, len(ids), PORTION)
+        portions = [asked.where(case_keys.c.case_id.in_(ids[start : start + PORTION])) for start in starts]
+    for statement in portions:
+        for row in connection.execute(statement):
+            yield CaseKey(case_id=row.case_id, number=row.number, octets=row.key)
+
+
+def destroyed(connection: sa.Connection) -> dict[str, str]:
+    """Return of every case that was forgotten up to when what was seen of it is forgotten."""
+    kept = case_keys.c
+    asked = sa.select(kept.case_id, sa.func.max(kept.until)).where(kept.until.is_not(None)).group_by(kept.case_id)
+    return {case_id: until for case_id, until in connection.execute(asked)}  # noqa: C416 -- rows are no pairs to mypy
+
+
+def _rows(
+    connection: sa.Connection, ids: Sequence[str]
+) -> Iterator[sa.Row[tuple[str, int, bytes, str, str, str, int]]]:
+    for start in range(0, len(ids), PORTION):
+        asked = sa.select(case_keys).where(case_keys.c.case_id.in_(ids[start : start + PORTION]))
+        yield from connection.execute(asked.order_by(case_keys.c.case_id, case_keys.c.number))
