@@ -1,14 +1,15 @@
 # C types of collector/draft.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
-from collector cimport scribe
+from collector cimport scribe, slices
 
 cdef uint64_t _NS, _US
 cdef Py_ssize_t _IPV4_OCTETS
 
 @cython.final
 cdef class Draft:
-    cdef str id
+    cdef uint64_t id_begin
+    cdef uint64_t id_end
     cdef str sensor
     cdef str district
     cdef str school
@@ -39,6 +40,10 @@ cdef class Draft:
     cdef uint64_t part
     cdef bytearray _paper
     cdef Py_ssize_t _at
+    cdef bytes _place
+    cdef str _district
+    cdef str _school
+    cdef str _group
     cdef int64_t _second
     cdef str _date
 
@@ -47,15 +52,19 @@ cdef class Draft:
     cdef int write(self) except -1
     cdef bytes take(self)
     cdef Py_ssize_t _write_ends(self, bytearray paper, Py_ssize_t at) except -1
+    @cython.locals(begin=Py_ssize_t)
+    cdef Py_ssize_t _put_place(self, bytearray paper, Py_ssize_t at) except -1
     @cython.locals(second=int64_t)
     cdef Py_ssize_t _put_stamp(self, bytearray paper, Py_ssize_t at, uint64_t at_ns) except -1
 
 @cython.locals(micros=int)
 cdef str stamp(uint64_t at_ns)
+cdef Py_ssize_t _put_truth(bytearray paper, Py_ssize_t at, bint truth) except -1
 @cython.locals(first=bint, text=str)
 cdef Py_ssize_t _put_list(bytearray paper, Py_ssize_t at, tuple texts) except -1
 @cython.locals(place=int)
 cdef Py_ssize_t _put_address(bytearray paper, Py_ssize_t at, bytes octets) except -1
+@cython.locals(paper=bytearray)
 cdef str address_text(bytes octets)
 @cython.locals(longest=int, begin=int, run=int, end=int, group=int, value=int)
-cdef str _ipv6(bytes octets)
+cdef Py_ssize_t _put_ipv6(bytearray paper, Py_ssize_t at, bytes octets) except -1

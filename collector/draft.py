@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from collector import scribe
+from collector import scribe, slices
 from collector.events import EVENT_VERSION, FlowEvent
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ MAX_PAPER_OCTETS = 2_097_152
 _NS = 1_000_000_000
 _US = 1_000
 _IPV4_OCTETS = 4
+MAX_ADDRESS_OCTETS = 39
+"""Longest IPv6 address as text."""
 
 
 class _Blank:
@@ -43,7 +45,9 @@ class Draft:
         sensor: name of this collector.
     """
 
-    id: str
+    id_begin: int
+    """First 64 bits of the event's id; `id_end`: the last 16."""
+    id_end: int
     district: str | None
     school: str | None
     group: str | None
@@ -77,6 +81,11 @@ class Draft:
         self.sensor = sensor
         self._paper = bytearray(PAPER_OCTETS)
         self._at = 0
+        # What was written last of sensor, district, school and group.
+        self._place = b""
+        self._district: str | None = None
+        self._school: str | None = None
+        self._group: str | None = None
         # The second that was written last, and its date; so is the next one, mostly.
         self._second = -1
         self._date = ""
@@ -86,7 +95,7 @@ class Draft:
         blank: Any = _Blank()
         blank.v = EVENT_VERSION
         blank.withheld = False
-        blank.id = self.id
+        blank.id = f"{self.id_begin:016x}{self.id_end:04x}"
         blank.sensor = self.sensor
         blank.district = self.district
         blank.school = self.school
@@ -123,44 +132,46 @@ class Draft:
         """Write the event as a line of JSON, exactly as `collector.encoding` writes the object."""
         paper = self._paper
         at = self._write_ends(paper, self._at)
-        at = scribe.put(paper, at, ',"bytes_up":')
+        at = scribe.put_words(paper, at, b',"bytes_up":')
         at = scribe.put_number(paper, at, self.bytes_up)
-        at = scribe.put(paper, at, ',"bytes_down":')
+        at = scribe.put_words(paper, at, b',"bytes_down":')
         at = scribe.put_number(paper, at, self.bytes_down)
-        at = scribe.put(paper, at, ',"packets_up":')
+        at = scribe.put_words(paper, at, b',"packets_up":')
         at = scribe.put_number(paper, at, self.packets_up)
-        at = scribe.put(paper, at, ',"packets_down":')
+        at = scribe.put_words(paper, at, b',"packets_down":')
         at = scribe.put_number(paper, at, self.packets_down)
-        at = scribe.put(paper, at, ',"server_name":')
+        at = scribe.put_words(paper, at, b',"server_name":')
         at = scribe.put_quoted(paper, at, self.server_name)
-        at = scribe.put(paper, at, ',"name_source":"')
+        at = scribe.put_words(paper, at, b',"name_source":"')
         at = scribe.put(paper, at, self.name_source)
-        at = scribe.put(paper, at, '","cnames":[')
+        at = scribe.put_words(paper, at, b'","cnames":[')
         at = _put_list(paper, at, self.cnames)
-        at = scribe.put(paper, at, '],"app":"')
+        at = scribe.put_words(paper, at, b'],"app":"')
         at = scribe.put(paper, at, self.app)
-        at = scribe.put(paper, at, '","tls_version":')
+        at = scribe.put_words(paper, at, b'","tls_version":')
         at = scribe.put_quoted(paper, at, self.tls_version)
-        at = scribe.put(paper, at, ',"tls_version_offered":')
-        at = scribe.put(paper, at, "true" if self.tls_version_offered else "false")
-        at = scribe.put(paper, at, ',"alpn":')
+        at = scribe.put_words(paper, at, b',"tls_version_offered":')
+        at = _put_truth(paper, at, self.tls_version_offered)
+        at = scribe.put_words(paper, at, b',"alpn":')
         at = scribe.put_quoted(paper, at, self.alpn)
-        at = scribe.put(paper, at, ',"ech":true' if self.ech else ',"ech":false')
-        at = scribe.put(paper, at, ',"plaintext_bytes_up":')
+        at = scribe.put_words(paper, at, b',"ech":')
+        at = _put_truth(paper, at, self.ech)
+        at = scribe.put_words(paper, at, b',"plaintext_bytes_up":')
         at = scribe.put_number(paper, at, self.plaintext_bytes_up)
-        at = scribe.put(paper, at, ',"plaintext_data":')
-        at = scribe.put(
-            paper, at, "null" if self.plaintext_data is None else "true" if self.plaintext_data else "false"
-        )
-        at = scribe.put(paper, at, ',"end":"')
+        at = scribe.put_words(paper, at, b',"plaintext_data":')
+        if self.plaintext_data is None:
+            at = scribe.put_words(paper, at, b"null")
+        else:
+            at = _put_truth(paper, at, self.plaintext_data)
+        at = scribe.put_words(paper, at, b',"end":"')
         at = scribe.put(paper, at, self.end)
-        at = scribe.put(paper, at, '","part":')
+        at = scribe.put_words(paper, at, b'","part":')
         at = scribe.put_number(paper, at, self.part)
-        self._at = scribe.put(paper, at, "}\n")
+        self._at = scribe.put_words(paper, at, b"}\n")
 
     def take(self) -> bytes:
         """Return the lines that were written since the last call."""
-        lines = bytes(self._paper[: self._at])
+        lines = slices.piece(self._paper, 0, self._at)
         self._at = 0
         if len(self._paper) > MAX_PAPER_OCTETS:  # thousands of flows ended at once: that is no reason to keep it
             self._paper = bytearray(PAPER_OCTETS)
@@ -168,44 +179,61 @@ class Draft:
 
     def _write_ends(self, paper: bytearray, at: int) -> int:
         """Write who spoke to whom, and when; return the place behind it."""
-        at = scribe.put(paper, at, '{"v":1,"id":"')
-        at = scribe.put(paper, at, self.id)
-        at = scribe.put(paper, at, '","sensor":')
-        at = scribe.put_quoted(paper, at, self.sensor)
-        at = scribe.put(paper, at, ',"district":')
-        at = scribe.put_quoted(paper, at, self.district)
-        at = scribe.put(paper, at, ',"school":')
-        at = scribe.put_quoted(paper, at, self.school)
-        at = scribe.put(paper, at, ',"group":')
-        at = scribe.put_quoted(paper, at, self.group)
-        at = scribe.put(paper, at, ',"device":')
+        at = scribe.put_words(paper, at, b'{"v":1,"id":"')
+        at = scribe.put_hex(paper, at, self.id_begin, 16)
+        at = scribe.put_hex(paper, at, self.id_end, 4)
+        at = self._put_place(paper, at)
+        at = scribe.put_words(paper, at, b',"device":')
         at = scribe.put_quoted(paper, at, self.device)
         if self.client is not None:
-            at = scribe.put(paper, at, ',"src_ip":')
+            at = scribe.put_words(paper, at, b',"src_ip":')
             at = _put_address(paper, at, self.client)
-            at = scribe.put(paper, at, ',"src_port":')
+            at = scribe.put_words(paper, at, b',"src_port":')
             at = scribe.put_number(paper, at, self.client_port)
-        at = scribe.put(paper, at, ',"dst_ip":')
+        at = scribe.put_words(paper, at, b',"dst_ip":')
         at = _put_address(paper, at, self.server)
-        at = scribe.put(paper, at, ',"dst_port":')
+        at = scribe.put_words(paper, at, b',"dst_port":')
         at = scribe.put_number(paper, at, self.server_port)
-        at = scribe.put(paper, at, ',"withheld":false,"proto":"')
+        at = scribe.put_words(paper, at, b',"withheld":false,"proto":"')
         at = scribe.put(paper, at, self.proto)
-        at = scribe.put(paper, at, '","started_at":"')
+        at = scribe.put_words(paper, at, b'","started_at":"')
         at = self._put_stamp(paper, at, self.started_ns)
-        at = scribe.put(paper, at, '","ended_at":"')
+        at = scribe.put_words(paper, at, b'","ended_at":"')
         at = self._put_stamp(paper, at, self.ended_ns)
-        return scribe.put(paper, at, '"')
+        return scribe.put_words(paper, at, b'"')
+
+    def _put_place(self, paper: bytearray, at: int) -> int:
+        """Write by whom it was seen and where; so it was with the last event, mostly."""
+        if (
+            self.district is self._district
+            and self.school is self._school
+            and self.group is self._group
+            and self._place
+        ):
+            return scribe.put_octets(paper, at, self._place)
+        begin = at
+        at = scribe.put_words(paper, at, b'","sensor":')
+        at = scribe.put_quoted(paper, at, self.sensor)
+        at = scribe.put_words(paper, at, b',"district":')
+        at = scribe.put_quoted(paper, at, self.district)
+        at = scribe.put_words(paper, at, b',"school":')
+        at = scribe.put_quoted(paper, at, self.school)
+        at = scribe.put_words(paper, at, b',"group":')
+        at = scribe.put_quoted(paper, at, self.group)
+        self._place = bytes(paper[begin:at])
+        self._district = self.district
+        self._school = self.school
+        self._group = self.group
+        return at
 
     def _put_stamp(self, paper: bytearray, at: int, at_ns: int) -> int:
         second = at_ns // _NS
         if second != self._second:
             self._second = second
-            self._date = _date(second)
+            self._date = _date(second) + "."
         at = scribe.put(paper, at, self._date)
-        at = scribe.put(paper, at, ".")
         at = scribe.put_digits(paper, at, at_ns % _NS // _US, 6)
-        return scribe.put(paper, at, "Z")
+        return scribe.put_words(paper, at, b"Z")
 
 
 def stamp(at_ns: int) -> str:
@@ -219,11 +247,15 @@ def _date(second: int) -> str:
     return datetime.fromtimestamp(second, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def _put_truth(paper: bytearray, at: int, truth: bool) -> int:
+    return scribe.put_words(paper, at, b"true") if truth else scribe.put_words(paper, at, b"false")
+
+
 def _put_list(paper: bytearray, at: int, texts: tuple[str, ...]) -> int:
     first = True
     for text in texts:
         if not first:
-            at = scribe.put(paper, at, ",")
+            at = scribe.put_words(paper, at, b",")
         first = False
         at = scribe.put_quoted(paper, at, text)
     return at
@@ -231,27 +263,28 @@ def _put_list(paper: bytearray, at: int, texts: tuple[str, ...]) -> int:
 
 def _put_address(paper: bytearray, at: int, octets: bytes | None) -> int:
     if octets is None:
-        return scribe.put(paper, at, "null")
-    at = scribe.put(paper, at, '"')
+        return scribe.put_words(paper, at, b"null")
+    at = scribe.put_words(paper, at, b'"')
     if len(octets) == _IPV4_OCTETS:
         at = scribe.put_number(paper, at, octets[0])
         for place in range(1, 4):
-            at = scribe.put(paper, at, ".")
+            at = scribe.put_words(paper, at, b".")
             at = scribe.put_number(paper, at, octets[place])
     else:
-        at = scribe.put(paper, at, _ipv6(octets))
-    return scribe.put(paper, at, '"')
+        at = _put_ipv6(paper, at, octets)
+    return scribe.put_words(paper, at, b'"')
 
 
 def address_text(octets: bytes) -> str:
     """Return an address of 4 or 16 octets as text."""
     if len(octets) == _IPV4_OCTETS:
         return f"{octets[0]}.{octets[1]}.{octets[2]}.{octets[3]}"
-    return _ipv6(octets)
+    paper = bytearray(MAX_ADDRESS_OCTETS)
+    return paper[: _put_ipv6(paper, 0, octets)].decode()
 
 
-def _ipv6(octets: bytes) -> str:
-    """Return 16 octets as text: the longest run of zero groups, the first of equals, becomes `::` (RFC 5952)."""
+def _put_ipv6(paper: bytearray, at: int, octets: bytes) -> int:
+    """Write 16 octets as text: the longest run of zero groups, the first of equals, becomes `::` (RFC 5952)."""
     longest = 1
     begin = 8
     run = 0
@@ -261,11 +294,14 @@ def _ipv6(octets: bytes) -> str:
             longest = run
             begin = group + 1 - run
     end = begin + longest
-    text = ""
     for group in range(8):
         if group == begin:
-            text += "::"
+            at = scribe.put_words(paper, at, b"::")
         elif group < begin or group >= end:
+            if group not in (0, end):
+                at = scribe.put_words(paper, at, b":")
             value = (octets[2 * group] << 8) | octets[2 * group + 1]
-            text += f"{value:x}" if group in (0, end) else f":{value:x}"
-    return text
+            at = scribe.put_hex(
+                paper, at, value, 4 if value > 0xFFF else 3 if value > 0xFF else 2 if value > 0xF else 1
+            )
+    return at

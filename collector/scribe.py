@@ -7,11 +7,20 @@ pieces, and an object for each of them costs more than all else in a line.
 from __future__ import annotations
 
 
-def put(paper: bytearray, at: int, text: str) -> int:
-    """Put *text* as it is."""
-    octets = text.encode()
+def put_words(paper: bytearray, at: int, words: bytes) -> int:
+    """Put *words*, a literal of the program without a zero in it: compiled code knows its length beforehand."""
+    return put_octets(paper, at, words)
+
+
+def put_octets(paper: bytearray, at: int, octets: bytes) -> int:
+    """Put *octets* as they are."""
     paper[at : at + len(octets)] = octets
     return at + len(octets)
+
+
+def put(paper: bytearray, at: int, text: str) -> int:
+    """Put *text* as it is."""
+    return put_octets(paper, at, text.encode())
 
 
 def put_quoted(paper: bytearray, at: int, text: str | None) -> int:
@@ -31,6 +40,11 @@ def put_number(paper: bytearray, at: int, number: int) -> int:
 def put_digits(paper: bytearray, at: int, number: int, digits: int) -> int:
     """Put the last *digits* decimal digits of a number."""
     return put(paper, at, f"{number % 10**digits:0{digits}d}")
+
+
+def put_hex(paper: bytearray, at: int, number: int, digits: int) -> int:
+    """Put the last *digits* hexadecimal digits of a number of 64 bits."""
+    return put(paper, at, f"{number % 16**digits:0{digits}x}")
 
 
 def escaped(text: str) -> str:

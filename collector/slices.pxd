@@ -1,5 +1,7 @@
 # What collector/slices.py does, for compiled code; both must say the same (tests/collector/test_slices.py).
 cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -11,6 +13,11 @@ cdef inline bytes cut(const unsigned char[::1] octets, Py_ssize_t at, Py_ssize_t
     if at == end:
         return b""
     return (<const char*> &octets[at])[:end - at]
+
+cdef inline bytes piece(bytearray octets, Py_ssize_t at, Py_ssize_t end):
+    if at < 0 or at > end or end > PyByteArray_GET_SIZE(octets):
+        raise IndexError("a slice reaches beyond its buffer")
+    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(octets) + at, end - at)
 
 @cython.boundscheck(False)
 cdef inline uint64_t* record(uint64_t[::1] words, Py_ssize_t at, Py_ssize_t size) except NULL:

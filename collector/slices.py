@@ -14,6 +14,13 @@ def cut(octets: memoryview, at: int, end: int) -> bytes:
     return bytes(octets[at:end])
 
 
+def piece(octets: bytearray, at: int, end: int) -> bytes:
+    """Return octets *at* to *end* of a bytearray; raises IndexError when they reach beyond it."""
+    if not 0 <= at <= end <= len(octets):
+        raise IndexError("a slice reaches beyond its buffer")
+    return bytes(octets[at:end])
+
+
 def record(words: memoryview, at: int, size: int) -> memoryview:
     """Return words *at* to *at* + *size* of a buffer of numbers, to be read and written by places below *size*.
 

@@ -67,7 +67,7 @@ def test_hellos_of_quic_that_never_end_are_let_go_too() -> None:
     half = sealed(b"\x06\x00\x44\x00\x01\x00\x10\x00" + bytes(1_020))
     first = opened(openings, port=443)
     first.octets(FROM_CLIENT, 0, half, NOON_NS)
-    for number in range(PLACES // 2 + 10):
-        opened(openings, port=443).octets(FROM_CLIENT, 0, half, NOON_NS + number * 200_000)
+    for number in range(PLACES + 10):
+        opened(openings, port=443).octets(FROM_CLIENT, 0, half, NOON_NS + number * 100_000)
     assert openings.counters.openings_shed > 0
     assert first.octets(FROM_CLIENT, 0, half, NOON_NS) == DOWN, "only the side of the server is wanted still"

@@ -111,7 +111,10 @@ def test_each_piece_lands_behind_the_one_before(text: str, number: int, before: 
     at = scribe.put_number(paper, at, number)
     at = scribe.put_digits(paper, at, 1_000_000 + number % 1_000_000, 6)
     at = scribe.put_quoted(paper, at, None)
+    at = scribe.put_hex(paper, at, number, 4)
+    at = scribe.put_words(paper, at, b"=")
+    at = scribe.put_octets(paper, at, b"\x00")
 
     assert bytes(paper[:at]).startswith(before)
     written = bytes(paper[len(before) : at]).decode()
-    assert json.loads(written.removesuffix(f"{number}{number % 1_000_000:06d}null")) == text
+    assert json.loads(written.removesuffix(f"{number}{number % 1_000_000:06d}null{number % 65_536:04x}=\0")) == text

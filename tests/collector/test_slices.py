@@ -22,6 +22,14 @@ BUFFER = memoryview(bytes(range(1, 13)))
 WORD = st.integers(0, 2**64 - 1)
 
 
+@pytest.mark.parametrize(("at", "end"), [(-1, 2), (3, 2), (0, 5), (5, 5)])
+def test_a_piece_never_reaches_beyond_its_octets(at: int, end: int) -> None:
+    with pytest.raises(IndexError):
+        slices.piece(bytearray(b"abcd"), at, end)
+    assert slices.piece(bytearray(b"abcd"), 1, 3) == b"bc"
+    assert slices.piece(bytearray(b"abcd"), 4, 4) == b""
+
+
 def test_numbers_are_read_in_network_order() -> None:
     assert slices.be16(BUFFER, 1) == 0x0203
     assert slices.be32(BUFFER, 8) == 0x090A0B0C
