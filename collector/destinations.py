@@ -115,6 +115,12 @@ class Destinations:
         return Destination("unlisted", registrable_domain(name))
 
 
+def prepare() -> None:
+    """Read the public suffixes now: a process that gives up its rights may not reach their folder later."""
+    registrable_domain("www.club.example")
+    _is_registry("example")
+
+
 def _table(names: Iterable[str]) -> SuffixTable[None]:
     table: SuffixTable[None] = SuffixTable()
     for name in names:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.hosts import registrable_domain
 from rules.confounders import answers_everywhere, is_behind_hub, is_habit, pages_in, role_of, works_inside
-from rules.contacts import PRODUCT_MARK
+from rules.contacts import PRODUCT_MARK, WITHHELD_SITE
 from rules.edges import Candidate, Edge
 from rules.exposures import exposures_of, windows_of
 from rules.noisy_or import fit
@@ -291,7 +291,8 @@ def _candidates(test: _Tested, *, pages: set[str]) -> tuple[Candidate, ...]:
     alike = Counter(_weighted(row.active, pages=pages) for row, _share in test.credited)
     for active, number in sorted(alike.items()):
         for site, _weight in active:
-            if site != test.product:
+            # A site whose name was withheld is a rival like any other, and cannot be named to anybody.
+            if site not in {test.product, WITHHELD_SITE}:
                 beside[site] += number
                 brought[site] += number * test.fitted.posterior(site, active=active)
     most = sorted(beside.items(), key=lambda item: (-item[1], item[0]))[:MOST_CANDIDATES]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from rules.contacts import PRODUCT_MARK
+from rules.contacts import PRODUCT_MARK, WITHHELD_SITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +64,8 @@ PAGE_FRESH_SHARE: Final = 0.5
 
 def pages_in(counts: Counts, *, is_service: Callable[[str], bool]) -> set[str]:
     """Return the domains that people open by themselves; one that was hardly seen is taken for one, as a rival."""
-    pages = set()
+    # Sites whose name was withheld are rivals as well.
+    pages = {WITHHELD_SITE} & counts.visits.keys()
     for domain, met in counts.met.items():
         if is_service(domain):
             continue

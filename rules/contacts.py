@@ -30,6 +30,9 @@ MAX_NAMES = 1_000_000
 PRODUCT_MARK: Final = "@"
 """Stands before an agreement id where a site is named; no host name begins with it."""
 
+WITHHELD_SITE: Final = "?"
+"""Stands for every site whose name the collector withheld: a rival of each product, and nobody's party."""
+
 _ROW: Final = Struct("<qIIIIII")
 _MOST_OCTETS: Final = 2**32 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

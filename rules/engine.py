@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from collector.hosts import covers
 from rules.agreements.model import waivers
 from rules.case_keys import case_id, case_of
-from rules.contacts import Met, contact_of
+from rules.contacts import WITHHELD_SITE, Met, contact_of
 from rules.coverage import Coverage, is_public_front
 from rules.duplicates import SeenIds
 from rules.findings import Finding, Promise
@@ -165,8 +165,9 @@ class Engine:
         self.coverage.observe(event, verdict=place.verdict, in_segment=sighting is not None)
         if sighting is None:
             return
-        if self._meet is not None and event.part == 0 and place.site and not _hides_its_name(event):
-            contact = contact_of(event, started=started, site=place.site)
+        site = place.site or (WITHHELD_SITE if event.withheld else "")
+        if self._meet is not None and event.part == 0 and site and not _hides_its_name(event):
+            contact = contact_of(event, started=started, site=site)
             self._meet(Met(day=day, device=event.device or "", contact=contact))
         for check in self._on_other if place.product is None else self._on_own:
             for observation in check.observe(sighting):

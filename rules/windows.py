@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rules.contacts import PRODUCT_MARK
+from rules.contacts import PRODUCT_MARK, WITHHELD_SITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -182,12 +182,13 @@ class _Day:
                 continue
             quiet = now - self._last_any > QUIET_MS
             is_product = site.startswith(PRODUCT_MARK)
-            if not is_product:
+            named = site != WITHHELD_SITE
+            if named and not is_product:
                 self._meet(contact, unprompted=quiet)
             if is_product or not is_service(site):
                 self._visit(contact, quiet=quiet)
             window = self._window
-            if window is not None and window[0] != site and now - window[2] <= OPEN_MS:
+            if window is not None and named and window[0] != site and now - window[2] <= OPEN_MS:
                 self.bag.add((site, *window))
             self._last_any = now
 

@@ -34,7 +34,7 @@ from schoolgate.inputs import open_input
 from schoolgate.listed import ListedFiles
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.release import VERSION
-from schoolgate.releasing import ListedWatch, Release, ReleasedFile, ReleasedLive
+from schoolgate.releasing import ListedWatch, Release, ReleasedFile, ReleasedLive, prepare_release
 from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
 from schoolgate.sensor_source import SensorSource, open_sensor
 from schoolgate.shell import EnvironmentFailedError, Exit, new_key, say, tell_warning
@@ -72,6 +72,7 @@ def collect(config: Path, *, listen: str | None) -> Exit:
     network = NetworkFile(config.parent / settings.network, off_schools=settings.privacy.off_schools)
     listed = ListedFiles(rulebook_files(settings, folder=config.parent))
     tell_warning(listed.warning)
+    prepare_release()
     broker = connection(settings.kafka, config=config)
     with ExitStack() as held:
         tap: Tap[Any] | SensorSource | None = None

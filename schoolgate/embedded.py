@@ -47,7 +47,7 @@ from schoolgate.inputs import open_input
 from schoolgate.listed import listed_names
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.release import VERSION
-from schoolgate.releasing import Release, ReleasedFile, ReleasedLive
+from schoolgate.releasing import Release, ReleasedFile, ReleasedLive, prepare_release
 from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
 from schoolgate.sensor_source import open_sensor
 from schoolgate.shell import Exit, new_key, say, tell_warning, today
@@ -368,6 +368,7 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
     interfaces = [named] if isinstance(named, str) else list(named or ())
     load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
     load_driver(store_address(settings.store, folder=folder))
+    prepare_release()
     channels = configured_channels(settings, folder=folder)
     load_desk()
     processes = settings.source.processes if settings.source else 1
@@ -395,6 +396,7 @@ def follow_sensor(settings: Configuration, *, folder: Path, listen: str) -> None
         return
     load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
     load_driver(store_address(settings.store, folder=folder))
+    prepare_release()
     channels = configured_channels(settings, folder=folder)
     load_desk()
     with open_sensor(settings.source, folder=folder) as source:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from collector.destinations import Destinations
+from collector.destinations import Destinations, prepare
 from collector.documents import DocumentError
 from collector.periods import Periods
 from collector.release_rule import ReleaseRule
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 1.0
 """How often the files with listed names are looked at for changes."""
+
+
+def prepare_release() -> None:
+    """Read what ships with the program and its libraries, while the folders of both can still be read."""
+    load_sensitive([])
+    prepare()
 
 
 class Release:

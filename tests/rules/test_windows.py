@@ -7,8 +7,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.contacts import Contact
-from rules.counted import packed
+from rules.contacts import WITHHELD_SITE, Contact
+from rules.counted import packed, unpacked
 from rules.windows import HOUR_MS, Counts, Kinds, count_device_day
 
 DAY = date(2026, 10, 14)
@@ -154,3 +154,12 @@ def test_a_product_is_used_once_a_device_day_and_in_the_hour_of_its_first_flow()
     count_device_day(contacts, day=DAY, kinds=KINDS, token=len, into=hours)
     # A device that changes its segment stands in one group a day, whichever it came to first.
     assert [hours[hour].used for hour in sorted(hours)] == [{("@mathlab", "north", "k-5"): 1}, {}]
+
+
+def test_a_site_whose_name_was_withheld_is_a_rival_and_ends_the_quiet_and_is_never_a_party() -> None:
+    counts = day((0, "@mathlab"), (3, WITHHELD_SITE), (3.2, "adco.example"), (7, "@mathlab"))
+    assert [row.active for row in counts.rows] == [((WITHHELD_SITE, True), ("@mathlab", False))]
+    assert counts.visits == {"@mathlab": 1, WITHHELD_SITE: 1}
+    assert (counts.quiet["@mathlab"], counts.quiet[WITHHELD_SITE]) == (1, 0)
+    assert WITHHELD_SITE not in {*counts.met, *counts.bag, *counts.answered}
+    assert unpacked(packed(counts)).visits == counts.visits
