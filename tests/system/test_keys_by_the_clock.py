@@ -30,6 +30,8 @@ class QuietTap:
     """Interfaces on which nothing comes: only time passes."""
 
     packets = 0
+    processes = 1
+    fault = ""
     dropped = 0
 
     def __init__(self, reached: list[int]) -> None:
