@@ -26,11 +26,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from rules.desk.accounts import Account, hashed, save_accounts
+from rules.store import Store
 from tests.parts.broker import KafkaBroker
 from tests.parts.canary_day import planted, write_capture
-from tests.parts.leak_search import contents_of
+from tests.parts.leak_search import contents_of, opened
 from tests.parts.mail_sink import MailSink
 from tests.parts.program import Program
+from tests.parts.sealed_pieces import SealedPieces
 from tests.system.desk_visitor import CHEAP, PASSWORD, ROLES, Visitor
 from tests.system.product import CAPTURE, PATIENCE_S, command, copy_district, free_port, report_now, schoolgate, scrape
 
@@ -149,7 +151,16 @@ class CanaryDistrict:
         self.served |= {f"what was posted, {n}": each for n, each in enumerate(self.listener.taken)}
 
     def evidence(self) -> Iterator[tuple[str, bytes]]:
-        """Yield place and octets of everything that was written or served."""
+        """Yield place and octets of everything that was written or served, and of what is sealed in it."""
+        store = Store(f"sqlite:///{self.folder / 'cases.db'}")
+        sealed = SealedPieces(store.live_keys())
+        store.close()
+        for place, octets in self._places():
+            yield place, octets
+            for layer in opened(octets):
+                yield from ((place, inner) for inner in sealed.inside(layer))
+
+    def _places(self) -> Iterator[tuple[str, bytes]]:
         yield from self.served.items()
         yield from (each for each in contents_of(self.folder) if each[0] not in INPUTS)
         if self._broker is not None:
