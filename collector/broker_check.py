@@ -20,11 +20,12 @@ from collector.topic_setup import TopicSetup
 from collector.topics import FLOWS, JUDGE_GROUPS, PLACES, TOPICS, USERS, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from collector.acls import Right
     from collector.brokers import Connection
     from collector.cluster import Cluster, TopicThere, View
+    from collector.topics import Topic
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 # Nobody works under this name, so asking about it disturbs nobody.
@@ -110,6 +111,7 @@ class BrokerCheck:
         to: how we reach it.
         users: names on the broker of each role.
         role: what this login is meant to be; None: anything.
+        topics: the topics as they should be.
     """
 
     def __init__(
@@ -119,7 +121,9 @@ class BrokerCheck:
         to: Connection,
         users: Mapping[Role, tuple[str, ...]] = USERS,
         role: Role | None = None,
+        topics: Sequence[Topic] = TOPICS,
     ) -> None:
+        self._topics = topics
         self._cluster = cluster
         self._to = to
         self._users = users
@@ -177,7 +181,7 @@ class BrokerCheck:
 
     async def _rights(self) -> bool:
         """Compare the ACLs where we may see them; return whether the broker checks rights at all."""
-        setup = TopicSetup(self._cluster, users=self._users)
+        setup = TopicSetup(self._cluster, users=self._users, topics=self._topics)
         try:
             wrong = await setup.right_differences()
         except ClusterAuthorizationFailedError:
@@ -191,7 +195,7 @@ class BrokerCheck:
 
     async def _settings(self, view: View) -> None:
         """Compare topics with what they should be, as far as this login may see it."""
-        setup = TopicSetup(self._cluster, users=self._users)
+        setup = TopicSetup(self._cluster, users=self._users, topics=self._topics)
         try:
             for each in await setup.topic_differences():
                 if each.harmless:

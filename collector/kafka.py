@@ -116,10 +116,16 @@ class Delivery:
                 self._refusals += 1
             except BrokerAwayError as reason:
                 self._tell_away(reason)
+                await asyncio.to_thread(self._expire)
                 await asyncio.sleep(min(AWAY_PAUSE_S * 2**self._aways, AWAY_LONGEST_PAUSE_S))
                 self._aways = min(self._aways + 1, 10)
             else:
                 return
+
+    def _expire(self) -> None:
+        dropped = self._spool.expire()
+        if dropped:
+            self._hooks.say(f"{dropped:,} events have waited for longer than they may be kept, and were dropped unsent")
 
     def _tell_away(self, reason: BrokerAwayError) -> None:
         now = time.monotonic()
@@ -207,7 +213,10 @@ class Delivery:
             told = GapRecord(
                 collector=self._collector, first=gap.first, last=gap.last, events=gap.events, octets=gap.octets
             )
-            self._hooks.say(f"the spool was full: {gap.events:,} events ({gap.octets:,} octets) were dropped unsent")
+            self._hooks.say(
+                f"the spool was full, or the broker away for too long: {gap.events:,} events ({gap.octets:,} octets) "
+                "were dropped unsent"
+            )
             # One partition: it is to be counted once.
             await link.put(
                 0, key=None, value=msgspec.json.encode(told), headers=[("kind", b"gap"), ("collector", self._name)]

@@ -165,6 +165,12 @@ class Privacy(Record):
     """Files of further domains whose names never leave the collector, beside those that ship with it."""
     flow_retention_hours: Annotated[int, Field(ge=1, le=72)] = 72
     """Hours that flow events are kept."""
+    finding_retention_days: Annotated[int, Field(ge=1, le=90)] = 90
+    """Days that findings and counts of contacts are kept, and inputs are known again."""
+    case_retention_days: Annotated[int, Field(ge=1)] | None = None
+    """Days that a case is kept after it has ended; None: until somebody forgets it."""
+    told_retention_days: Annotated[int, Field(ge=1, le=400)] = 400
+    """Days that it is kept what was told to whom, and who signed in to the desk."""
     off_schools: list[str] = Field(default_factory=list)
     """Schools that are not watched at all."""
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from collector.spooled import Batch, Gap, Kind, Progress, decode_gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from collector.spooled import Pair
@@ -34,13 +35,13 @@ FLIGHT_SHARE = 4
 FLIGHT_EVENTS = 4_000
 # Pages that stay free in the file for the next events; more are given back to the disk.
 SPARE_PAGES = 1024
-FORMAT = 1
+FORMAT = 2
 _APPLICATION = 0x53675370  # "SgSp"
 
 _SCHEMA = """
 CREATE TABLE batch (
     first INTEGER PRIMARY KEY, count INTEGER NOT NULL, kind TEXT NOT NULL, octets INTEGER NOT NULL,
-    through_ns INTEGER, body BLOB NOT NULL
+    through_ns INTEGER, body BLOB NOT NULL, taken_s INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE capture (
     sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, events INTEGER NOT NULL, finished INTEGER NOT NULL
@@ -75,6 +76,8 @@ class Spool:
         path: its file; made where there is none, readable by its owner alone.
         max_bytes: bound in octets, over what waits.
         when_full: drop the oldest events and leave a gap in their place, or refuse new ones (SpoolFullError).
+        keep_s: seconds for which events may wait; None: for ever.
+        clock: tells the time, seconds since the epoch.
         origin: first sequence number of a new file. Microseconds since the epoch, so that a spool that replaces a lost
             one goes on above it.
 
@@ -83,8 +86,17 @@ class Spool:
     """
 
     def __init__(
-        self, path: Path, *, max_bytes: int, when_full: Literal["drop_oldest", "stop"] = "drop_oldest", origin: int
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        when_full: Literal["drop_oldest", "stop"] = "drop_oldest",
+        origin: int,
+        keep_s: float | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._keep_s = keep_s
+        self._clock = clock
         self._path = path
         self._max = max_bytes
         self._drops = when_full == "drop_oldest"
@@ -181,6 +193,29 @@ class Spool:
                 self._handed = max(self._handed, batches[-1].first)
         return batches
 
+    def expire(self) -> int:
+        """Drop the events that have waited for longer than they may, leave a gap, and return how many they were.
+
+        What was handed out goes as well: while it is that old no broker has taken anything for days.
+
+        Raises:
+            SpoolError: the disk failed.
+        """
+        if self._keep_s is None:
+            return 0
+        before = int(self._clock() - self._keep_s)
+        with self._lock, self._transaction():
+            rows = self._db.execute(
+                "SELECT first, count, kind, octets, body FROM batch"
+                " WHERE kind != 'end' AND taken_s <= ? ORDER BY first",
+                (before,),
+            ).fetchall()
+            if not any(row[2] == Kind.EVENTS.value for row in rows):
+                return 0
+            dropped = self.dropped_events
+            self._leave_gap([self._dropped(row) for row in rows])
+            return self.dropped_events - dropped
+
     def acknowledge(self, batches: Sequence[Batch]) -> None:
         """Delete rows that the broker has.
 
@@ -211,8 +246,13 @@ class Spool:
             mark = self._db.execute("PRAGMA application_id").fetchone()[0]
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             tables = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-            if tables and (mark, version) != (_APPLICATION, FORMAT):
+            if tables and (mark != _APPLICATION or version not in {1, FORMAT}):
                 raise self._strange()
+            if tables and version == 1:
+                # What was taken before anybody noted when counts from now: it goes in time, and never too soon.
+                self._db.execute("ALTER TABLE batch ADD COLUMN taken_s INTEGER NOT NULL DEFAULT 0")
+                self._db.execute("UPDATE batch SET taken_s = ?", (int(self._clock()),))
+                self._db.execute(f"PRAGMA user_version = {FORMAT}")
             if not tables:
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
@@ -264,7 +304,8 @@ class Spool:
         if kind is Kind.EVENTS and self._octets + octets > self._max:
             self._make_room(self._octets + octets - self._max)
         self._db.execute(
-            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)", (self._next, count, kind.value, octets, through, body)
+            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self._next, count, kind.value, octets, through, body, int(self._clock())),
         )
         self._next += count
         self._rows += 1
@@ -284,16 +325,23 @@ class Spool:
             (self._handed,),
         )
         while freed < octets and (row := rows.fetchone()) is not None:
-            first, count, kind, size, body = row
-            if kind == Kind.GAP.value:
-                gaps.append(decode_gap(body))
-            else:
-                gaps.append(Gap(first=first, last=first + count - 1, events=count, octets=size))
-                self.dropped_events += count
-            freed += size
+            gaps.append(self._dropped(row))
+            freed += row[3]
         rows.close()
         if freed < octets:
             raise SpoolFullError(f"{self._path}: the spool of {self._max:,} octets is too small for what is under way")
+        self._leave_gap(gaps)
+
+    def _dropped(self, row: tuple[int, int, str, int, bytes]) -> Gap:
+        """Return what is lost with a row."""
+        first, count, kind, size, body = row
+        if kind == Kind.GAP.value:
+            return decode_gap(body)
+        self.dropped_events += count
+        return Gap(first=first, last=first + count - 1, events=count, octets=size)
+
+    def _leave_gap(self, gaps: Sequence[Gap]) -> None:
+        """Put one gap in the place of rows."""
         for gap in gaps:
             self._remove(gap.first)
         whole = Gap(
@@ -304,8 +352,15 @@ class Spool:
         )
         body = msgspec.json.encode(whole)
         self._db.execute(
-            "INSERT INTO batch VALUES (?, ?, ?, ?, NULL, ?)",
-            (whole.first, whole.last - whole.first + 1, Kind.GAP.value, len(body) + ROW_OVERHEAD, body),
+            "INSERT INTO batch VALUES (?, ?, ?, ?, NULL, ?, ?)",
+            (
+                whole.first,
+                whole.last - whole.first + 1,
+                Kind.GAP.value,
+                len(body) + ROW_OVERHEAD,
+                body,
+                int(self._clock()),
+            ),
         )
         self._rows += 1
         self._octets += len(body) + ROW_OVERHEAD

@@ -17,7 +17,7 @@ from collector.broker_requests import END
 from collector.topics import IN_SYNC, PLACES, REPLICAS, TOPICS, USERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from collector.cluster import Cluster, TopicThere, View
     from collector.topics import Role, Topic
@@ -52,12 +52,19 @@ class TopicSetup:
         cluster: where.
         users: names on the broker of each role.
         move_keys: also raise the partitions of topics in use whose keys last a day.
+        topics: the topics as they should be.
     """
 
     def __init__(
-        self, cluster: Cluster, *, users: Mapping[Role, tuple[str, ...]] = USERS, move_keys: bool = False
+        self,
+        cluster: Cluster,
+        *,
+        users: Mapping[Role, tuple[str, ...]] = USERS,
+        move_keys: bool = False,
+        topics: Sequence[Topic] = TOPICS,
     ) -> None:
         self._cluster = cluster
+        self._topics = topics
         self._wanted = rights(users)
         self._move_keys = move_keys
         self.guarded = True
@@ -84,10 +91,10 @@ class TopicSetup:
         if unseen:
             # It may be there or not: only somebody who may see it can say.
             raise TopicAuthorizationFailedError(unseen)
-        there = [view.topics[topic.name] for topic in TOPICS if view.topics[topic.name].partitions]
+        there = [view.topics[topic.name] for topic in self._topics if view.topics[topic.name].partitions]
         settings = await self._cluster.settings([topic.name for topic in there])
         found: list[Difference] = []
-        for topic in TOPICS:
+        for topic in self._topics:
             has = view.topics[topic.name]
             if not has.partitions:
                 found.append(self._to_make(topic, view=view))
@@ -104,7 +111,7 @@ class TopicSetup:
             KafkaError: the broker does not tell.
         """
         view = await self._cluster.view(PLACES)
-        return all(view.topics[topic.name].partitions for topic in TOPICS)
+        return all(view.topics[topic.name].partitions for topic in self._topics)
 
     async def right_differences(self) -> list[Difference]:
         """Return which rights are missing, and which are too many.

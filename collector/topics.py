@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Role = Literal["collector", "judge", "publisher", "dashboard"]
@@ -95,6 +95,16 @@ TOPICS: Final = (
         writes=("judge",), reads=(),
     ),
 )  # fmt: skip
+
+
+def kept_for(*, flow_hours: int, finding_days: int) -> tuple[Topic, ...]:
+    """Return the topics as they should be in a district that keeps flows and findings for so long.
+
+    State of stage one is not among what can be shortened: it lives exactly as long as the keys of its days.
+    """
+    shorter = {FLOWS: flow_hours * HOUR_MS, FINDINGS: finding_days * DAY_MS}
+    return tuple(replace(topic, retention_ms=shorter.get(topic.name, topic.retention_ms)) for topic in TOPICS)
+
 
 PLACES: Final = {topic.name: topic for topic in TOPICS}
 """The topics by name."""

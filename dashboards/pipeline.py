@@ -33,7 +33,7 @@ def pipeline() -> Dashboard:
             everything=".+",
         )
     )
-    return _parts(_visibility(_judging(_delivery(_capture(_losses(_health(made)))))))
+    return _parts(_retention(_visibility(_judging(_delivery(_capture(_losses(_health(made))))))))
 
 
 def _health(made: Dashboard) -> Dashboard:
@@ -309,6 +309,30 @@ def _visibility(made: Dashboard) -> Dashboard:
                     title="Without a name", why="Share of all flows without a name, over an hour.", unit="percentunit"
                 ),
                 Series(expr="schoolgate_nameless_flows:ratio_rate1h", legend="now"),
+            )
+        )
+    )
+
+
+def _retention(made: Dashboard) -> Dashboard:
+    return (
+        made.with_row(Row("Retention"))
+        .with_panel(
+            course(
+                Told(
+                    title="Since the last purge",
+                    why="What may be kept no longer is let go every hour. After 26 hours without it an alert goes out.",
+                    unit="s",
+                ),
+                Series(expr=f"time() - max(schoolgate_last_purge_timestamp_seconds{{{HERE}}} > 0)", legend="now"),
+            )
+        )
+        .with_panel(
+            course(
+                Told(
+                    title="Let go", why="Rows that were taken out of the case store, by where they lay.", unit="short"
+                ),
+                Series(expr=f"max by (source) (schoolgate_purged_rows_total{{{HERE}}})", legend="{{source}}"),
             )
         )
     )

@@ -24,7 +24,7 @@ from rules.findings import NO_AGREEMENT, Case, Promise, WaivedCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
-    from datetime import datetime
+    from datetime import date, datetime
 
     from rules.agreements.model import Agreement
     from rules.checks.base import Check, Conclusion
@@ -82,6 +82,15 @@ class Cases:
         for promise in [each for each in self._promises() if case_id(each) in cases]:
             for held in (self._findings, self._attributed, self._concluded, self._grounds):
                 held.pop(promise, None)
+
+    def let_go(self, days: Collection[date]) -> None:
+        """Drop the findings of these local days: they have been kept for as long as they may be."""
+        for promise, held in self._findings.items():
+            gone = [key for key, finding in held.items() if finding.day in days]
+            for key in gone:
+                del held[key]
+            if gone:
+                self._concluded.pop(promise, None)
 
     def attributed(self, edges: Iterable[Edge]) -> None:
         """Take what attribution says of all agreements now, in place of what it said before."""

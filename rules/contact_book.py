@@ -11,7 +11,7 @@ from rules.counted import packed, unpacked
 from rules.windows import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from rules.store import Store
 
@@ -69,6 +69,22 @@ class ContactBook:
         self._dropped += self._names.pop(day, [])
         self.log.fresh = [met for met in self.log.fresh or () if met.day != day]
 
+    def let_go(self, days: Collection[date]) -> None:
+        """Drop the counts of these days, when next written down; `closed` is another object then."""
+        gone = [name for name in self._counted if _day_of(name) in days]
+        for name in gone:
+            del self._counted[name]
+            self._written.pop(name, None)
+        self._dropped += gone
+        self.closed = Counts()
+        for name in sorted(self._counted):
+            self.closed.add(self._counted[name])
+
+    @property
+    def days(self) -> set[date]:
+        """The closed days of which counts are held."""
+        return {_day_of(name) for name in self._counted}
+
     def changes(self) -> Kept:
         """Return what changed since the last commit."""
         fresh = self.log.fresh or []
@@ -88,3 +104,8 @@ class ContactBook:
         if kept.taken:
             self._number += 1
             del (self.log.fresh or [])[: kept.taken]
+
+
+def _day_of(name: str) -> date:
+    """Return the local day of a name of closed counts."""
+    return date.fromisoformat(name.removeprefix(COUNTED).partition("/")[0])

@@ -23,7 +23,8 @@ from rules.sealed_rows import DIFFERENTIAL, open_rows, seal_rows
 from rules.windows import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import date
 
     from rules.contact_records import Place
     from rules.edge_records import Part
@@ -173,6 +174,17 @@ class CountedContacts:
         self._changed, self._latest = True, self._now
         self._since = self._now if self._since is None else self._since
         return changed
+
+    @property
+    def days(self) -> set[date]:
+        """The local days of which counts are held."""
+        return {place.day for place in self._counts}
+
+    def let_go(self, days: Collection[date]) -> dict[bytes, bytes | None]:
+        """Drop the counts of these days; return the state keys that change."""
+        gone = [place for place in self._counts if place.day in days]
+        self._changed = self._changed or bool(gone)
+        return self._drop(gone)
 
     def work(self, at: float) -> Callable[[], Estimated] | None:
         """Return the estimating that is due, to be done beside the judging; None: none is.

@@ -121,6 +121,12 @@ class Judgement:
         self.contacts.forget(day)
         return hours
 
+    def let_go(self, days: Collection[date], *, closed: Counts) -> None:
+        """Drop the findings of these local days, and hold *closed* alone of the days that are over."""
+        self.closed = closed
+        self.cases.let_go(days)
+        self.attribute()
+
     def _hours(self, day: date) -> dict[int, Counts]:
         return self._estimator.hours(self.contacts, day=day, key=self._token_key(day))
 

@@ -17,16 +17,18 @@ from rules.case_order import place_of
 from rules.contact_book import ContactBook
 from rules.coverage import Coverage
 from rules.findings import NO_AGREEMENT, Finding, Promise
+from rules.floors import Floors
 from rules.judgement import Judgement
 from rules.key_ring import KeyRing
 from rules.sealed_rows import WAIVED, open_report, open_rows, seal_report
 from rules.store import CaseRow, FindingRow
 from rules.store.keys import KeysInHand
+from rules.store.retention import read_ledger
 from rules.versions import FORGOTTEN, FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN
 from rules.windows import HOUR_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from collector.events import FlowEvent
     from rules.district.rule import DistrictRule
@@ -101,6 +103,8 @@ class EmbeddedService:
             closed=self._book.closed,
             until=self._keys.until,
         )
+        self._floors = Floors()
+        self._learn_floors()
         # What an earlier run attributed still holds; without it the first commit would withdraw its cases.
         self._judgement.attribute()
         self._show()
@@ -162,6 +166,18 @@ class EmbeddedService:
         self._judgement.forget(fresh)
         for case in fresh & self._rows.keys():
             self._rows[case] = replace(self._rows[case], state=FORGOTTEN, body=b"", evidence="")
+        self._floors.forget(fresh)
+
+    def let_go(self, days: Collection[date]) -> None:
+        """Drop the findings and counts of these local days; no case is withdrawn by it. The next commit writes it."""
+        self._learn_floors()
+        self._book.let_go(days)
+        self._judgement.let_go(days, closed=self._book.closed)
+
+    def _learn_floors(self) -> None:
+        rows = ((row.id, row.body, row.evidence) for row in self._rows.values() if row.state == OPEN and row.body)
+        zone = self._judgement.rulebook.network.time_zone
+        self._floors.learn(rows, horizon=read_ledger(self._store.database).horizon, zone=zone)
 
     def _is_time_to_attribute(self, position: Position | None) -> bool:
         """Return whether an input has ended, or an hour of its time has passed and some of ours."""
@@ -180,17 +196,20 @@ class EmbeddedService:
 
     def _compare(self, cases: list[Case]) -> tuple[list[CaseRow], Changes]:
         rows, opened = [], []
-        for case in cases:
+        for case in map(self._floors.over, cases):
             body = json.dumps(asdict(case), separators=(",", ":")).encode()
             before = self._rows.get(case.id)
             if before is None or before.state != OPEN:
                 opened.append(case)
             if before is None or before.state != OPEN or before.body != body:
-                evidence = json.dumps(self._judgement.cases.evidence(case), separators=(",", ":"))
+                told = self._floors.evidence(case.id, self._judgement.cases.evidence(case))
+                evidence = json.dumps(told, separators=(",", ":"))
                 version = before.version + 1 if before else 1
                 rows.append(CaseRow(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))
         now = {case.id for case in cases}
-        gone = [row for row in self._rows.values() if row.state == OPEN and row.id not in now]
+        gone = [
+            row for row in self._rows.values() if row.state == OPEN and row.id not in now and row.id not in self._floors
+        ]
         rows += [replace(row, version=row.version + 1, state=WITHDRAWN) for row in gone]
         return rows, Changes(opened=tuple(opened), withdrawn=tuple(row.id for row in gone))
 

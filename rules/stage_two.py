@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ from rules.counted_contacts import CountedContacts, FreshEdges
 from rules.coverage import Coverage
 from rules.edge_records import EDGE_KEYS, KeptEdges
 from rules.estimator import Estimator
+from rules.floors import Floors
 from rules.records import CONTACTS, COVERAGE, EDGES, KIND, Output, Portion, dead_letter
 from rules.report import build_report
+from rules.retention import FINDING_DAYS, DayLedger
 from rules.sealed_records import is_sealed, open_finding, open_version, seal_finding, seal_version
 from rules.sealed_rows import WAIVED, open_report, seal_report
 from rules.shares import read_share
@@ -47,6 +50,8 @@ MAX_FINDINGS = 2_000_000
 PART_KEYS = b"part/"
 COVERAGE_KEYS = b"coverage/"
 LOST_KEY = b"lost"
+DAYS_KEY = b"days"
+"""Since when evidence of each local day is held."""
 
 COUNTING_PARTITION = 0
 """Where coverage and the counts of contacts of all input partitions meet."""
@@ -84,6 +89,7 @@ class StageTwo:
         today: local date that clause states speak of while no event was seen.
         state: the state topic's newest value of each key of this partition.
         keys: what comes and goes is sealed with, each with the key of its case.
+        finding_days: days that findings and counts of contacts are kept, from when they were taken in.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class StageTwo:
         today: date,
         state: Mapping[bytes, bytes],
         keys: KeyRing,
+        finding_days: int = FINDING_DAYS,
     ) -> None:
         self._keys = keys
         self._partition = partition
@@ -117,6 +124,7 @@ class StageTwo:
             self._counted = CountedContacts(state, estimator=Estimator(rulebook), keys=keys)
         self._edges = KeptEdges(state, keys=keys)
         self._edges_changed = False
+        self._held_on: dict[date, set[bytes]] = {}
         self._cases = self._new_cases(self._kept_findings(state))
         for key, body in state.items():
             if key.startswith(CASE_KEYS) and not is_sealed(body):
@@ -125,6 +133,11 @@ class StageTwo:
                 self._dirty |= self._edges.sealed(key, body)
         self._revision = keys.revision
         self._forgotten: set[str] = {row.id for row in self._rows.values() if not row.body}
+        self._finding_days = finding_days
+        self._ledger = DayLedger(state.get(DAYS_KEY))
+        self._looked_on: date | None = None
+        self._floors = Floors()
+        self._learn_floors()
 
     @property
     def watermark(self) -> datetime | None:
@@ -136,7 +149,29 @@ class StageTwo:
         return min((share.watermark for share in newest.values() if share.watermark), default=None)
 
     def passed(self, at: datetime) -> None:
-        """Learn the machine's time. The state of this stage is kept for ever: nothing is to be renewed."""
+        """Learn the machine's time: on a new date (UTC), let go of what has been kept for as long as it may be.
+
+        The topic of this state forgets nothing by itself.
+        """
+        on = at.astimezone(UTC).date()
+        if on == self._looked_on:
+            return
+        self._looked_on = on
+        held = {*self._held_on, *(() if self._counted is None else self._counted.days)}
+        news = self._ledger.note(held, on=on)
+        due = self._ledger.due(on, keep_days=self._finding_days)
+        if due:
+            self._ledger.let_go(due)
+            self._learn_floors()
+            for day in due:
+                for key in self._held_on.pop(day, set()):
+                    self._held.pop(key, None)
+                    self._dirty[key] = None
+            if self._counted is not None:
+                self._dirty |= self._counted.let_go(due)
+            self._cases.let_go(due)
+        if news or due:
+            self._dirty[DAYS_KEY] = self._ledger.as_state().encode()
 
     def ran(self, seconds: float) -> None:
         """Learn the time on a clock that is never set; only when edges are estimated goes by it."""
@@ -174,6 +209,7 @@ class StageTwo:
             del self._held[key]
             self._dirty[key] = None
         self._cases.forget(cases)
+        self._floors.forget(cases)
         self._forgotten |= cases & self._rows.keys()
         changed = self._edges.forget(cases)
         self._dirty |= changed
@@ -239,6 +275,10 @@ class StageTwo:
         rows, parts = tuple(self._rows.values()), tuple(map(self._sealed, self._parts.values()))
         return CasePortion(outputs=(), state={}, next_offset=None, rows=rows, parts=parts)
 
+    def _learn_floors(self) -> None:
+        rows = ((row.id, row.body, row.evidence) for row in self._rows.values() if row.state == OPEN and row.body)
+        self._floors.learn(rows, horizon=self._ledger.horizon, zone=self._rulebook.network.time_zone)
+
     def _new_cases(self, findings: Iterable[Finding]) -> Cases:
         book = self._rulebook
         checks = all_checks(
@@ -300,6 +340,9 @@ class StageTwo:
             self._dirty[LOST_KEY] = b"%d" % self._lost
             return
         self._held[key] = case_id
+        self._held_on.setdefault(finding.day, set()).add(key)
+        if self._looked_on is not None and self._ledger.note([finding.day], on=self._looked_on):
+            self._dirty[DAYS_KEY] = self._ledger.as_state().encode()
         self._cases.apply([finding])
         # A finding is only ever replaced by a later one: its partition has one writer, and the rest is fenced off.
         self._dirty[key] = octets or seal_finding(finding, case_id=case_id, keys=self._keys)
@@ -313,6 +356,7 @@ class StageTwo:
                     self._dirty[key] = None
                 else:
                     self._held[key] = case_id
+                    self._held_on.setdefault(finding.day, set()).add(key)
                     if not is_sealed(body):
                         self._dirty[key] = seal_finding(finding, case_id=case_id, keys=self._keys)
                     yield finding
@@ -331,26 +375,27 @@ class StageTwo:
 
     def _compare(self, cases: list[Case]) -> tuple[list[CaseVersion], list[Case]]:
         rows, opened = [], []
-        for case in cases:
+        for case in map(self._floors.over, cases):
             body = json.dumps(asdict(case), separators=(",", ":"))
             before = self._rows.get(case.id)
             is_new = before is None or before.state != OPEN or case.id in self._forgotten
             if is_new:
                 opened.append(case)
             if before is None or is_new or before.body != body:
-                evidence = json.dumps(self._cases.evidence(case), separators=(",", ":"))
+                told = self._floors.evidence(case.id, self._cases.evidence(case))
+                evidence = json.dumps(told, separators=(",", ":"))
                 version = before.version + 1 if before else 1
                 rows.append(CaseVersion(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))
         now = {case.id for case in cases}
         rows += [
             msgspec.structs.replace(row, version=row.version + 1, state=WITHDRAWN)
             for row in self._rows.values()
-            if row.state == OPEN and row.id not in now and row.id not in self._forgotten
+            if row.state == OPEN and row.id not in now and row.id not in self._forgotten | self._floors.ids
         ]
-        told = {row.id for row in rows}
+        written = {row.id for row in rows}
         rows += [
             CaseVersion(id=case_id, version=self._rows[case_id].version + 1, state=FORGOTTEN, body="")
-            for case_id in sorted(self._forgotten - told)
+            for case_id in sorted(self._forgotten - written)
             if self._rows[case_id].state != FORGOTTEN
         ]
         return rows, opened

@@ -134,6 +134,7 @@ class Collector:
             hours=settings.privacy.pseudonym_hours,
         )
         self._spool = self._held.enter_context(self._open_spool())
+        self._spool.expire()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
         registry = CollectorRegistry()
         self._capture_metrics = CollectorMetrics(registry)
@@ -211,6 +212,7 @@ class Collector:
             max_bytes=spool.max_bytes,
             when_full="stop" if waits else spool.when_full,
             origin=int(datetime.now(UTC).timestamp() * 1_000_000),
+            keep_s=self._settings.privacy.flow_retention_hours * 3600.0,
         )
 
     def _fill(self, tap: Tap[Any] | SensorSource | None) -> None:

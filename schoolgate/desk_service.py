@@ -21,6 +21,7 @@ from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import configured_channels, rulebook_files
 from schoolgate.configured_desk import desk_server
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
 from schoolgate.rights import keep_memory_private
 from schoolgate.shell import say, tell_warning
@@ -67,6 +68,9 @@ def serve(config: Path, *, listen: str | None) -> None:
             notifier = Notifier(store, channels=channels, metrics=metrics, say=say)
             notifier.start()
             ending.callback(notifier.stop)
+        purger = Purger(store, policy=policy_of(settings), say=say)
+        purger.start()
+        ending.callback(purger.stop)
         for warning in desk.warnings:
             tell_warning(str(warning))
         say(desk.welcome)
@@ -81,6 +85,7 @@ def _registry(store: Store, *, rules: Iterable[str]) -> CollectorRegistry:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
     registry = CollectorRegistry()
     CaseMetrics(registry, rules=rules, store=store, clauses=partial(stored_clauses, store))
+    PurgeMetrics(registry, store=store)
     build = Gauge("schoolgate_build_info", "Always 1.", ("version", "compiled"), registry=registry)
     build.labels(version=VERSION, compiled=str(COMPILED).lower()).set(1)
     return registry

@@ -46,6 +46,7 @@ from schoolgate.configured_desk import desk_server
 from schoolgate.inputs import open_input
 from schoolgate.listed import listed_names
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
 from schoolgate.releasing import Release, ReleasedFile, ReleasedLive, prepare_release
 from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
@@ -133,6 +134,8 @@ class Embedded:
         CaseMetrics(registry, rules=rulebook.rule_ids, store=self.store, clauses=lambda: self._service.clause_states)
         RuleMetrics(registry, rules=lambda: self._service.rules)
         notify_metrics = NotifyMetrics(registry)
+        PurgeMetrics(registry, store=self.store)
+        self._purger = Purger(self.store, policy=policy_of(settings), say=say)
         self._notifier = (
             None if channels is None else Notifier(self.store, channels=channels, metrics=notify_metrics, say=say)
         )
@@ -150,6 +153,7 @@ class Embedded:
         signal.signal(signal.SIGHUP, self._asked_to_read_again)
         if self._notifier is not None:
             self._notifier.start()
+        self._purger.start()
 
     @property
     def desk_words(self) -> str:
@@ -228,6 +232,8 @@ class Embedded:
         """Serve until somebody asks to stop."""
         while not self._stop.wait(timeout=0.5):
             self._replay.look()
+            if self._let_go():
+                self._service.commit(None)
 
     def __enter__(self) -> Self:
         return self
@@ -241,9 +247,11 @@ class Embedded:
             self._server.server_close()
         if self._notifier is not None:
             self._notifier.stop()
+        self._purger.stop()
         self.store.close()
 
     def _before_commit(self) -> None:
+        self._let_go()
         if self._live is not None:
             # A flow belongs to the day on which it began; an hour after that day its last parts have come.
             self._destroy_keys_before(self._live.reached_ns - KEY_GRACE_NS)
@@ -251,6 +259,13 @@ class Embedded:
         if self._ring.changed or self._tokens.changed:
             tokens = {f"{DAY_KEYS}{day.isoformat()}": key for day, key in self._tokens.snapshot().items()}
             self._keys.save({**self._ring.snapshot(), **tokens})
+
+    def _let_go(self) -> bool:
+        """Drop from memory what was let go in the store; return whether there was anything."""
+        days = self._purger.take_days()
+        if days:
+            self._service.let_go(days)
+        return bool(days)
 
     def _show_capture(self) -> None:
         if self._current is not None:

@@ -34,6 +34,7 @@ from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import rulebook_files
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
 from schoolgate.rights import keep_memory_private
 from schoolgate.rulebook_source import RulebookSource
@@ -67,6 +68,7 @@ class Judge:
     metrics: JudgeMetrics
     broker: Connection
     instance: str | None
+    finding_days: int
 
     async def run(self) -> None:
         """Judge until somebody asks to stop.
@@ -158,9 +160,14 @@ class Judge:
         def core(partition: int, state: Mapping[bytes, bytes]) -> StageTwo:
             day = today(self.source.rulebook.network)
             return StageTwo(
-                partition=partition, topic=topics.FINDINGS, rulebook=self.source.rulebook, today=day, state=state,
+                partition=partition,
+                topic=topics.FINDINGS,
+                rulebook=self.source.rulebook,
+                today=day,
+                state=state,
                 keys=self.keys,
-            )  # fmt: skip
+                finding_days=self.finding_days,
+            )
 
         async def opened(core: Any) -> None:
             # Whoever had the partition may have died between its transaction and the store.
@@ -226,11 +233,23 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
     with ExitStack() as held:
         store = Store(store_address(settings.store, folder=config.parent))
         held.callback(store.close)
+        PurgeMetrics(registry, store=store)
+        purger = Purger(store, policy=policy_of(settings), say=say)
+        purger.start()
+        held.callback(purger.stop)
         server = serve_metrics(listen or settings.metrics.listen, registry=registry)
         held.callback(server.server_close)
         held.callback(server.shutdown)
         keys = KeyRing(store)
-        all_of_it = Judge(store=store, keys=keys, source=source, metrics=metrics, broker=broker, instance=instance)
+        all_of_it = Judge(
+            store=store,
+            keys=keys,
+            source=source,
+            metrics=metrics,
+            broker=broker,
+            instance=instance,
+            finding_days=settings.privacy.finding_retention_days,
+        )
         try:
             asyncio.run(all_of_it.run())
         except (BrokerError, StrangeClientError) as error:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.brokers import Connection
+    from collector.topics import Topic
 
 # A cluster tells every broker of a new topic within a second, a busy one within several.
 KNOWN_LIMIT_S = 30.0
@@ -103,7 +104,7 @@ async def _setup(config: Path, *, users: Mapping[Role, tuple[str, ...]], change:
     try:
         await dial_patiently(to, say=say)
         async with cluster(to) as broker:
-            topics = TopicSetup(broker, users=users, move_keys=move_keys)
+            topics = TopicSetup(broker, users=users, move_keys=move_keys, topics=topics_of(config))
             for difference in await topics.differences():
                 if difference.change is None:
                     left += not difference.harmless
@@ -136,7 +137,7 @@ async def _check(config: Path, *, users: Mapping[Role, tuple[str, ...]], role: R
     try:
         await dial_patiently(to, say=say)
         async with cluster(to) as broker:
-            found = await BrokerCheck(broker, to=to, users=users, role=role).inspect()
+            found = await BrokerCheck(broker, to=to, users=users, role=role, topics=topics_of(config)).inspect()
     except BrokerError as error:
         if as_json:
             sys.stdout.write(as_document(None, fault=str(error)))
@@ -147,6 +148,15 @@ async def _check(config: Path, *, users: Mapping[Role, tuple[str, ...]], role: R
         show(found)
     if found.troubles:
         raise EnvironmentFailedError(f"{len(found.troubles)} things are not as they should be; see above")
+
+
+def topics_of(config: Path) -> tuple[Topic, ...]:
+    """Return the topics as the district's retention wants them."""
+    from collector.topics import kept_for
+    from schoolgate.configuration import configuration_at
+
+    privacy = configuration_at(config).privacy
+    return kept_for(flow_hours=privacy.flow_retention_hours, finding_days=privacy.finding_retention_days)
 
 
 def _connection(config: Path) -> Connection:

@@ -123,6 +123,12 @@ def case_state() -> Channel:
                 content_type="text/plain",
             ),
             Message(
+                name="HeldDays",
+                summary="Kept: since when evidence of each local day is held, and up to which day some was let go.",
+                key=always(stage_two.DAYS_KEY),
+                payload={"type": "object"},
+            ),
+            Message(
                 name="Lost",
                 summary="Kept: how many findings found no room.",
                 key=always(stage_two.LOST_KEY),

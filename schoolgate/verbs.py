@@ -17,6 +17,7 @@ from schoolgate.district_rules import app as rules_app
 from schoolgate.kafka import app as kafka_app
 from schoolgate.parties import app as parties_app
 from schoolgate.parts import Part  # noqa: TC001 -- typer reads it
+from schoolgate.privacy import app as privacy_app
 from schoolgate.release import VERSION
 from schoolgate.shell import end_with_the_reader
 from schoolgate.store import app as store_app
@@ -35,6 +36,7 @@ app.add_typer(cases_app, name="cases")
 app.add_typer(desk_app, name="desk")
 app.add_typer(kafka_app, name="kafka")
 app.add_typer(parties_app, name="parties")
+app.add_typer(privacy_app, name="privacy")
 app.add_typer(rules_app, name="rules")
 app.add_typer(store_app, name="store")
 

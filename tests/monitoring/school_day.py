@@ -20,6 +20,7 @@ from rules.case_metrics import CaseMetrics
 from rules.judge_metrics import JudgeMetrics
 from rules.metrics import RulesMetrics
 from rules.notify.metrics import NotifyMetrics
+from schoolgate.purging import PurgeMetrics
 
 AGREEMENTS = ("mathtrek", "storyhill")
 RULES = findings.RULES
@@ -110,6 +111,7 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 def _run() -> CollectorRegistry:
     registry = CollectorRegistry()
+    PurgeMetrics(registry, store=None)
     CollectorMetrics(registry)
     RulesMetrics(registry, rules=RULES, version="1.0.0", compiled=True).declare(CLAUSES)
     CaseMetrics(registry, rules=RULES, store=None, clauses=lambda: CLAUSES)
@@ -126,12 +128,14 @@ def _collect() -> CollectorRegistry:
 
 def _judge() -> CollectorRegistry:
     registry = CollectorRegistry()
+    PurgeMetrics(registry, store=None)
     JudgeMetrics(registry, rules=RULES, version="1.0.0", compiled=True).declare(AGREEMENTS)
     return registry
 
 
 def _desk() -> CollectorRegistry:
     registry = CollectorRegistry()
+    PurgeMetrics(registry, store=None)
     CaseMetrics(registry, rules=RULES, store=None, clauses=lambda: CLAUSES)
     NotifyMetrics(registry)
     return registry

@@ -1,0 +1,268 @@
+"""What is held, in every place that Schoolgate writes to: how much, since when, until when. Looks, and changes nothing.
+
+Tables and topics are asked for by what is really there, so that one which nobody thought of is named, too, and is
+wrong: nothing may lie anywhere without a word on how long.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from collector.periods import NAME
+from collector.segments import load_network
+from rules.contact_book import CONTACTS, COUNTED
+from rules.errors import StoreError
+from rules.retention import FLOW_HOURS
+from rules.store import Store
+from rules.store.retention import SEEN, noted, read_ledger
+from schoolgate.configuration import configuration_at, store_address
+from schoolgate.held_place import Held
+from schoolgate.held_topics import held_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from schoolgate.configuration import Configuration
+
+SLACK: Final = timedelta(hours=26)
+"""What is due goes with the next purge; for so long it may lie there without anything being wrong."""
+FOREVER: Final = "as long as the store is there"
+
+
+async def look(config: Path, *, now: datetime) -> list[Held]:
+    """Return every place of the configuration at *config*.
+
+    Raises:
+        DocumentError: the configuration or the network file is wrong.
+    """
+    settings = configuration_at(config)
+    zone = load_network(config.parent / settings.network).time_zone
+    places = [*_files(settings, folder=config.parent, zone=zone, now=now)]
+    places += _store(settings, folder=config.parent, now=now)
+    if "kafka" in settings.model_fields_set:
+        places += await held_topics(settings, config=config, now=now)
+    words = "messages to the operator, on standard error alone; no address, no device and no name of a small number"
+    places.append(Held(place="log", name="standard error", what=words, keep="as the system's journal has it"))
+    return places
+
+
+def as_data(places: list[Held]) -> dict[str, Any]:
+    """Return *places* ready for JSON."""
+    return {"v": 1, "held": [asdict(place) for place in places], "overdue": any(place.overdue for place in places)}
+
+
+def _files(settings: Configuration, *, folder: Path, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
+    yield from _keys(folder / settings.privacy.key_file, zone=zone, now=now)
+    if "kafka" in settings.model_fields_set:
+        yield _spool(folder / settings.spool.path, settings=settings, now=now)
+    if settings.source is not None and settings.source.is_sensor:
+        path = folder / settings.source.places
+        words = "how far the logs of another sensor are read; nothing about devices"
+        yield _file(path, what=words, keep="replaced every few seconds")
+    if settings.desk.users:
+        words = "names, roles and password hashes of those who may sign in to the desk"
+        yield _file(folder / settings.desk.users, what=words, keep="until `desk users remove`")
+
+
+def _file(path: Path, *, what: str, keep: str) -> Held:
+    return Held(place="file", name=str(path), what=what, count=int(path.exists()), keep=keep)
+
+
+def _keys(path: Path, *, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
+    words = "keys of pseudonyms and of tokens in findings"
+    keep = "each until an hour after its period has ended"
+    try:
+        # Reading would destroy what a killed collector left: a report changes nothing.
+        names = [] if not path.exists() else list(json.loads(path.read_text(encoding="ascii")))
+    except (OSError, ValueError) as error:
+        yield Held(place="file", name=str(path), what=words, keep=keep, unseen=str(error))
+        return
+    starts = [_began(name.removeprefix("token/"), zone=zone) for name in names]
+    oldest = min(starts, default=None)
+    late = oldest is not None and now - oldest > timedelta(hours=FLOW_HOURS)
+    yield Held(
+        place="file", name=str(path), what=words, count=len(names), since=_iso(oldest), keep=keep,
+        overdue="a key is older than 72 hours: start the collector, which destroys it" if late else "",
+    )  # fmt: skip
+    for spent in (path.with_name(path.name + ".old"), path.with_name(path.name + ".new")):
+        if spent.exists():
+            yield Held(
+                place="file", name=str(spent), what="keys that a killed collector left", count=1, keep="not at all",
+                overdue="start the collector, which destroys it",
+            )  # fmt: skip
+
+
+def _began(name: str, *, zone: ZoneInfo) -> datetime:
+    form = NAME if "T" in name else "%Y-%m-%d"
+    return datetime.strptime(name, form).replace(tzinfo=zone).astimezone(UTC)
+
+
+def _spool(path: Path, *, settings: Configuration, now: datetime) -> Held:
+    hours = settings.privacy.flow_retention_hours
+    words, keep = "flow events that wait for the broker", f"until the broker has them, {hours} hours at most"
+    if not path.exists():
+        return Held(place="file", name=str(path), what=words, count=0, keep=keep)
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0)) as spool:
+            query = "SELECT coalesce(sum(count) FILTER (WHERE kind = 'events'), 0), min(taken_s) FROM batch"
+            count, taken = spool.execute(query).fetchone()
+    except sqlite3.Error:
+        size = path.stat().st_size
+        held = f"in use: {size:,} octets; schoolgate_events_spooled says how many events"
+        return Held(place="file", name=str(path), what=f"{words} ({held})", keep=keep)
+    oldest = None if not taken else datetime.fromtimestamp(taken, tz=UTC)
+    late = oldest is not None and now - oldest > timedelta(hours=hours + 1)
+    return Held(
+        place="file", name=str(path), what=words, count=count, since=_iso(oldest), keep=keep,
+        overdue="start the collector: it lets go of what is too old" if late else "",
+    )  # fmt: skip
+
+
+def _store(settings: Configuration, *, folder: Path, now: datetime) -> list[Held]:
+    address = store_address(settings.store, folder=folder)
+    shown = make_url(address).render_as_string(hide_password=True)
+    try:
+        store = Store(address)
+    except StoreError as error:
+        return [Held(place="table", name=shown, what="the case store", keep=FOREVER, unseen=str(error))]
+    try:
+        return [*_Tables(store, settings=settings, now=now).all()]
+    except StoreError as error:
+        return [Held(place="table", name=shown, what="the case store", keep=FOREVER, unseen=str(error))]
+    finally:
+        store.close()
+
+
+class _Tables:
+    """The tables of a store, as they are there."""
+
+    def __init__(self, store: Store, *, settings: Configuration, now: datetime) -> None:
+        self._store, self._now = store, now
+        self._privacy = settings.privacy
+        self._tables = sa.MetaData()
+        with store.database.reading() as connection:
+            self._tables.reflect(connection)
+        self._seen: dict[str, str] = json.loads(noted(store.database, SEEN) or "{}")
+
+    def all(self) -> Iterator[Held]:
+        """Yield every table, and what lies in that of state."""
+        for name, table in sorted(self._tables.tables.items()):
+            words, keep, days = self._words(name)
+            count = self._one(sa.select(sa.func.count()).select_from(table))
+            since = self._since(name)
+            late = since is not None and days is not None and self._now - since > timedelta(days=days) + SLACK
+            overdue = f"kept for longer than {days} days: see `schoolgate privacy purge`" if late else ""
+            overdue = overdue if words else "nobody knows what this is: it is no table of this version"
+            yield Held(
+                place="table", name=name, what=words or "unknown", count=count, since=_iso(since), keep=keep,
+                overdue=overdue,
+            )  # fmt: skip
+        yield from self._state()
+
+    def _words(self, name: str) -> tuple[str, str, int | None]:
+        """Return what a table holds, how long, and the same in days; None: as long as the store is there."""
+        findings, told, cases = (
+            self._privacy.finding_retention_days, self._privacy.told_retention_days,
+            self._privacy.case_retention_days,
+        )  # fmt: skip
+        ended = f"{cases} days after its end" if cases else "until somebody forgets it"
+        known: dict[str, tuple[str, str, int | None]] = {
+            "findings": ("what one device-day means for a promise; no device can be joined", _days(findings), findings),
+            "inputs": ("captures that were judged: hash, name, number of events", _days(findings), findings),
+            "outbox": ("what was, or is to be, told to whom", _days(told), told),
+            "access_log": ("who signed in to the desk, or tried to", _days(told), told),
+            "cases": ("cases, with the evidence for each", ended, None),
+            "case_log": ("the log of cases, which nobody can change; counts in bands", ended, None),
+            "case_keys": ("the keys that cases are sealed with", ended, None),
+            "case_log_head": ("where the log ends", FOREVER, None),
+            "engine_state": ("see the lines of state below", "see below", None),
+            "report_parts": ("what surrounds the cases in a report: sums of the whole district", FOREVER, None),
+            "notify_channels": ("who is told: addresses of mail and hooks, and why they fail", FOREVER, None),
+            "leases": ("which process does what only one may do", FOREVER, None),
+            "meta": ("version of the tables, and since when what is held", FOREVER, None),
+            "alembic_version": ("version of the tables", FOREVER, None),
+        }
+        return known.get(name, ("", "unknown", None))
+
+    def _since(self, name: str) -> datetime | None:
+        if name not in self._tables.tables:
+            return None
+        kept = self._tables.tables[name].c
+        since: datetime | None = None
+        match name:
+            case "findings":
+                since = _morning(min(read_ledger(self._store.database).since.values(), default=None))
+            case "inputs":
+                since = self._oldest("input/")
+            case "outbox":
+                at = self._one(sa.select(sa.func.min(sa.func.coalesce(kept.sent_at, kept.due_at))))
+                since = None if at is None else datetime.fromtimestamp(int(at), tz=UTC)
+            case "access_log" | "case_log":
+                since = _moment(self._one(sa.select(sa.func.min(kept.at))))
+            case "cases":
+                since = self._since("case_log") if self._one(sa.select(sa.func.count(kept.id))) else None
+        return since
+
+    def _state(self) -> Iterator[Held]:
+        kept = self._tables.tables["engine_state"].c.name
+        days = self._privacy.finding_retention_days
+        ledger = _morning(min(read_ledger(self._store.database).since.values(), default=None))
+        for prefix, words, keep, since, limit in (
+            (CONTACTS, "whom devices met on days that are open", f"{FLOW_HOURS} hours", self._oldest(CONTACTS),
+             timedelta(hours=FLOW_HOURS)),
+            (COUNTED, "counts of contacts of days that are over; no device can be joined", _days(days), ledger,
+             timedelta(days=days)),
+        ):  # fmt: skip
+            count = self._one(sa.select(sa.func.count()).where(kept.startswith(prefix, autoescape=True)))
+            late = bool(count) and since is not None and self._now - since > limit + SLACK
+            yield Held(
+                place="state", name=f"engine_state {prefix}", what=words, count=count, keep=keep,
+                since=_iso(since) if count else None,
+                overdue="kept for longer than that: see `schoolgate privacy purge`" if late else "",
+            )  # fmt: skip
+        rest = sa.select(kept).where(
+            ~kept.startswith(CONTACTS, autoescape=True), ~kept.startswith(COUNTED, autoescape=True)
+        )
+        with self._store.database.reading() as connection:
+            names = list(connection.execute(rest.order_by(kept)).scalars())
+        for name in names:
+            known = {
+                "engine": "sums of the whole district", "report": "the report without its cases",
+            }.get(name, "")  # fmt: skip
+            yield Held(
+                place="state", name=f"engine_state {name}", what=known or "unknown", count=1, keep=FOREVER,
+                overdue="" if known else "nobody knows what this is",
+            )  # fmt: skip
+
+    def _oldest(self, prefix: str) -> datetime | None:
+        return _moment(min((at for name, at in self._seen.items() if name.startswith(prefix)), default=None))
+
+    def _one(self, asked: sa.Select[Any]) -> Any:
+        with self._store.database.reading() as connection:
+            return connection.execute(asked).scalar()
+
+
+def _days(days: int) -> str:
+    return f"{days} days"
+
+
+def _morning(day: Any) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _moment(stamp: str | None) -> datetime | None:
+    return None if stamp is None else datetime.fromisoformat(stamp)
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

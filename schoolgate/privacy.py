@@ -1,0 +1,68 @@
+"""The verbs of `schoolgate privacy`: what is held and until when; and what is due is let go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="What is held, where, and until when.", no_args_is_help=True, rich_markup_mode=None)
+
+Config = Annotated[Path, typer.Option(readable=False, help="Configuration file.")]
+
+
+@app.command()
+def report(
+    config: Config,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Say what is held, in which place, since when, how much, and until when; reads, and changes nothing.
+
+    Exits with 0 when nothing is older than it may be, 1 when something is, 3 when a place cannot be looked at.
+    """
+    from schoolgate.held import as_data, look
+    from schoolgate.held_view import show
+    from schoolgate.shell import EnvironmentFailedError
+
+    places = asyncio.run(look(config, now=datetime.now(UTC)))
+    if as_json:
+        sys.stdout.write(json.dumps(as_data(places), indent=1) + "\n")
+    else:
+        show(places)
+    unseen = [place for place in places if place.unseen]
+    if unseen:
+        raise EnvironmentFailedError(f"cannot be looked at: {', '.join(place.name for place in unseen)}; see above")
+    if any(place.overdue for place in places):
+        raise typer.Exit(1)
+
+
+@app.command()
+def purge(
+    config: Config,
+    *,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what is due.")] = False,
+) -> None:
+    """Let go of what has been kept for as long as it may be. `run`, `judge` and `desk` do it by themselves each hour.
+
+    Cases are not taken away here: those that are due are named, and `schoolgate cases forget` takes them.
+    """
+    from rules.store.retention import purge as do
+    from schoolgate.cases import opened
+    from schoolgate.configuration import configuration_at
+    from schoolgate.purging import policy_of
+
+    settings = configuration_at(config)
+    with opened(config) as store:
+        found = do(store, policy=policy_of(settings), now=datetime.now(UTC), dry="yes" if dry else "no")
+    for place, rows in sorted(found.removed.items()):
+        sys.stdout.write(f"{place}: {rows:,} rows {'would go' if dry else 'gone'}\n")
+    if not found.removed:
+        sys.stdout.write("nothing is due\n")
+    for case_id in found.due_cases:
+        sys.stdout.write(f"case {case_id} is due: schoolgate cases forget {case_id} --config {config}\n")
