@@ -22,7 +22,7 @@ from rules.contact_book import CONTACTS, COUNTED
 from rules.errors import StoreError
 from rules.retention import FLOW_HOURS
 from rules.store import Store
-from rules.store.retention import SEEN, noted, read_ledger
+from rules.store.retention import INPUT, SEEN, noted, read_ledger
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.held_place import Held
 from schoolgate.held_topics import held_topics
@@ -203,7 +203,7 @@ class _Tables:
             case "findings":
                 since = _morning(min(read_ledger(self._store.database).since.values(), default=None))
             case "inputs":
-                since = self._oldest("input/")
+                since = self._oldest(INPUT)
             case "outbox":
                 at = self._one(sa.select(sa.func.min(sa.func.coalesce(kept.sent_at, kept.due_at))))
                 since = None if at is None else datetime.fromtimestamp(int(at), tz=UTC)

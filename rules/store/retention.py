@@ -32,6 +32,8 @@ STEP_ROWS: Final = 500
 """Rows of one transaction: whoever else writes waits no longer than for these."""
 DAYS: Final = "retention/days"
 SEEN: Final = "retention/seen"
+INPUT: Final = "input/"
+"""Under these names in `SEEN` stand inputs; contacts stand under their own."""
 LAST: Final = "retention/last"
 PLACES: Final = ("findings", "counted", "contacts", "inputs", "outbox", "access_log")
 """What rows are taken away from."""
@@ -173,19 +175,21 @@ class _Purge:
         seen: dict[str, str] = json.loads(noted(self._database, SEEN) or "{}")
         inputs = schema.inputs.c
         with self._database.reading() as connection:
-            known = [f"input/{key}" for key in connection.execute(sa.select(inputs.sha256)).scalars()]
+            known = [f"{INPUT}{key}" for key in connection.execute(sa.select(inputs.sha256)).scalars()]
         here = {*known, *self._names(CONTACTS)}
         seen = {name: seen.get(name, _stamp(self._now)) for name in sorted(here)}
         if not self._dry:
             self._note(SEEN, json.dumps(seen))
-        contacts = self._now - timedelta(hours=FLOW_HOURS)
-        old = self._now - timedelta(days=self._policy.finding_days)
-        gone = [name for name, at in seen.items() if name.startswith(CONTACTS) and at <= _stamp(contacts)]
-        self._take("contacts", schema.engine_state.c.name, gone)
-        gone = [
-            name.removeprefix("input/") for name, at in seen.items() if name.startswith("input/") and at <= _stamp(old)
-        ]
-        self._take("inputs", inputs.sha256, gone)
+        limits = {CONTACTS: timedelta(hours=FLOW_HOURS), INPUT: timedelta(days=self._policy.finding_days)}
+        gone = {
+            prefix: [name for name, at in seen.items() if name.startswith(prefix) and at <= _stamp(self._now - limit)]
+            for prefix, limit in limits.items()
+        }
+        self._take("contacts", schema.engine_state.c.name, gone[CONTACTS])
+        self._take("inputs", inputs.sha256, [name.removeprefix(INPUT) for name in gone[INPUT]])
+        if self._done.whole and not self._dry:
+            left = seen.keys() - {*gone[CONTACTS], *gone[INPUT]}
+            self._note(SEEN, json.dumps({name: seen[name] for name in sorted(left)}))
 
     def _told(self) -> None:
         """What was told; and what could not be told for so long that nobody waits for it."""

@@ -1,0 +1,206 @@
+"""`schoolgate privacy report` beside what is really in files, tables and topics; and the purge that runs alone."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from rules.retention import Policy
+from rules.store import Store, schema
+from rules.store.retention import last_purge, read_ledger
+from schoolgate.held_topics import WORDS
+from schoolgate.purging import Purger
+from tests.system.product import copy_district, schoolgate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.parts.broker import Broker
+
+LONG = timedelta(days=91)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample district after its day."""
+    folder = copy_district(tmp_path_factory.mktemp("district"))
+    run = schoolgate("run", "--config", folder / "config.yaml")
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+def reported(config: Path, *, exit_code: int = 0) -> list[dict[str, Any]]:
+    run = schoolgate("privacy", "report", "--config", config, "--json")
+    assert run.returncode == exit_code, run.stdout + run.stderr
+    told: dict[str, Any] = json.loads(run.stdout)
+    assert told["overdue"] == (exit_code == 1)
+    held: list[dict[str, Any]] = told["held"]
+    return held
+
+
+def by_name(held: list[dict[str, Any]], place: str) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in held if each["place"] == place}
+
+
+def test_every_table_is_named_with_its_rows_and_so_is_all_state(judged: Path) -> None:
+    held = reported(judged / "config.yaml")
+    tables, state = by_name(held, "table"), by_name(held, "state")
+    with closing(sqlite3.connect(judged / "cases.db")) as there:
+        names = [row[0] for row in there.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        for name in names:
+            (rows,) = there.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608 -- names of its own
+            assert tables[name]["count"] == rows, name
+        assert tables.keys() == set(names)
+        kept = [row[0] for row in there.execute("SELECT name FROM engine_state")]
+    assert sum(each["count"] for each in state.values()) == len(kept)
+    assert tables["findings"]["count"] > 0
+    assert state["engine_state counted/"]["count"] > 0
+
+
+def test_every_table_of_this_version_has_words_and_a_policy(judged: Path) -> None:
+    tables = by_name(reported(judged / "config.yaml"), "table")
+    for name in schema.tables.tables:
+        assert tables[name]["what"] != "unknown", name
+        assert tables[name]["keep"], name
+
+
+def test_every_file_that_was_written_is_named(judged: Path) -> None:
+    held = reported(judged / "config.yaml")
+    given = {"config.yaml", "network.yaml", "parties.yaml", "day.pcap.gz", "agreements"}
+    # Beside its file SQLite keeps what is about to be written into it.
+    written = {path.name.removesuffix("-wal").removesuffix("-shm") for path in judged.iterdir()} - given
+    named = {name.rpartition("/")[2] for name in by_name(held, "file")} | {"cases.db"}
+    assert written <= named
+
+
+def test_a_table_and_a_state_that_nobody_knows_are_wrong(judged: Path, tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    with closing(sqlite3.connect(judged / "cases.db")) as there, closing(sqlite3.connect(folder / "cases.db")) as copy:
+        there.backup(copy)
+        copy.execute("CREATE TABLE browsing (who TEXT, what TEXT)")
+        copy.execute("INSERT INTO engine_state VALUES ('diary', x'00')")
+        copy.commit()
+    run = schoolgate("privacy", "report", "--config", folder / "config.yaml")
+    assert run.returncode == 1, run.stdout
+    assert "wrong: browsing: nobody knows what this is" in run.stdout
+    assert "wrong: engine_state diary: nobody knows what this is" in run.stdout
+    assert "Verdict: something is kept for longer than it may be" in run.stdout
+
+
+def aged(folder: Path, by: timedelta) -> None:
+    """Let everything in the store be as if it had been taken in so long ago."""
+    with closing(sqlite3.connect(folder / "cases.db")) as there:
+        kept = dict(there.execute("SELECT name, value FROM meta WHERE name LIKE 'retention/%'"))
+        days = json.loads(kept["retention/days"])
+        since = {day: (datetime.fromisoformat(on) - by).date().isoformat() for day, on in days["since"].items()}
+        seen = {
+            name: (datetime.fromisoformat(at) - by).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            for name, at in json.loads(kept["retention/seen"]).items()
+        }
+        for name, value in (("days", {**days, "since": since}), ("seen", seen)):
+            there.execute("UPDATE meta SET value = ? WHERE name = ?", (json.dumps(value), f"retention/{name}"))
+        there.commit()
+
+
+def test_what_is_too_old_is_told_goes_by_hand_and_no_case_with_it(judged: Path, tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    config = folder / "config.yaml"
+    with closing(sqlite3.connect(judged / "cases.db")) as there, closing(sqlite3.connect(folder / "cases.db")) as copy:
+        there.backup(copy)
+    assert schoolgate("privacy", "purge", "--config", config).stdout == "nothing is due\n"
+    cases = json.loads(schoolgate("cases", "--config", config, "--json").stdout)["cases"]
+    assert cases
+    aged(folder, LONG + timedelta(days=2))
+    tables = by_name(reported(config, exit_code=1), "table")
+    assert "kept for longer than 90 days" in tables["findings"]["overdue"]
+    assert "kept for longer than 90 days" in tables["inputs"]["overdue"]
+    dry = schoolgate("privacy", "purge", "--config", config, "--dry-run")
+    assert f"findings: {tables['findings']['count']:,} rows would go" in dry.stdout
+    done = schoolgate("privacy", "purge", "--config", config)
+    assert done.stdout == dry.stdout.replace("would go", "gone")
+    after = by_name(reported(config), "table")
+    assert (after["findings"]["count"], after["inputs"]["count"]) == (0, 0)
+    assert json.loads(schoolgate("cases", "--config", config, "--json").stdout)["cases"] == cases
+    # The next run finds nothing that would support them, and the day again: nothing is withdrawn, nothing is more.
+    run = schoolgate("run", "--config", config)
+    assert run.returncode == 0, run.stderr
+    again = json.loads(schoolgate("cases", "--config", config, "--json").stdout)["cases"]
+    assert [(case["id"], case["devices"]) for case in again] == [(case["id"], case["devices"]) for case in cases]
+
+
+def test_of_two_processes_one_purges_and_both_know_of_it(tmp_path: Path) -> None:
+    stores = [Store(f"sqlite:///{tmp_path}/cases.db") for _ in range(2)]
+    clock = [datetime(2026, 10, 14, 15, 0, tzinfo=UTC)]
+    purgers = [Purger(each, policy=Policy(), say=lambda _line: None, clock=lambda: clock[0]) for each in stores]
+    assert purgers[0].turn() is not None
+    assert purgers[1].turn() is None
+    clock[0] += timedelta(minutes=59)
+    assert purgers[1].turn() is None
+    clock[0] += timedelta(minutes=2)
+    assert purgers[1].turn() is not None
+    assert last_purge(stores[0].database).at == clock[0]
+    # A clock that was set back must not put it off for ever.
+    clock[0] -= timedelta(days=30)
+    assert purgers[0].turn() is not None
+    for each in stores:
+        each.close()
+
+
+def test_it_runs_by_itself_in_the_desk_and_forgets_what_is_due(judged: Path, tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    with closing(sqlite3.connect(judged / "cases.db")) as there, closing(sqlite3.connect(folder / "cases.db")) as copy:
+        there.backup(copy)
+    assert schoolgate("privacy", "purge", "--config", folder / "config.yaml").returncode == 0
+    aged(folder, LONG)
+    store = Store(f"sqlite:///{folder}/cases.db")
+    said: list[str] = []
+    later = datetime.now(UTC) + timedelta(hours=2)
+    purger = Purger(store, policy=Policy(), say=said.append, clock=lambda: later)
+    purger.start()
+    for _ in range(600):
+        if days := purger.take_days():
+            break
+        purger._stop.wait(0.1)
+    purger.stop()
+    assert days
+    assert read_ledger(store.database).horizon == max(days)
+    with store.database.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(schema.findings)).scalar_one() == 0
+    store.close()
+
+
+@pytest.mark.kafka
+def test_every_topic_is_named_with_the_retention_that_the_broker_has(tmp_path: Path, broker: Broker) -> None:
+    folder = copy_district(tmp_path)
+    config = folder / "config.yaml"
+    config.write_text(
+        f"{config.read_text()}kafka: {{bootstrap: ['{broker.bootstrap}']}}\n"
+        "privacy: {flow_retention_hours: 48, finding_retention_days: 60}\n"
+    )
+    assert schoolgate("kafka", "setup", "--config", config).returncode == 0
+    assert schoolgate("collect", "--config", config).returncode == 0
+    topics = by_name(reported(config), "topic")
+    assert topics.keys() >= WORDS.keys()
+    flows = topics["schoolgate.flows"]
+    assert flows["keep"] == "every record, 48 hours"
+    assert flows["count"] > 0
+    assert datetime.now(UTC) - datetime.fromisoformat(flows["since"]) < timedelta(hours=1)
+    assert topics["schoolgate.findings"]["keep"] == "every record, 60 days"
+    # A broker that keeps more than was promised is told, whatever the configuration of ours says.
+    config.write_text(config.read_text().replace("flow_retention_hours: 48", "flow_retention_hours: 24"))
+    topics = by_name(reported(config, exit_code=1), "topic")
+    assert "keeps it for longer than the policy" in topics["schoolgate.flows"]["overdue"]
+
+
+def test_a_broker_that_is_away_is_told_and_is_no_clean_verdict(tmp_path: Path) -> None:
+    config = copy_district(tmp_path) / "config.yaml"
+    config.write_text(f"{config.read_text()}kafka: {{bootstrap: ['127.0.0.1:1']}}\n")
+    run = schoolgate("privacy", "report", "--config", config)
+    assert run.returncode == 3, run.stdout
+    assert "not seen: 127.0.0.1:1" in run.stdout
