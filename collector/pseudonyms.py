@@ -119,6 +119,15 @@ class Pseudonyms:
         """Return the first nanosecond after the period of *at_ns*."""
         return self._periods.of(at_ns).end_ns
 
+    def device_of(self, pseudonym: str, at_ns: int) -> bytes | None:
+        """Return the device whose pseudonym this is in the period of *at_ns*; None: none that was seen. Any thread.
+
+        Looked for one by one among those that `of` remembers anyway: there is no second table, and none that lasts.
+        """
+        # Copied at one stroke: another thread goes on giving pseudonyms.
+        devices = dict(self._known.get(self._periods.of(at_ns).name, {}))
+        return next((device for device, known in devices.items() if known == pseudonym), None)
+
     def _remembered(self) -> int:
         return sum(len(devices) for devices in self._known.values())
 

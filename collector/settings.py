@@ -152,6 +152,17 @@ class Metrics(Record):
     """HOST:PORT."""
 
 
+class BreakGlass(Record):
+    """How one device of today may be named when two people say so (docs/break-glass.md)."""
+
+    public_key: str
+    """File of the key that approvals are checked with (PEM); on the collector's host."""
+    socket: str = "break-glass.sock"
+    """Socket at which the collector answers its own user and root."""
+    signing_key: str | None = None
+    """File of the key that approvals are signed with; where the case store is, and nowhere else."""
+
+
 class Privacy(Record):
     """What the monitor promises about itself."""
 
@@ -173,6 +184,8 @@ class Privacy(Record):
     """Days that it is kept what was told to whom, and who signed in to the desk."""
     off_schools: list[str] = Field(default_factory=list)
     """Schools that are not watched at all."""
+    break_glass: BreakGlass | Literal[False] = False
+    """Off unless a district decides otherwise: no socket, and no way to name a device."""
 
 
 class Hardening(Record):

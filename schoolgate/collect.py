@@ -30,6 +30,7 @@ from collector.spool import Spool, SpoolError
 from collector.watch import KEY_GRACE_NS, KEY_OVERDUE_NS, new_pseudonyms
 from schoolgate.configuration import configuration_at
 from schoolgate.configured import rulebook_files
+from schoolgate.glass_socket import open_door
 from schoolgate.inputs import open_input
 from schoolgate.listed import ListedFiles
 from schoolgate.metrics_server import serve_metrics
@@ -149,6 +150,15 @@ class Collector:
         server = serve_metrics(listen or settings.metrics.listen, registry=registry)
         self._held.callback(server.server_close)
         self._held.callback(server.shutdown)
+        if settings.privacy.break_glass:
+            door = open_door(
+                settings.privacy.break_glass,
+                folder=folder,
+                network=lambda: network.network,
+                pseudonyms=self._pseudonyms,
+                registry=registry,
+            )
+            self._held.callback(door.close)
 
     def __enter__(self) -> Self:
         return self

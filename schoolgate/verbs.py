@@ -11,6 +11,7 @@ import typer
 
 from collector.problems import DocumentError, Problem
 from schoolgate.agreements import app as agreements_app
+from schoolgate.break_glass_verbs import app as break_glass_app
 from schoolgate.cases import app as cases_app
 from schoolgate.desk import app as desk_app
 from schoolgate.district_rules import app as rules_app
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(agreements_app, name="agreements")
+app.add_typer(break_glass_app, name="break-glass")
 app.add_typer(cases_app, name="cases")
 app.add_typer(desk_app, name="desk")
 app.add_typer(kafka_app, name="kafka")

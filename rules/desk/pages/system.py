@@ -12,6 +12,7 @@ from starlette.routing import Route
 from rules.desk.messages import channels
 from rules.desk.page import for_members, office_of, render
 from rules.store.chain import Break, Head
+from rules.store.glass import ALLOWED, GlassLog
 from rules.store.log import read_head
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ def check(request: Request) -> Response:
 
 def access(request: Request) -> Response:
     """Show who signed in."""
-    rows = office_of(request).access_log.latest(most=MOST_ACCESSES)
-    return render(request, "access.html", rows=rows, most=MOST_ACCESSES)
+    office = office_of(request)
+    rows = office.access_log.latest(most=MOST_ACCESSES)
+    glass = GlassLog(office.store).latest()
+    return render(request, "access.html", rows=rows, most=MOST_ACCESSES, glass=glass, allowed=ALLOWED)
 
 
 def _system(request: Request, *, checked: Head | Break | None) -> Response:

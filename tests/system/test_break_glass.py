@@ -1,0 +1,379 @@
+"""One device of today, once, when two people say so; and every way in which it must not be had."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from collector.break_glass import Approval, ApprovalError, checked, commitment, signed
+from collector.glass_door import GlassDoor, ask
+from collector.periods import Periods
+from collector.pseudonyms import KeyRing, Pseudonyms
+from rules.desk.accounts import Account, hashed, save_accounts
+from rules.errors import StepRefusedError
+from rules.store import Store
+from rules.store.glass import GlassLog
+from tests.system.desk_visitor import CHEAP, PASSWORD, desk, signed_in
+from tests.system.product import ROOT, command, configure, copy_district, schoolgate, until
+
+DEVICE = "00c0ffee00c0ffee"
+MAC = bytes.fromhex("6d020000000002")
+REASON = "Resolver alarm 4711: command server of the FluBot family, 10:42"
+NOW = datetime(2026, 10, 14, 15, 0, tzinfo=UTC)
+TODAY = date(2026, 10, 14)
+KEY = Ed25519PrivateKey.generate()
+GOOD = Approval(
+    request="glass-1", device=DEVICE, day="2026-10-14", asked_by="ivo", allowed_by="ada",
+    issued_at=NOW.isoformat(), expires_at=(NOW + timedelta(hours=1)).isoformat(),
+)  # fmt: skip
+
+
+def test_an_approval_that_two_people_gave_today_holds_for_an_hour() -> None:
+    text = signed(GOOD, key=KEY)
+    assert checked(text, key=KEY.public_key(), now=NOW, today=TODAY) == GOOD
+    assert checked(text + "\n", key=KEY.public_key(), now=NOW + timedelta(minutes=59), today=TODAY) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"day": "2026-10-13"}, "only devices of today"),
+        ({"allowed_by": "ivo"}, "two are needed"),
+        ({"expires_at": NOW.isoformat()}, "expired"),
+        ({"issued_at": (NOW - timedelta(hours=2)).isoformat()}, "longer than an hour"),
+        ({"expires_at": (NOW + timedelta(hours=9)).isoformat()}, "longer than an hour"),
+        ({"issued_at": (NOW + timedelta(days=1)).isoformat()}, "longer than an hour"),
+        ({"device": "*"}, "names no device"),
+        ({"expires_at": "soon"}, "no approval"),
+        ({"expires_at": "2026-10-14T16:00:00"}, "no approval"),
+    ],
+)
+def test_what_is_signed_and_should_not_have_been_is_refused_all_the_same(changed: dict[str, str], says: str) -> None:
+    with pytest.raises(ApprovalError, match=says):
+        checked(signed(replace(GOOD, **changed), key=KEY), key=KEY.public_key(), now=NOW, today=TODAY)
+
+
+def test_what_others_signed_or_changed_is_no_approval() -> None:
+    text = signed(GOOD, key=KEY)
+    words, _, signature = text.partition(".")
+    other = signed(replace(GOOD, device="f" * 16), key=KEY).partition(".")[0]
+    stranger = signed(GOOD, key=Ed25519PrivateKey.generate())
+    for wrong in ("", ".", words, f"{other}.{signature}", stranger, text[:-9], "x" * 9000, f"{words}.{words}"):
+        with pytest.raises(ApprovalError, match="no approval"):
+            checked(wrong, key=KEY.public_key(), now=NOW, today=TODAY)
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def door(tmp_path: Path, clock: Clock) -> Iterator[Callable[[], GlassDoor]]:
+    """Opens the door, again and again if need be."""
+    opened: list[GlassDoor] = []
+    named: list[int] = []
+
+    def open_it() -> GlassDoor:
+        for each in opened:
+            each.close()
+        opened[:] = [
+            GlassDoor(
+                tmp_path / "glass.sock", key=KEY.public_key(), today=lambda: TODAY, clock=clock,
+                device={DEVICE: MAC, "a" * 16: b"a" + bytes([192, 0, 2, 7])}.get, answered=lambda: named.append(1),
+            )
+        ]  # fmt: skip
+        return opened[0]
+
+    yield open_it
+    for each in opened:
+        each.close()
+    assert not (tmp_path / "glass.sock").exists()
+
+
+def test_the_collector_names_the_device_once_and_never_again_also_after_a_restart(
+    door: Callable[[], GlassDoor], tmp_path: Path
+) -> None:
+    door()
+    path = tmp_path / "glass.sock"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = signed(GOOD, key=KEY)
+    assert ask(path, approval=text) == {
+        "request": "glass-1",
+        "device": DEVICE,
+        "mac": "02:00:00:00:00:02"[3:] or "",
+    } | {"mac": MAC[1:].hex(":")}
+    assert "used before" in ask(path, approval=text)["refused"]
+    door()
+    assert "used before" in ask(path, approval=text)["refused"]
+    # What is kept of it names no device.
+    kept = (tmp_path / "glass.sock.used").read_text(encoding="ascii")
+    assert DEVICE not in kept
+    assert MAC[1:].hex() not in kept
+    other = signed(replace(GOOD, request="glass-2", device="a" * 16), key=KEY)
+    assert ask(path, approval=other)["address"] == "192.0.2.7"
+    gone = signed(replace(GOOD, request="glass-3", device="b" * 16), key=KEY)
+    assert "no such device" in ask(path, approval=gone)["refused"]
+
+
+def test_an_approval_that_has_expired_is_refused_at_the_door(
+    door: Callable[[], GlassDoor], tmp_path: Path, clock: Clock
+) -> None:
+    door()
+    clock.now = NOW + timedelta(hours=1)
+    assert "expired" in ask(tmp_path / "glass.sock", approval=signed(GOOD, key=KEY))["refused"]
+
+
+def test_whoever_hangs_or_sends_rubbish_keeps_nobody_else_out(door: Callable[[], GlassDoor], tmp_path: Path) -> None:
+    door()
+    path = tmp_path / "glass.sock"
+    for octets in (b"", b"\xff\x00\n", b"x" * 20_000):
+        with socket.socket(socket.AF_UNIX) as rude:
+            rude.connect(str(path))
+            rude.sendall(octets)
+    assert "mac" in ask(path, approval=signed(GOOD, key=KEY))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_another_user_is_refused_even_where_the_mode_would_let_them() -> None:
+    # The collector runs as one ordinary user and another one asks; the socket's mode is opened on purpose.
+    trial = """
+        import os, sys
+        from datetime import date
+        from pathlib import Path
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from collector.glass_door import GlassDoor, ask
+        path = Path(sys.argv[1])
+        os.chown(path.parent, 1234, 1234)
+        os.chmod(path.parent, 0o755)
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.setresgid(1234, 1234, 1234); os.setresuid(1234, 1234, 1234)
+            door = GlassDoor(path, key=Ed25519PrivateKey.generate().public_key(), today=date.today,
+                             device=lambda _: b"m123456", answered=lambda: None)
+            os.chmod(path, 0o666)
+            os.write(write, b"x")
+            import time
+            time.sleep(60)
+        os.read(read, 1)
+        try:
+            os.setresgid(4321, 4321, 4321); os.seteuid(4321)
+            print(ask(path, approval="x"))
+            os.seteuid(0)
+            print(ask(path, approval="x"))
+        finally:
+            os.seteuid(0)
+            os.kill(child, 9); os.waitpid(child, 0)
+    """
+    import tempfile  # noqa: PLC0415 -- pytest's own folders are closed to others
+
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        (Path(name) / "in").mkdir()
+        words = [sys.executable, "-c", textwrap.dedent(trial), f"{name}/in/s"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "only the collector's own user" in done.stdout.splitlines()[0]
+    assert "no approval" in done.stdout.splitlines()[1]
+
+
+def test_a_pseudonym_is_found_today_and_not_yesterday_nor_after_its_key_is_gone() -> None:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 -- for these lines alone
+
+    pseudonyms = Pseudonyms(KeyRing(lambda: os.urandom(32)), periods=Periods(ZoneInfo("UTC"), hours=24), site="x")
+    noon = int(NOW.timestamp()) * 10**9
+    day = 24 * 3600 * 10**9
+    number = pseudonyms.of(MAC, noon)
+    assert pseudonyms.device_of(number, noon) == MAC
+    assert pseudonyms.device_of("0" * 16, noon) is None
+    tomorrow = pseudonyms.of(MAC, noon + day)
+    assert pseudonyms.device_of(number, noon + day) is None
+    pseudonyms.forget_before(noon + day)
+    assert pseudonyms.device_of(number, noon) is None
+    assert pseudonyms.device_of(tomorrow, noon + day) == MAC
+
+
+@pytest.fixture
+def store(store_address: str, clock: Clock) -> Iterator[Store]:
+    own = Store(store_address, clock=clock)
+    yield own
+    own.close()
+
+
+def test_the_log_takes_two_people_of_two_roles_and_stays_whole(store: Store, clock: Clock) -> None:
+    log = GlassLog(store, clock=clock)
+    refused: list[Callable[[], object]] = [
+        lambda: log.ask(by="ada", role="officer", reason=REASON, commit=lambda _: "c"),
+        lambda: log.ask(by="ivo", role="it", reason="malware", commit=lambda _: "c"),
+        lambda: log.allow("glass-none", by="ada", role="officer", commitment="c"),
+    ]
+    for attempt in refused:
+        with pytest.raises(StepRefusedError):
+            attempt()
+    named = log.ask(by="ivo", role="it", reason=REASON, commit=lambda name: commitment(name, DEVICE))
+    right = commitment(named, DEVICE)
+    for by, role, what, says in (
+        ("ivo", "it", right, "a second person"),
+        ("ivo", "officer", right, "a second person"),  # the same person under another role
+        ("ina", "it", right, "only a privacy officer"),
+        ("ann", "auditor", right, "only a privacy officer"),
+        ("ada", "officer", commitment(named, "f" * 16), "another device"),
+    ):
+        with pytest.raises(StepRefusedError, match=says):
+            log.allow(named, by=by, role=role, commitment=what)
+    clock.now = NOW + timedelta(minutes=61)
+    with pytest.raises(StepRefusedError, match="older than an hour"):
+        log.allow(named, by="ada", role="officer", commitment=right)
+    clock.now = NOW
+    assert log.allow(named, by="ada", role="officer", commitment=right).reason == REASON
+    with pytest.raises(StepRefusedError, match="allowed before"):
+        log.allow(named, by="ada", role="officer", commitment=right)
+    assert [(row.kind, row.by) for row in log.latest()] == [("glass_allowed", "ada"), ("glass_asked", "ivo")]
+    entries = store.log(named)
+    assert [entry.kind for entry in entries] == ["glass_asked", "glass_allowed"]
+    assert DEVICE not in json.dumps([entry.entry for entry in entries])
+    assert getattr(store.verify(), "entries", 0) == 2
+
+
+@pytest.fixture
+def district(tmp_path: Path) -> Path:
+    """A district with break-glass switched on, its keys and three people."""
+    folder = copy_district(tmp_path / "district")
+    config = configure(folder)
+    with_users = re.sub(r"desk: \{", "desk: {users: users.yaml, ", config.read_text(encoding="utf-8"))
+    glass = "{socket: glass.sock, public_key: glass.pub, signing_key: glass.key}"
+    config.write_text(with_users + f"privacy: {{break_glass: {glass}}}\n", encoding="utf-8")
+    password = hashed(PASSWORD, hasher=CHEAP)
+    people = {"ada": "officer", "ivo": "it"}
+    save_accounts(
+        folder / "users.yaml",
+        {name: Account(name=name, role=role, password=password) for name, role in people.items()},  # type: ignore[arg-type] # two of the roles
+    )
+    (folder / "password").write_text(PASSWORD + "\n", encoding="utf-8")
+    made = schoolgate("break-glass", "keys", "--config", config)
+    assert made.returncode == 0, made.stderr
+    assert stat.S_IMODE((folder / "glass.key").stat().st_mode) == 0o600
+    return folder
+
+
+def verb(district: Path, *words: str, who: str, password: str = "password") -> subprocess.CompletedProcess[str]:  # noqa: S107 -- a file
+    config = district / "config.yaml"
+    return schoolgate(
+        "break-glass",
+        *words,
+        "--config",
+        config,
+        "--device",
+        DEVICE,
+        "--as",
+        who,
+        "--password-file",
+        district / password,
+    )
+
+
+def test_from_the_request_to_the_approval_by_the_command_line(district: Path) -> None:
+    alone = verb(district, "request", "--reason", REASON, who="ada")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    (district / "wrong").write_text("not my password\n", encoding="utf-8")
+    assert verb(district, "request", "--reason", REASON, who="ivo", password="wrong").returncode == 2  # noqa: S106 -- a file
+    asked = verb(district, "request", "--reason", REASON, who="ivo")
+    assert asked.returncode == 0, asked.stderr
+    named = asked.stdout.strip()
+    same = verb(district, "approve", "--request", named, who="ivo")
+    assert (same.returncode, same.stdout) == (2, "")
+    assert "a second person" in same.stderr
+    allowed = verb(district, "approve", "--request", named, who="ada")
+    assert allowed.returncode == 0, allowed.stderr
+    assert verb(district, "approve", "--request", named, who="ada").returncode == 2
+    key = load_pem_private_key((district / "glass.key").read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    network_day = date.fromisoformat(json.loads(_payload(allowed.stdout))["day"])
+    held = checked(allowed.stdout, key=key.public_key(), now=datetime.now(UTC), today=network_day)
+    assert (held.device, held.asked_by, held.allowed_by, held.request) == (DEVICE, "ivo", "ada", named)
+    verified = schoolgate("cases", "verify", "--config", district / "config.yaml")
+    assert verified.returncode == 0, verified.stdout
+    nobody = schoolgate(
+        "break-glass", "open", "--config", district / "config.yaml", "--approval", district / "password"
+    )
+    assert nobody.returncode == 3
+    assert "no collector answers" in nobody.stderr
+
+
+def _payload(approval: str) -> bytes:
+    import base64  # noqa: PLC0415 -- for this line alone
+
+    return base64.urlsafe_b64decode(approval.partition(".")[0])
+
+
+def test_without_the_configuration_there_is_no_socket_and_no_verb_that_works(tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    config = configure(folder)
+    for words in (
+        ("keys",),
+        ("request", "--device", DEVICE, "--reason", REASON, "--as", "ivo"),
+        ("open", "--approval", "-"),
+    ):
+        done = schoolgate("break-glass", *words, "--config", config)
+        assert done.returncode == 2
+        assert "switched off" in done.stderr
+    assert not list(folder.glob("*.sock*"))
+
+
+def test_a_collector_answers_where_it_runs_and_only_when_switched_on(district: Path) -> None:
+    config = district / "config.yaml"
+    log = district / "collect.log"
+    with log.open("wb") as out:
+        # No broker is there: it waits, and answers all the same.
+        collector = subprocess.Popen(command("collect", "--config", config), cwd=ROOT, stdout=out, stderr=out)
+        try:
+            until(lambda: (district / "glass.sock").exists() or collector.poll() is not None, what="the socket")
+            named = verb(district, "request", "--reason", REASON, who="ivo").stdout.strip()
+            allowed = verb(district, "approve", "--request", named, who="ada")
+            (district / "approval").write_text(allowed.stdout, encoding="ascii")
+            opened = schoolgate("break-glass", "open", "--config", config, "--approval", district / "approval")
+        finally:
+            collector.kill()
+            collector.wait()
+    # The number is made up, so the collector has seen no such device today: it says so, and nothing else.
+    assert opened.returncode == 2, log.read_text(encoding="utf-8")
+    assert opened.stderr.strip() == "refused: no such device was seen today since the collector started"
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def test_the_officer_sees_it_at_the_desk(tmp_path: Path) -> None:
+    with desk(tmp_path) as own:
+        log = GlassLog(own.store)
+        assert "Break-glass" not in signed_in(own, "ada").ask("/access").text
+        named = log.ask(by="ivo", role="it", reason=f"{REASON} <b>", commit=lambda name: commitment(name, DEVICE))
+        log.allow(named, by="ada", role="officer", commitment=commitment(named, DEVICE))
+        page = signed_in(own, "ada").ask("/access").text
+        assert "Break-glass" in page
+        assert "command server of the FluBot family, 10:42 &lt;b&gt;" in page
+        assert page.count(named) == 2
+        assert DEVICE not in page
