@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.devices import Devices
+from collector.flows import CAPACITY
 from collector.meter import Meter
 from collector.names import DnsMemory
 from collector.periods import Periods
+from collector.tables import Tables, overflows
 from collector.told import ToldAnswer, flow_of
 
 if TYPE_CHECKING:
@@ -41,6 +43,22 @@ class JointWatch:
     def skipped(self) -> dict[str, int]:
         """Frames that count to no flow, by reason."""
         return self._tap.skipped
+
+    @property
+    def tables(self) -> Tables:
+        """How full the tables are, and what they had to let go; the fullest table of flows counts for all."""
+        newest = self._tap.newest
+        fullest = max(newest, key=lambda report: report.flows_live, default=None)
+        return Tables(
+            flows=fullest.flows_live if fullest else 0,
+            flows_capacity=CAPACITY,
+            overflows=overflows(
+                flows=sum(report.flows_evicted for report in newest),
+                openings=self.affected.get("openings_shed", 0),
+                memory=self._names,
+                devices=self._devices,
+            ),
+        )
 
     @property
     def affected(self) -> dict[str, int]:

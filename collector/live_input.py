@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from collector.joint_watch import JointWatch
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collector.segments import Network
     from collector.sources.tap import Tap
     from collector.spread_tap import SpreadTap
+    from collector.tables import Tables
 
 
 SHOW_EVERY_S = 0.5
@@ -33,6 +35,9 @@ class _Watches(Protocol):
 
     @property
     def affected(self) -> Mapping[str, int]: ...
+
+    @property
+    def tables(self) -> Tables: ...
 
     def observe(self, passed: Any, /) -> list[FlowEvent]: ...
 
@@ -101,3 +106,8 @@ class LiveInput:
     def affected(self) -> Mapping[str, int]:
         """What went wrong or met a bound while openings were read, by reason."""
         return self._watch.affected
+
+    @property
+    def tables(self) -> Tables:
+        """How full the tables and the capture rings are, and what was let go."""
+        return replace(self._watch.tables, ring_octets=self._tap.ring_octets, rings_grown=self._tap.rings_grown)

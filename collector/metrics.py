@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from collector.opening_facts import OpeningCounters
 from collector.release_rule import ReleaseCounters
+from collector.tables import OVERFLOWING, Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -126,6 +127,26 @@ class CollectorMetrics:
         )
         for reason in WITHHELD_REASONS:
             self._withheld.labels(reason=reason)
+        self._flows_open = Gauge(
+            "schoolgate_capture_flows_open_ratio",
+            "Share of the room for open flows that is taken; of several processes the fullest.",
+            registry=registry,
+        )
+        self._overflows = Counter(
+            "schoolgate_capture_table_overflows",
+            "What a full table let go before its time; the reason is the table.",
+            ("reason",),
+            registry=registry,
+        )
+        self._ring_octets = Gauge(
+            "schoolgate_capture_ring_bytes", "Octets of the rings of live interfaces.", registry=registry
+        )
+        self._rings_grown = Counter(
+            "schoolgate_capture_rings_grown", "Times that a ring was replaced by a larger one.", registry=registry
+        )
+        for table in OVERFLOWING:
+            self._overflows.labels(reason=table)
+        self._seen_tables = Tables(flows=0, flows_capacity=1, overflows={})
         for reason in DROP_REASONS:
             self._dropped.labels(reason=reason)
         for reason in OPENING_REASONS:
@@ -179,6 +200,15 @@ class CollectorMetrics:
         self._forgotten.inc(counters.names_forgotten - seen.names_forgotten)
         self._release_names.set(names)
         self._seen_release = replace(counters)
+
+    def tables(self, tables: Tables) -> None:
+        """Show how full the tables and rings of live interfaces are, and bring their counters up to these totals."""
+        seen, self._seen_tables = self._seen_tables, tables
+        self._flows_open.set(tables.flows / tables.flows_capacity)
+        for table, total in tables.overflows.items():
+            self._overflows.labels(reason=table).inc(max(0, total - seen.overflows.get(table, 0)))
+        self._ring_octets.set(tables.ring_octets)
+        self._rings_grown.inc(max(0, tables.rings_grown - seen.rings_grown))
 
     def sensor(self, affected: Mapping[str, int]) -> None:
         """Bring the counters of other sensors' records up to these totals, by reason."""

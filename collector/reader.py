@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from collector.flows import CAPACITY, FlowTable
+from collector.flows import FlowTable
 from collector.names import DnsMemory
 from collector.opening import Openings
 from collector.told import Report, ToldAnswer, ToldFlow, encoded, told_flow
@@ -119,7 +119,6 @@ class Reader:
             skipped=self._table.skipped,
             affected=asdict(self._openings.counters),
             flows_live=self._table.live,
-            flows_capacity=CAPACITY,
             flows_evicted=self._table.evicted,
             ring_octets=self._tap.ring_octets,
             rings_grown=self._tap.rings_grown,

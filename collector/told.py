@@ -99,8 +99,6 @@ class Report(msgspec.Struct, array_like=True, kw_only=True):
     """What went wrong or met a bound while openings were read, by reason."""
     flows_live: int
     """Flows in the table."""
-    flows_capacity: int
-    """Flows that it has room for."""
     flows_evicted: int
     """Flows ended because the table was full."""
     ring_octets: int

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from collector.devices import Devices
-from collector.flows import FlowTable
+from collector.flows import CAPACITY, FlowTable
 from collector.meter import Meter
 from collector.names import DnsMemory
 from collector.opening import Openings
 from collector.periods import Periods
 from collector.pseudonyms import KeyRing, Pseudonyms
+from collector.tables import Tables, overflows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,8 +46,8 @@ class _Sight(Generic[_Given]):
     """
 
     def __init__(self, *, sensor: str, network: Network | None, pseudonyms: Pseudonyms | None) -> None:
-        devices = Devices(Periods(network.time_zone if network else UTC_ZONE))
-        names = DnsMemory()
+        self._devices = devices = Devices(Periods(network.time_zone if network else UTC_ZONE))
+        self._names = names = DnsMemory()
         # Secret, so that nobody can choose addresses that all fall on one place of the table.
         seed = int.from_bytes(os.urandom(8), "big")
         self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=names)
@@ -59,6 +60,20 @@ class _Sight(Generic[_Given]):
     def skipped(self) -> dict[str, int]:
         """Frames that count to no flow, by reason."""
         return self.table.skipped
+
+    @property
+    def tables(self) -> Tables:
+        """How full the tables are, and what they had to let go."""
+        return Tables(
+            flows=self.table.live,
+            flows_capacity=CAPACITY,
+            overflows=overflows(
+                flows=self.table.evicted,
+                openings=self._openings.counters.openings_shed,
+                memory=self._names,
+                devices=self._devices,
+            ),
+        )
 
     @property
     def affected(self) -> dict[str, int]:

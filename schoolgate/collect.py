@@ -328,6 +328,8 @@ class Collector:
             self._capture_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
         if isinstance(self._current, CaptureInput | LiveInput):
             self._capture_metrics.openings(self._current.affected)
+        if isinstance(self._current, LiveInput):
+            self._capture_metrics.tables(self._current.tables)
         if isinstance(self._current, SensorInput):
             self._capture_metrics.sensor(self._current.losses)
         self._capture_metrics.release(self._release.rule.counters, names=self._release.rule.names)

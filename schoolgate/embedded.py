@@ -273,6 +273,8 @@ class Embedded:
             self._collector_metrics.capture(packets=self._current.packets, dropped=self._current.dropped)
         if isinstance(self._current, CaptureInput | LiveInput):
             self._collector_metrics.openings(self._current.affected)
+        if isinstance(self._current, LiveInput):
+            self._collector_metrics.tables(self._current.tables)
         if isinstance(self._current, SensorInput):
             self._collector_metrics.sensor(self._current.losses)
         self._collector_metrics.release(self._release.rule.counters, names=self._release.rule.names)

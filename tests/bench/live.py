@@ -1,10 +1,13 @@
 """How many packets a second the collector takes in from a live interface: a cable between two namespaces.
 
     make bench-live                                                     # a made capture at 200,000 to 600,000 a second
+    make bench-live BENCH_ARGS="--processes 2"                          # read by several processes, on all processors
     make bench-live BENCH_ARGS="--capture day.pcap --rates 100000,500000"
 
 A small C program sends a capture at an even pace on one processor; the collector has the other to itself: kernel ring,
-flows, names, one line of JSON a flow. The kernel counts what found no room. Needs root (namespaces) and two processors.
+flows, names, one line of JSON a flow. The kernel counts what found no room. Where `sent/s` stays below `asked/s`, the
+sender was the limit: `sender us` is what a packet costs it, with what the kernel does to carry it to the tap's
+ring. Needs root (namespaces) and two processors.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench.through_kafka.cost import Cost, hear
+from tests.bench.traffic import make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +51,8 @@ class Trial:
     """Packets."""
     seconds: float
     """That sending took."""
+    sender_cpu_s: float
+    """Processor seconds of the sender."""
     cost: Cost
     """Of the collector."""
     named: int
@@ -56,7 +62,8 @@ class Trial:
 def main() -> int:
     """Play every pace and print a table."""
     parser = argparse.ArgumentParser(prog="make bench-live", description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--capture", type=Path, required=True, help="a classic pcap")
+    parser.add_argument("--capture", type=Path, help="a classic pcap (default: a quarter of `mix`, made)")
+    parser.add_argument("--processes", type=int, default=1, help="that read the tap (default 1)")
     parser.add_argument("--rates", default=RATES, help=f"packets a second, commas between (default {RATES})")
     args = parser.parse_args()
     if os.geteuid() != 0 or shutil.which("ip") is None or (os.cpu_count() or 1) < 2:
@@ -64,25 +71,30 @@ def main() -> int:
         return 3
     print(f"Python {platform.python_version()}, Linux {platform.release()}, {platform.machine()}, load ", end="")
     print(f"{os.getloadavg()[0]:.1f} at the start\n")
-    print("asked/s   sent     sent/s   Gbit/s  taken in   dropped  flows named  cpu s   us a packet  memory")
+    print(
+        "asked/s   sent     sent/s   Gbit/s  taken in   dropped  flows named  cpu s   us a packet  memory     sender us"
+    )
     with tempfile.TemporaryDirectory(prefix="schoolgate-bench-") as folder, _cable():
         sender = _built(Path(folder))
+        capture = args.capture or _made(Path(folder))
         for rate in map(int, args.rates.split(",")):
-            trial = play(sender, args.capture, rate=rate, folder=Path(folder))
-            told, size = trial.cost.told, args.capture.stat().st_size
+            trial = play(sender, capture, rate=rate, folder=Path(folder), processes=args.processes)
+            told, size = trial.cost.told, capture.stat().st_size
             print(
                 f"{trial.asked:8,} {trial.sent:9,} {trial.sent / trial.seconds:9,.0f} "
                 f"{size * 8 / trial.seconds / 1e9:6.2f} {told['packets']:10,} {told['dropped']:9,} {trial.named:11,} "
-                f"{trial.cost.cpu_s:7.2f} {trial.cost.cpu_us(told['packets']):10.2f} {trial.cost.memory_mb:9.0f} MB"
+                f"{trial.cost.cpu_s:7.2f} {trial.cost.cpu_us(told['packets']):10.2f} {trial.cost.memory_mb:9.0f} MB "
+                f"{1e6 * trial.sender_cpu_s / trial.sent:12.2f}"
             )
     return 0
 
 
-def play(sender: Path, capture: Path, *, rate: int, folder: Path) -> Trial:
+def play(sender: Path, capture: Path, *, rate: int, folder: Path, processes: int) -> Trial:
     """Send the capture once while the collector watches."""
     out = folder / "events.jsonl"
-    pinned = ["ip", "netns", "exec", HERE, "taskset", "-c", str(TAP_CPU)]
-    worker = [sys.executable, "-m", "tests.bench.live_worker", TAP, str(out)]
+    where = str(TAP_CPU) if processes == 1 else f"0-{(os.cpu_count() or 1) - 1}"
+    pinned = ["ip", "netns", "exec", HERE, "taskset", "-c", where]
+    worker = [sys.executable, "-m", "tests.bench.live_worker", TAP, str(out), str(processes)]
     watching = subprocess.Popen([*pinned, *worker], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert watching.stdout is not None
     assert watching.stdout.readline() == "ready\n"
@@ -92,10 +104,24 @@ def play(sender: Path, capture: Path, *, rate: int, folder: Path) -> Trial:
     watching.terminate()
     cost = hear(watching.stdout.read())
     watching.wait()
-    sent, seconds = done.stdout.split()
+    sent, seconds, sender_cpu_s = done.stdout.split()
     with out.open("rb") as lines:
         named = sum(json.loads(line)["server_name"] is not None for line in lines)
-    return Trial(asked=rate, sent=int(sent), seconds=float(seconds), cost=cost, named=named)
+    return Trial(
+        asked=rate,
+        sent=int(sent),
+        seconds=float(seconds),
+        sender_cpu_s=float(sender_cpu_s),
+        cost=cost,
+        named=named,
+    )
+
+
+def _made(folder: Path) -> Path:
+    capture = folder / "mix.pcap"
+    print("making a quarter of `mix` ...", file=sys.stderr)
+    make("mix", capture, share=0.25)
+    return capture
 
 
 def _built(folder: Path) -> Path:
