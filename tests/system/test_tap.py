@@ -175,6 +175,27 @@ def test_a_jumbo_frame_comes_whole(lab: Lab) -> None:
         assert frames_of(tap, 1) == [jumbo]
 
 
+def test_a_sender_that_stops_and_starts_goes_on_with_its_flow_and_a_jumbo_frame_counts_whole(lab: Lab) -> None:
+    lab.plug(mtu=9000)
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 9000, 0, 0, 64, 17, 0) + bytes.fromhex("c000020ac6336404")
+    jumbo = BETWEEN + IPV4 + (head + struct.pack(">HHHH", 40_000, 9, 8980, 0)).ljust(9000, b"\0")
+    table = FlowTable(Openings(DnsMemory(), device_key=Devices(Periods(UTC)).key), seed=1)
+    with lab.tap("tap0") as tap:
+        for sent in (3, 6, 9):
+            with lab.outlet() as outlet:
+                for _ in range(3):
+                    outlet.send(jumbo)
+            read(tap, until=lambda sent=sent: tap.packets >= sent, use=table.observe)  # type: ignore[misc]
+            quiet_since = tap.reached_ns
+            read(tap, until=lambda since=quiet_since: tap.reached_ns > since + 300_000_000, use=table.observe)  # type: ignore[misc]
+            table.advance(tap.reached_ns)
+            assert table.live == 1
+        assert tap.dropped == 0
+    (flow,) = table.finish()
+    assert (flow.packets_up, flow.bytes_up, flow.packets_down) == (9, 9 * 9000, 0)
+    assert flow.ended_ns - flow.started_ns > 600_000_000
+
+
 def test_frames_for_every_address_are_heard_and_none_after_the_end(lab: Lab) -> None:
     lab.plug()
     with lab.tap("tap0") as tap, lab.outlet() as outlet:
