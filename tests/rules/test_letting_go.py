@@ -20,6 +20,7 @@ from rules.stage_two import DAYS_KEY, FINDING_KEYS, CasePortion, StageTwo
 from rules.store import Position, Store
 from rules.store.retention import purge
 from rules.versions import OPEN
+from tests.parts.case_keys import a_ring
 from tests.rules.test_stage_two import NOON, PAUSED, RECORDS, changed, rulebook
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def test_a_day_that_is_let_go_leaves_the_cases_as_they_were_also_after_a_restart
 
 def stage(state: dict[bytes, bytes]) -> StageTwo:
     return StageTwo(
-        partition=0, topic="findings", rulebook=rulebook(PAUSED), today=date(2026, 10, 14), state=dict(state)
+        partition=0, topic="findings", rulebook=rulebook(PAUSED), today=date(2026, 10, 14), state=dict(state),
+        keys=a_ring(),
     )  # fmt: skip
 
 
