@@ -1,0 +1,130 @@
+"""`schoolgate cases forget` and its neighbours: what is asked, what is refused, and what the desk shows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import stat
+import subprocess
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from rules.store import Store
+from rules.store.forgetting import forget
+from rules.versions import CaseVersion
+from tests.rules.first_store import a_case
+from tests.system.desk_visitor import Desked, signed_in
+from tests.system.product import copy_district, schoolgate
+
+REASON = "The vendor left the district."
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The sample district with two cases in its store."""
+    folder = copy_district(tmp_path / "district")
+    store = Store(f"sqlite:///{folder / 'cases.db'}")
+    for name in ("aa01", "aa02"):
+        body = json.dumps(a_case(name, subject=f"{name}.example"))
+        store.keep([CaseVersion(id=name, version=1, state="open", body=body)], parts=())
+    store.close()
+    return folder
+
+
+def verb(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return schoolgate(*words, "--config", folder / "config.yaml")
+
+
+def open_ids(folder: Path) -> set[str]:
+    store = Store(f"sqlite:///{folder / 'cases.db'}")
+    try:
+        return set(store.cases())
+    finally:
+        store.close()
+
+
+def test_nothing_is_forgotten_unless_somebody_says_so(folder: Path) -> None:
+    asked = verb(folder, "cases", "forget", "aa01", "--reason", REASON)
+    assert asked.returncode != 0
+    dry = verb(folder, "cases", "forget", "aa01", "--reason", REASON, "--dry-run")
+    assert (dry.returncode, dry.stdout) == (0, "aa01\n")
+    assert open_ids(folder) == {"aa01", "aa02"}
+    assert list(folder.glob("purge-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("aa01", "--reason", " "), "the reason is empty"),
+        (("aa", "--reason", REASON), "2 cases have an id that starts with aa"),
+        (("zz", "--reason", REASON), "no case has an id that starts with zz"),
+        (("aa01", "--reason", REASON, "--certificate", "config.yaml"), "is there already"),
+    ],
+)
+def test_what_is_unclear_is_refused_before_anything_is_done(folder: Path, words: tuple[str, ...], said: str) -> None:
+    chosen = [str(folder / word) if word == "config.yaml" else word for word in words]
+    run = verb(folder, "cases", "forget", *chosen, "--yes")
+    assert (run.returncode, said in run.stderr, "Traceback" in run.stderr) == (2, True, False)
+    assert open_ids(folder) == {"aa01", "aa02"}
+
+
+def test_the_certificate_is_signed_and_the_log_ends_where_it_says(folder: Path) -> None:
+    key, out = folder / "key.pem", folder / "purge.zip"
+    run = verb(folder, "cases", "forget", "aa01", "--reason", REASON, "--yes", "--key", key, "--certificate", out)
+    assert run.returncode == 0, run.stderr
+    assert "replace the file of keys now" in run.stderr
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with zipfile.ZipFile(out) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    told, manifest = json.loads(files["purge.json"]), json.loads(files["manifest.json"])
+    assert {name: hashlib.sha256(files[name]).hexdigest() for name in manifest["sha256"]} == manifest["sha256"]
+    assert "aa01.example" not in "".join(octets.decode("latin-1") for octets in files.values())
+    line = f"schoolgate-case-log/1 {told['log']['entries']} {told['log']['hash']}\n"
+    assert verb(folder, "cases", "verify").stdout == line
+    for name, octets in files.items():
+        (folder / name).write_bytes(octets)
+    command = "openssl pkeyutl -verify -pubin -inkey public-key.pem -rawin -in purge.json -sigfile purge.json.sig"
+    assert command in files["README.txt"].decode()
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: the signature was not checked by another program")
+    assert subprocess.run(command.split(), cwd=folder, capture_output=True, check=False).returncode == 0
+
+
+def test_every_verb_goes_on_without_the_case_and_show_says_what_became_of_it(folder: Path) -> None:
+    run = verb(folder, "cases", "forget", "aa01", "--reason", REASON, "--by", "ada", "--yes")
+    assert run.returncode == 0, run.stderr
+    assert len(list(folder.glob("purge-*.zip"))) == 1
+    again = verb(folder, "cases", "forget", "aa01", "--reason", REASON, "--yes", "--certificate", folder / "two.zip")
+    assert (again.returncode, "forgotten already" in again.stderr) == (3, True)
+    assert not (folder / "two.zip").exists()
+    shown = verb(folder, "cases", "show", "aa01")
+    assert shown.stdout == f"Case aa01: forgotten on {datetime.now(UTC):%Y-%m-%d} by ada: {REASON}\n"
+    told = json.loads(verb(folder, "cases", "show", "aa01", "--json").stdout)
+    assert (told["state"], told["by"], told["reason"]) == ("forgotten", "ada", REASON)
+    for words in (("list", "--json"), ("export", "--hosts"), ("export", "--out", str(folder / "pack.zip"))):
+        done = verb(folder, "cases", *words)
+        assert done.returncode == 0, done.stderr
+        assert "aa01" not in done.stdout
+    with zipfile.ZipFile(folder / "pack.zip") as pack:
+        assert [name for name in pack.namelist() if "aa01" in name] == []
+    assert verb(folder, "store", "scrub").returncode == 0
+
+
+def test_the_desk_says_when_by_whom_and_why_and_nothing_else(own_desk: Desked) -> None:
+    ada = signed_in(own_desk, "ada")
+    ada.act("aaaa0002", act="noted", text="A note about it.")
+    forget(own_desk.store, ["aaaa0002"], by="ada <b>", reason="The vendor <left>.")
+    page = ada.ask("/cases/aaaa0002")
+    text = page.octets.decode()
+    assert page.status == 410
+    assert "by ada &lt;b&gt;: The vendor &lt;left&gt;." in text
+    assert not [word for word in ("choirbox", "A note about it", "plaintext") if word in text]
+    assert "aaaa0002" not in ada.ask("/cases").octets.decode()
+    assert "aaaa0001" in ada.ask("/cases").octets.decode()
+    for path in ("/cases/aaaa0002/letter", "/cases/aaaa0002/evidence.zip"):
+        assert ada.ask(path, headers={"Sec-Fetch-Site": "same-origin"}).status == 404
+    assert own_desk.store.case("aaaa0002") is None
