@@ -18,9 +18,8 @@ from rules.desk.access_log import AccessLog
 from rules.findings import Case
 from rules.floors import Floors
 from rules.retention import DayLedger, Policy
-from rules.store import Position, Store, schema
+from rules.store import FindingRow, Position, Store, schema
 from rules.store.retention import STEP_ROWS, due_cases, last_purge, purge, read_ledger
-from rules.store.rows import FindingRow
 from rules.versions import CaseVersion
 from tests.rules.first_store import a_case
 from tests.rules.test_told import finding
@@ -43,7 +42,9 @@ def store(store_address: str) -> Iterator[Store]:
 
 def keep(store: Store, *findings: Finding, state: dict[str, bytes] | None = None) -> None:
     store.commit(
-        findings={each.id: FindingRow(each.agreement, case_of(each), msgspec.json.encode(each)) for each in findings},
+        findings={
+            each.id: FindingRow(each.agreement, case_of(each), msgspec.json.encode(each)) for each in findings
+        },
         cases=(), state=state or {}, position=None,
     )  # fmt: skip
 
@@ -146,7 +147,7 @@ def test_who_is_stopped_in_the_middle_goes_on_the_next_time(store: Store) -> Non
     assert purge(store, policy=POLICY, now=later + timedelta(hours=1)).removed == {"findings": 2 * STEP_ROWS}
 
 
-def made_case(**changes: Any) -> Any:
+def a_case_now(**changes: Any) -> Any:
     body = a_case("c", **changes)
     return Case(**{**body, "schools": tuple(body["schools"]), "groups": tuple(body["groups"])})
 
@@ -159,11 +160,11 @@ def test_a_case_that_lost_evidence_never_says_less_than_it_did() -> None:
     assert "c" not in floors
     floors.learn([("c", body, evidence)], horizon=date(2026, 10, 15), zone=UTC)
     assert "c" in floors
-    now = made_case(devices=2, flows=3, groups=["staff"], first_seen="2026-10-16T10:00:00.000000Z", summary="now")
+    now = a_case_now(devices=2, flows=3, groups=["staff"], first_seen="2026-10-16T10:00:00.000000Z", summary="now")
     said = floors.over(now)
     assert (said.devices, said.flows, said.groups) == (41, 312, ("k-5", "staff"))
     assert (said.first_seen, said.summary) == ("2026-10-14T13:07:12.123456Z", a_case("c")["summary"])
-    more = made_case(devices=50, summary="more")
+    more = a_case_now(devices=50, summary="more")
     assert (floors.over(more).devices, floors.over(more).summary) == (50, "more")
     told = floors.evidence("c", {"days": [{"day": "2026-10-16", "devices": 2}]})
     assert told["days"] == [{"day": "2026-10-14", "devices": 41}, {"day": "2026-10-16", "devices": 2}]
