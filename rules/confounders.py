@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from rules.contacts import PRODUCT_MARK, WITHHELD_SITE
+from rules.windows import NO_HABIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -99,9 +100,11 @@ def is_habit(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
         product: the product.
         counts: everything.
     """
-    devices = {(row.day, row.device): (row.others, row.answered) for row in rows}
-    others = sum(each[0] for each in devices.values())
-    share = sum(each[1] for each in devices.values()) / others if others >= HABIT_LEAST_SITES else 0.0
+    devices = len({(row.day, row.device) for row in rows})
+    habit = counts.habits.get((rows[0].party, product), NO_HABIT)
+    # Sums of contacts, of which a device has several: so many sites it would be if each had one.
+    sites = habit.others * devices / len(rows)
+    share = habit.answered / habit.others if sites >= HABIT_LEAST_SITES else 0.0
     elsewhere = counts.answered.get(rows[0].party, Counter[str]())
     if share >= HABIT_SHARE and elsewhere[product] < HABIT_BARELY * share * counts.visits[product]:
         return True
@@ -109,7 +112,7 @@ def is_habit(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
     clear = counts.visits[product] - busy
     if clear < HABIT_LEAST_VISITS:
         return share >= HABIT_SHARE_UNTOLD
-    beside = sum(1 for row in rows if row.answered)
+    beside = len(rows) * habit.beside / habit.contacts if habit.contacts else 0.0
     expected = clear * beside / busy if busy else 0.0
     if expected >= HABIT_LEAST_EXPECTED and len(rows) - beside < HABIT_ELSEWHERE * expected:
         return True

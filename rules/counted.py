@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from rules.windows import Counts, Row
+from rules.pooled_rows import pooled
+from rules.windows import Counts, Habit, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,8 +39,6 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     flows: _Number
     bytes_up: _Number
     bytes_down: _Number
-    others: _Number
-    answered: _Number
 
 
 class _Counted(msgspec.Struct, frozen=True, array_like=True):
@@ -53,6 +52,8 @@ class _Counted(msgspec.Struct, frozen=True, array_like=True):
     rows: list[_Row]
     used: list[tuple[_Number, _Number, _Number, _Number]]
     busy: list[tuple[_Number, _Number, _Number]]
+    # Counts of releases before have none, and say more of each row, which is passed over.
+    habits: list[tuple[_Number, _Number, _Number, _Number, _Number, _Number]] = []
 
 
 _decoder = msgspec.msgpack.Decoder(_Counted)
@@ -81,12 +82,15 @@ def packed(counts: Counts) -> bytes:
             for party, met in sorted(counts.others.items())
             for causes, n in sorted(met.items())
         ],
-        rows=[_row(row, names=names, active=active(row.active)) for row in sorted(counts.rows)],
+        rows=[_row(row, names=names, active=active(row.active)) for row in pooled(counts.rows)],
         used=[
             (names.of(product), names.of(school), names.of(group), n)
             for (product, school, group), n in sorted(counts.used.items())
         ],
         busy=list(_pairs(counts.busy, names=names)),
+        habits=[
+            (names.of(party), names.of(product), *habit) for (party, product), habit in sorted(counts.habits.items())
+        ],
         names=names.names,
         actives=[list(key) for key in actives],
     )
@@ -141,8 +145,6 @@ def _row(row: Row, *, names: _Places, active: int) -> _Row:
         flows=row.flows,
         bytes_up=row.bytes_up,
         bytes_down=row.bytes_down,
-        others=row.others,
-        answered=row.answered,
     )
 
 
@@ -169,6 +171,7 @@ def _counts(counted: _Counted) -> Counts:
         counts.unprompted[names[domain]] += unprompted
     for party, active, n in counted.others:
         counts.others.setdefault(names[party], Counter())[actives[active]] += n
+    counts.habits = {(names[party], names[product]): Habit(*sums) for party, product, *sums in counted.habits}
     counts.rows = [
         Row(
             party=names[row.party],
@@ -182,8 +185,6 @@ def _counts(counted: _Counted) -> Counts:
             flows=row.flows,
             bytes_up=row.bytes_up,
             bytes_down=row.bytes_down,
-            others=row.others,
-            answered=row.answered,
         )
         for row in counted.rows
     ]

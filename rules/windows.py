@@ -73,10 +73,29 @@ class Row(NamedTuple):
     """IP octets from the device."""
     bytes_down: int
     """IP octets to the device."""
-    others: int
-    """Sites that the device visited on the day, what stood open left aside."""
-    answered: int
+
+
+class Habit(NamedTuple):
+    """Whether devices that meet a party while a product stands open meet it after whatever they open: sums of contacts.
+
+    Of each contact on its own this would tell how much its device visits, which a person does alike every day.
+    """
+
+    contacts: int = 0
+    """Contacts."""
+    others: int = 0
+    """Sites that the devices visited on the day, what stood open left aside."""
+    answered: int = 0
     """Those of them that the party followed at once."""
+    beside: int = 0
+    """Contacts of devices on which there was one of those."""
+
+    def plus(self, other: Habit) -> Habit:
+        """Return the sums of both."""
+        return Habit(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+NO_HABIT: Final = Habit()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +124,8 @@ class Counts:
     """Of these: the device was quiet."""
     others: defaultdict[str, Counter[tuple[Cause, ...]]] = field(default_factory=lambda: defaultdict(Counter))
     """Party -> what stood open -> contacts, where no product did."""
+    habits: dict[tuple[str, str], Habit] = field(default_factory=dict)
+    """Party and product -> what else the devices do that meet the party while the product stands open."""
     rows: list[Row] = field(default_factory=list)
     """Contacts while a product stood open."""
 
@@ -122,6 +143,8 @@ class Counts:
                 mine[party].update(sites)
         for party, active in other.others.items():
             self.others[party].update(active)
+        for pair, habit in other.habits.items():
+            self.habits[pair] = self.habits.get(pair, NO_HABIT).plus(habit)
         self.rows.extend(other.rows)
 
 
@@ -291,6 +314,8 @@ def count_device_day(
     for use, at in _uses(contacts):
         _hour_of(at, into).used[use] += 1
     visited, answered = walk.visited(), walk.answered()
+    # A device that changed its segment stands in one group all day.
+    home = min(((contact.school, contact.group) for contact in contacts), default=("", ""))
     _count_busy(walk.visits, answered=answered, into=into)
     for pending in walk.contacts:
         counts = _hour_of(pending.contact.at_ms, into)
@@ -299,8 +324,12 @@ def count_device_day(
         counts.unprompted[pending.party] += pending.unprompted
         if pending.active and pending.party not in agents:
             open_sites = {pending.party, *(site for site, _fresh in pending.active)}
-            habit = _left(visited, without=open_sites), _left(answered.get(pending.party, ()), without=open_sites)
-            _count_contact(pending, day=day, token=token, habit=habit, counts=counts)
+            others = _left(visited, without=open_sites)
+            follows = _left(answered.get(pending.party, ()), without=open_sites)
+            habit = Habit(contacts=1, others=others, answered=follows, beside=int(follows > 0))
+            # It is of the whole day, and of which hour matters to nobody: all of a day lies in one place.
+            _count_habit(pending, habit=habit, counts=_hour_of(walk.contacts[0].contact.at_ms, into))
+            _count_contact(pending, day=day, token=token, home=home, counts=counts)
 
 
 def _hour_of(at: int, into: dict[int, Counts]) -> Counts:
@@ -355,8 +384,14 @@ def _first_answers(answers: set[tuple[str, str, int, int]]) -> list[tuple[str, s
     return [(party, site, at) for (party, site, _visit), at in first.items()]
 
 
+def _count_habit(pending: _Pending, *, habit: Habit, counts: Counts) -> None:
+    for product in {site for site, _fresh in pending.active if site.startswith(PRODUCT_MARK)}:
+        pair = pending.party, product
+        counts.habits[pair] = counts.habits.get(pair, NO_HABIT).plus(habit)
+
+
 def _count_contact(
-    pending: _Pending, *, day: date, token: Callable[[str], int], habit: tuple[int, int], counts: Counts
+    pending: _Pending, *, day: date, token: Callable[[str], int], home: tuple[str, str], counts: Counts
 ) -> None:
     if not any(site.startswith(PRODUCT_MARK) for site, _fresh in pending.active):
         counts.others[pending.party][pending.active] += 1
@@ -368,14 +403,12 @@ def _count_contact(
             active=pending.active,
             day=day,
             device=token(pending.party),
-            school=contact.school,
-            group=contact.group,
+            school=home[0],
+            group=home[1],
             at_ms=contact.at_ms,
             until_ms=pending.until,
             flows=pending.flows,
             bytes_up=pending.bytes_up,
             bytes_down=pending.bytes_down,
-            others=habit[0],
-            answered=habit[1],
         )
     )

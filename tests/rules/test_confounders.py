@@ -29,7 +29,7 @@ def row(*active: Cause, party: str = PARTY, device: int = 1) -> Row:
     """Return one contact."""
     return Row(
         party=party, active=active, day=date(2026, 10, 13), device=device, school="north-es", group="6-8",
-        at_ms=1_000 * device, until_ms=1_000 * device + 500, flows=1, bytes_up=1, bytes_down=1, others=0, answered=0,
+        at_ms=1_000 * device, until_ms=1_000 * device + 500, flows=1, bytes_up=1, bytes_down=1,
     )  # fmt: skip
 
 

@@ -39,8 +39,7 @@ def credited(
     at_ms = round((START.timestamp() + (day - DAY).days * 86_400 + 60 * minute) * 1000)
     row = Row(
         party="adco.example", active=(("@mathlab", True),), day=day, device=device, school=school, group=group,
-        at_ms=at_ms, until_ms=at_ms + 2_500, flows=flows, bytes_up=10 * flows, bytes_down=90 * flows, others=0,
-        answered=0,
+        at_ms=at_ms, until_ms=at_ms + 2_500, flows=flows, bytes_up=10 * flows, bytes_down=90 * flows,
     )  # fmt: skip
     return row, share
 
