@@ -22,7 +22,6 @@ from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
-from collector.sensitive import load_sensitive
 from collector.sensor_input import SensorInput
 from collector.sources.errors import TapError
 from collector.sources.tap import open_tap
@@ -385,7 +384,6 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
     named = settings.source.interface if settings.source else None
     interfaces = [named] if isinstance(named, str) else list(named or ())
     load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
-    load_sensitive([folder / path for path in settings.privacy.sensitive])
     load_driver(store_address(settings.store, folder=folder))
     prepare_release()
     channels = configured_channels(settings, folder=folder)

@@ -215,6 +215,8 @@ def test_a_file_without_an_event_is_no_input(district: Path) -> None:
     [
         ("schema: schoolgate/config/1\nnetwork: n.yaml\nsorce: {}\n", "source"),
         ("schema: schoolgate/config/1\nnetwork: n.yaml\nsource: {capture: [a], interface: b}\n", "not both"),
+        ("schema: schoolgate/config/1\nnetwork: n.yaml\nsource: {capture: [a], processes: 2}\n", "remove `processes`"),
+        ("schema: schoolgate/config/1\nnetwork: n.yaml\nsource: {interface: b, processes: 65}\n", "64"),
         ("schema: schoolgate/config/2\nnetwork: n.yaml\n", "schoolgate/config/1"),
         ("schema: schoolgate/config/1\nnetwork: n.yaml\nprivacy: {pseudonym_hours: 5}\n", "6"),
     ],
