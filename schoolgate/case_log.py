@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from collector.problems import DocumentError, Problem
 from rules.store import Store
 from rules.store.chain import Break, Head
+from rules.store.sealing import RESEALED_KIND
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.shell import say
 
@@ -34,6 +35,7 @@ def verify(config: Path, *, anchor: Path | None, as_json: bool) -> bool:
     anchors = read_anchors(anchor) if anchor else []
     store = Store(store_address(settings.store, folder=config.parent))
     try:
+        anchors = [each for each in anchors if not _is_of_before(each, store=store)]
         found = store.verify(anchors)
         row = next(iter(store.log(after=found.seq - 1)), None) if isinstance(found, Break) and found.seq else None
     finally:
@@ -47,6 +49,16 @@ def verify(config: Path, *, anchor: Path | None, as_json: bool) -> bool:
     say("the case log was changed; keep this store as it is, and compare it with a backup")
     if as_json:
         _print({"v": 1, "intact": False, "row": found.seq, "what": found.what})
+    return False
+
+
+def _is_of_before(anchor: Head, *, store: Store) -> bool:
+    """Return whether an anchor is where the log ended before its entries were sealed, by the word of the log."""
+    for row in store.log(""):
+        said = json.loads(row.entry) if row.kind == RESEALED_KIND else {}
+        if (said.get("entries"), said.get("hash")) == (anchor.entries, anchor.hash):
+            say(f"the anchor is the one that row {row.seq} names: the log was sealed after it; take a new one")
+            return True
     return False
 
 

@@ -44,6 +44,11 @@ def list_cases(config: Config, *, as_json: AsJson = False) -> None:
 
     with stored(config) as (store, network):
         report, frame = stored_report(store), stored_frame(store)
+        locked = sum(gone.at is None for gone in store.unreadable())
+    if locked:
+        from schoolgate.shell import say
+
+        say(f"{locked} cases cannot be read: their keys are not here; restore them with the store")
     if as_json:
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
     else:

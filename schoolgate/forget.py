@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import json
 import sys
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 from collector.problems import DocumentError, Problem
 from collector.segments import load_network
 from rules.export.evidence_pack import Origin
-from rules.export.purge import purge_certificate
+from rules.export.purge import CERTIFICATE, purge_certificate
 from rules.store.forgetting import forget
 from schoolgate.cases import opened
 from schoolgate.configuration import configuration_at
@@ -86,6 +88,43 @@ def forget_cases(config: Path, wish: Wish, *, dry_run: bool, agreed: Callable[[s
             "the keys are destroyed, but old pages of the database may hold them still: somebody reads it without end; "
             "end other programs and run `schoolgate store scrub`"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destroyed:
+    """What a purge certificate says."""
+
+    by: str
+    reason: str
+    keys: frozenset[str]
+    """SHA-256 of the keys that were destroyed."""
+
+
+def destroyed_keys(certificate: Path) -> Destroyed:
+    """Return what a purge certificate says.
+
+    Raises:
+        DocumentError: the file is none.
+    """
+    try:
+        with zipfile.ZipFile(certificate) as archive:
+            told = json.loads(archive.read(CERTIFICATE))
+        keys = frozenset(str(key["sha256"]) for case in told["cases"] for key in case["keys"])
+        return Destroyed(by=str(told["by"]), reason=str(told["reason"]), keys=keys)
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise DocumentError(
+            [Problem(path=str(certificate), line=1, what="this is no purge certificate",
+                     remedy="name a file that `schoolgate cases forget` wrote")]
+        ) from error  # fmt: skip
+
+
+def forget_again(store: Store, gone: Destroyed) -> tuple[str, ...]:
+    """Forget the cases whose keys were destroyed before, where older files brought them back; return their ids."""
+    back = {key.case_id for key in store.live_keys() if key.fingerprint in gone.keys}
+    ids = tuple(sorted(back & store.cases().keys()))
+    if ids:
+        forget(store, ids, by=gone.by, reason=gone.reason)
+    return ids
 
 
 def _chosen(store: Store, starts: Sequence[str]) -> list[str]:

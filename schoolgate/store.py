@@ -45,14 +45,23 @@ def restore(
     source: Annotated[Path, typer.Argument(metavar="IN", help="File that `backup` wrote.")],
     config: Config,
     keys: Annotated[Path | None, typer.Option(readable=False, help="File of keys that `backup` wrote.")] = None,
+    purged: Annotated[
+        list[Path] | None,
+        typer.Option(readable=False, help="Purge certificate: its cases stay forgotten, whatever the files hold."),
+    ] = None,
 ) -> None:
     """Put a backup into the empty store of the configuration, SQLite or PostgreSQL, and check its case log."""
     from rules.store.backup import restore as do
     from schoolgate.cases import opened
+    from schoolgate.forget import destroyed_keys, forget_again
     from schoolgate.shell import say
 
+    certificates = [(path, destroyed_keys(path)) for path in purged or ()]
     with opened(config) as store:
         found = do(store, source, keys=keys)
+        for path, gone in certificates:
+            again = forget_again(store, gone)
+            say(f"{path}: {len(again)} cases are forgotten again")
     head = found.head
     say(f"restored; the case log is intact: {head.entries:,} entries, the last one's hash is {head.hash}")
     if found.without:
@@ -64,11 +73,12 @@ def restore(
 @app.command()
 def scrub(config: Config) -> None:
     """Write the database anew, so that no page that nobody uses holds a key that was destroyed."""
+    from rules.store.scrubbing import SEALED
     from rules.store.scrubbing import scrub as do
     from schoolgate.cases import opened
     from schoolgate.shell import EnvironmentFailedError, say
 
     with opened(config) as store:
-        if not do(store.database):
+        if not do(store.database, tables=SEALED):
             raise EnvironmentFailedError("others read the store without end; end them and do it again")
     say("the database holds nothing but what is in use")

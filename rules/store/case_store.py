@@ -20,7 +20,7 @@ from rules.store.keys import KeysInHand, destroyed, live_keys
 from rules.store.log import CaseLogWriter, read_head, read_log, read_raw
 from rules.store.migration import bring_up_to_date
 from rules.store.rows import CaseMark, CaseRow, Position
-from rules.store.scrubbing import scrub
+from rules.store.scrubbing import SEALED, scrub
 from rules.store.sealing import octets_in, open_entry
 from rules.store.unreadable import unreadable_cases
 from rules.versions import FORGOTTEN, FRAME_PART, OPEN
@@ -61,7 +61,7 @@ class Store:
             )
             if migrated:
                 # What was not sealed before the migration must not stay in pages that nobody uses any more.
-                scrub(self.database)
+                scrub(self.database, tables=SEALED)
         except StoreError:
             self.close()
             raise

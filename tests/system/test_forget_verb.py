@@ -16,6 +16,7 @@ import pytest
 from rules.store import Store
 from rules.store.forgetting import forget
 from rules.versions import CaseVersion
+from tests.rules.fifth_store import build_fifth_store
 from tests.rules.first_store import a_case
 from tests.system.desk_visitor import Desked, signed_in
 from tests.system.product import copy_district, schoolgate
@@ -128,3 +129,43 @@ def test_the_desk_says_when_by_whom_and_why_and_nothing_else(own_desk: Desked) -
     for path in ("/cases/aaaa0002/letter", "/cases/aaaa0002/evidence.zip"):
         assert ada.ask(path, headers={"Sec-Fetch-Site": "same-origin"}).status == 404
     assert own_desk.store.case("aaaa0002") is None
+
+
+def test_a_certificate_keeps_cases_forgotten_whatever_old_files_hold(folder: Path, tmp_path: Path) -> None:
+    files = (tmp_path / "old.gz", "--keys", tmp_path / "keys")
+    assert verb(folder, "store", "backup", *files).returncode == 0
+    certificate = tmp_path / "purge.zip"
+    done = verb(folder, "cases", "forget", "aa01", "--reason", REASON, "--yes", "--certificate", certificate)
+    assert done.returncode == 0, done.stderr
+    for path in folder.glob("cases.db*"):
+        path.unlink()
+    wrong = verb(folder, "store", "restore", *files, "--purged", folder / "config.yaml")
+    assert (wrong.returncode, "no purge certificate" in wrong.stderr) == (2, True)
+    run = verb(folder, "store", "restore", *files, "--purged", certificate)
+    assert run.returncode == 0, run.stderr
+    assert "1 cases are forgotten again" in run.stderr
+    assert open_ids(folder) == {"aa02"}
+
+
+def test_a_store_without_its_keys_says_that_there_are_cases(folder: Path, tmp_path: Path) -> None:
+    assert verb(folder, "store", "backup", tmp_path / "old.gz").returncode == 0
+    for path in folder.glob("cases.db*"):
+        path.unlink()
+    run = verb(folder, "store", "restore", tmp_path / "old.gz")
+    assert "2 cases cannot be read" in run.stderr
+    listed = verb(folder, "cases", "list")
+    assert (listed.returncode, "2 cases cannot be read" in listed.stderr) == (0, True)
+    assert "restore the backup together with its file of keys" in verb(folder, "cases", "show", "aa01").stdout
+    assert verb(folder, "cases", "verify").returncode == 0
+
+
+def test_an_anchor_of_before_the_log_was_sealed_is_the_one_that_it_names(folder: Path) -> None:
+    path = folder / "cases.db"
+    for each in folder.glob("cases.db*"):
+        each.unlink()
+    before = build_fifth_store(f"sqlite:///{path}")
+    (folder / "anchor").write_text(f"schoolgate-case-log/1 {before.entries} {before.hash}\n", encoding="ascii")
+    run = verb(folder, "cases", "verify", "--anchor", folder / "anchor")
+    assert (run.returncode, "take a new one" in run.stderr) == (0, True)
+    (folder / "anchor").write_text(f"schoolgate-case-log/1 {before.entries} {'0' * 64}\n", encoding="ascii")
+    assert verb(folder, "cases", "verify", "--anchor", folder / "anchor").returncode == 1
