@@ -235,6 +235,8 @@ class _Round:
         with redirect_stdout(StringIO()) as printed:
             check([str(path)], files=rules, as_json=True)
         report: dict[str, Any] = json.loads(printed.getvalue())
+        # What the collector kept back is told by the frame of a stored report alone (`rules.service.stored_report`).
+        report["coverage"].pop("withheld", None)
         return report
 
     async def _until_stored(self, config: Path, *, expected: Mapping[str, Any]) -> None:
