@@ -45,7 +45,8 @@ OPENING_REASONS = tuple(field.name for field in fields(OpeningCounters))
 """The closed set of what can go wrong while first octets of flows are read; docs/dissection.md says what each means."""
 
 
-WITHHELD_REASONS = ("few_devices", "no_room", "not_public", "sensitive")
+# `never`: sensitive kinds and names that are not public, in one: a step of the former alone would tell of one person.
+WITHHELD_REASONS = {"few_devices": ("few_devices",), "no_room": ("no_room",), "never": ("not_public", "sensitive")}
 """The closed set of why a name that was seen does not leave; docs/privacy.md says what each means."""
 
 SENSOR_REASONS = (
@@ -194,8 +195,9 @@ class CollectorMetrics:
             names: unlisted names that it remembers now.
         """
         seen = self._seen_release
-        for reason in WITHHELD_REASONS:
-            self._withheld.labels(reason=reason).inc(getattr(counters, reason) - getattr(seen, reason))
+        for reason, counted in WITHHELD_REASONS.items():
+            more = sum(getattr(counters, field) - getattr(seen, field) for field in counted)
+            self._withheld.labels(reason=reason).inc(more)
         self._reduced.inc(counters.reduced - seen.reduced)
         self._forgotten.inc(counters.names_forgotten - seen.names_forgotten)
         self._release_names.set(names)

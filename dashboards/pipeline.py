@@ -163,6 +163,14 @@ def _capture(made: Dashboard) -> Dashboard:
                     unit="percentunit",
                 ),
                 Series(expr=f"instance:schoolgate_capture_lost:ratio_rate5m{{{HERE}}}", legend="{{instance}}"),
+                Series(
+                    expr=f"sum by (instance) (increase(schoolgate_capture_rings_grown_total{{{HERE}}}[1h]))",
+                    legend="{{instance}} rings grown",
+                ),
+                Series(
+                    expr=f"max by (instance) (schoolgate_capture_flows_open_ratio{{{HERE}}})",
+                    legend="{{instance}} flow table, filled",
+                ),
             )
         )
         .with_panel(
@@ -315,8 +323,46 @@ def _visibility(made: Dashboard) -> Dashboard:
 
 
 def _retention(made: Dashboard) -> Dashboard:
+    withheld = f"schoolgate_withheld_names_total{{{HERE}}}"
     return (
-        made.with_row(Row("Retention"))
+        made.with_row(Row("What leaves, and what is let go"))
+        .with_panel(
+            course(
+                Told(
+                    title="Names withheld",
+                    why="Over an hour, by reason; `never`: sensitive kinds and names that are not public.",
+                    unit="short",
+                ),
+                Series(expr=f"sum by (reason) (increase({withheld}[1h]))", legend="{{reason}}"),
+                Series(expr=f"sum(increase(schoolgate_reduced_names_total{{{HERE}}}[1h]))", legend="shortened"),
+            )
+        )
+        .with_panel(
+            course(
+                Told(
+                    title="Memory of the release rule",
+                    why="Names of no list that it remembers today, and those that had to make room.",
+                    unit="short",
+                ),
+                Series(expr=f"sum(schoolgate_release_names{{{HERE}}})", legend="remembered"),
+                Series(
+                    expr=f"sum(increase(schoolgate_release_names_forgotten_total{{{HERE}}}[1h]))", legend="made room"
+                ),
+            )
+        )
+        .with_panel(
+            course(
+                Told(
+                    title="Passed over",
+                    why="Records of cases that were forgotten, over an hour: nobody can open them any more.",
+                    unit="short",
+                ),
+                Series(
+                    expr=f"sum by (source) (increase(schoolgate_forgotten_findings_total{{{HERE}}}[1h]))",
+                    legend="{{source}}",
+                ),
+            )
+        )
         .with_panel(
             course(
                 Told(

@@ -247,7 +247,7 @@ def stored_report(store: Store) -> dict[str, Any]:
     """
     parts, opener = store.parts(), KeysInHand(store.live_keys())
     report = _frame(store, parts=parts, keys=opener)
-    report["coverage"].pop("withheld", None)
+    report.get("coverage", {}).pop("withheld", None)
     if parts:
         told = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
         waived = open_rows(told, opener=_row_opener(opener))

@@ -17,8 +17,10 @@ from rules.findings import RULES
 from rules.judgement import Judgement
 from rules.metrics import RulesMetrics
 from rules.rehearsal import TOKEN_KEY, world
+from rules.sealed_rows import open_report
 from rules.service import EmbeddedService, empty_report, stored_report
 from rules.store import Position, Store
+from rules.store.keys import KeysInHand
 from rules.versions import FRAME_PART
 from tests.rules.made_edges import edge, exposure
 from tests.rules.stages_for_tests import Stages
@@ -144,7 +146,8 @@ def test_tasks_behind_kafka_come_to_the_same(*, restarts: bool) -> None:
 
 def frame(stages: Stages) -> dict[str, Any]:
     (part,) = [part for part in stages.by_agreement[0].core.everything().parts if part.name == FRAME_PART]
-    found: dict[str, Any] = json.loads(part.body)
+    opener = KeysInHand(stages.keys.live_keys())
+    found: dict[str, Any] = open_report(json.loads(part.body), opener=lambda about, row: opener.open(about, row, "row"))
     return found
 
 

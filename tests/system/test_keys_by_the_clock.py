@@ -33,6 +33,8 @@ class QuietTap:
     processes = 1
     fault = ""
     dropped = 0
+    ring_octets = 0
+    rings_grown = 0
 
     def __init__(self, reached: list[int]) -> None:
         self._reached = reached
