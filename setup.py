@@ -28,6 +28,7 @@ COMPILED_MODULES = (
     "collector.streams",
     "collector.resolvers",
     "collector.opening_facts",
+    "collector.flow_opener",
     "collector.opening_tcp",
     "collector.opening_quic",
     "collector.dissect.dns",

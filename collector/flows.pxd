@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from collector.dissect.frame cimport Frame
 from collector.dissect.headers cimport read
 from collector.flow_ledger cimport Ledger
+from collector.flow_opener cimport Opener
 from collector.flow_words cimport WORDS, LAST, STATE, OCTETS, PACKETS, PAYLOAD, ENDED, BASE, HIGH, SHOWN, CLIENT_IS_LAST, FIN, BASED, WANTED, SIDED, STARTED, CLOSED, TCP, OPENED, UNBOUNDED, LOW
 from collector.frames cimport FrameBlock
 from collector.opening_facts cimport Opening
@@ -18,7 +19,7 @@ cdef Py_ssize_t _FORESEEN, _FETCHED
 
 @cython.final
 cdef class FlowTable(Ledger):
-    cdef object _openings
+    cdef Opener _openings
     cdef object _fragments
     cdef list _whole
     cdef object _view
@@ -46,7 +47,7 @@ cdef class FlowTable(Ledger):
     @cython.locals(frame=Frame, start=Py_ssize_t, version=int64_t)
     cdef bint _is_quic(self, Py_ssize_t at, int down) except -1
     @cython.locals(server_is_last=Py_ssize_t)
-    cdef object _open(self, Py_ssize_t at, uint64_t time)
+    cdef Opening _open(self, Py_ssize_t at, uint64_t time)
     @cython.locals(frame=Frame)
     cdef int _fragment(self, uint64_t time) except -1
     @cython.locals(frame=Frame, found=int)

@@ -7,7 +7,7 @@ whatever reason, comes out of `drain` or `finish`. Compiled; the C types stand i
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from collector import foresight, slices
 from collector.dissect.fragments import Fragments, Packet
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collector.dissect.frame import Frame
-    from collector.flow_opener import OpensFlows
+    from collector.flow_opener import Opener
     from collector.frames import FrameBlock
     from collector.opening_facts import Opening
 
@@ -86,7 +86,7 @@ class FlowTable(Ledger):
 
     def __init__(
         self,
-        openings: OpensFlows,
+        openings: Opener,
         *,
         seed: int,
         capacity: int = CAPACITY,
@@ -328,18 +328,18 @@ class FlowTable(Ledger):
             version >> 8 == 0xFF0000 or version >> 8 == 0xFACEB0 or version >> 16 == 0x5130 or version >> 16 == 0x5430
         )
 
-    def _open(self, at: int, time: int) -> Any:
+    def _open(self, at: int, time: int) -> Opening | None:
         """Ask for the opening of a flow."""
         server_is_last = 0 if self._records[at + STATE] & CLIENT_IS_LAST else 2
         return self._openings.open(
-            proto="tcp" if self._records[at + STATE] & TCP else "udp",
-            client=self._address(at, 2 - server_is_last),
-            server=self._address(at, server_is_last),
-            client_port=self._port(at, 2 - server_is_last),
-            server_port=self._port(at, server_is_last),
-            mac=self._mac(at),
-            at_ns=time,
-            server_mac=self._mac(at + 1),
+            "tcp" if self._records[at + STATE] & TCP else "udp",
+            self._address(at, 2 - server_is_last),
+            self._address(at, server_is_last),
+            self._port(at, 2 - server_is_last),
+            self._port(at, server_is_last),
+            self._mac(at),
+            self._mac(at + 1),
+            time,
         )
 
     def _fragment(self, time: int) -> None:

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from collector.flow_opener import Opener
 from collector.holdings import Holdings
-from collector.opening_dns import DnsDatagrams, DnsSegments, Learner
+from collector.opening_dns import Learner, dns_datagrams, dns_segments
 from collector.opening_facts import Opening, OpeningCounters
-from collector.opening_quic import AttemptBudget, QuicOpening
-from collector.opening_tcp import TcpOpening
+from collector.opening_quic import AttemptBudget, quic_opening
+from collector.opening_tcp import tcp_opening
 
 if TYPE_CHECKING:
     from collector.names import DnsMemory
     from collector.opening_dns import DeviceKey
 
-__all__ = ["DNS_PORT", "Opening", "Openings"]
-
 DNS_PORT = 53
+_DNS = DNS_PORT  # the same for compiled code, where this is a C variable
 
 
-class Openings:
+class Openings(Opener):
     """Opens flows.
 
     Args:
@@ -45,37 +45,22 @@ class Openings:
         self._counters.openings_shed = self._holdings.shed
         return self._counters
 
-    def open(
+    def open(  # noqa: D102 -- see the base
         self,
-        *,
         proto: Literal["tcp", "udp"],
         client: bytes,
         server: bytes,
         client_port: int,
         server_port: int,
         mac: bytes | None,
-        at_ns: int,
-        server_mac: bytes | None = None,
+        server_mac: bytes | None,
+        at_ns: int,  # noqa: ARG002 -- what is known now does not depend on it
     ) -> Opening | None:
-        """Return the opening of a new flow; None: nothing in it could tell a name.
-
-        Args:
-            proto: transport protocol.
-            client: address of the provisional client, 4 or 16 octets.
-            server: address of the provisional server.
-            client_port: port of the provisional client.
-            server_port: port of the provisional server.
-            mac: MAC address of the provisional client; None: unknown.
-            at_ns: when the first payload passed, nanoseconds since the epoch.
-            server_mac: MAC address of the provisional server, for flows that turn out reversed; None: unknown.
-        """
-        del at_ns
-        if client_port == DNS_PORT or server_port == DNS_PORT:  # noqa: PLR1714 -- faster than a set
-            if proto == "udp":
-                return DnsDatagrams(self._learner, client, server, mac, server_mac)
-            return DnsSegments(self._learner, client, server, mac, server_mac)
+        dns = client_port == _DNS or server_port == _DNS  # noqa: PLR1714 -- compiled to two comparisons
         if proto == "udp":
-            return QuicOpening(
-                self._counters, self._budget, self._holdings, client_port=client_port, server_port=server_port
-            )
-        return TcpOpening(self._counters, self._holdings, client_port=client_port, server_port=server_port)
+            if dns:
+                return dns_datagrams(self._learner, client, server, mac, server_mac)
+            return quic_opening(self._counters, self._budget, self._holdings, client_port, server_port)
+        if dns:
+            return dns_segments(self._learner, client, server, mac, server_mac)
+        return tcp_opening(self._counters, self._holdings, client_port, server_port)

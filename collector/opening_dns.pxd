@@ -47,6 +47,7 @@ cdef class DnsOpening(Opening):
     @cython.locals(asked=dict)
     cdef void _forget(self) except *
     cdef bint _was_asked(self, tuple question, bint answer_up) except -1
+    cdef int _meet(self, Learner learner, bytes client, bytes server, bytes mac, bytes server_mac) except -1
 
 @cython.no_gc
 cdef class DnsDatagrams(DnsOpening):
@@ -69,3 +70,8 @@ cdef class DnsSegments(DnsOpening):
     cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
     @cython.locals(octets=bytearray, at=Py_ssize_t, end=Py_ssize_t, said=bytes)
     cdef void _read(self, bint up, Stream stream, int64_t at_ns) except *
+
+@cython.locals(made=DnsDatagrams)
+cpdef DnsDatagrams dns_datagrams(Learner learner, bytes client, bytes server, bytes mac, bytes server_mac)
+@cython.locals(made=DnsSegments)
+cpdef DnsSegments dns_segments(Learner learner, bytes client, bytes server, bytes mac, bytes server_mac)

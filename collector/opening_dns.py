@@ -98,19 +98,11 @@ class _Questions(Holding):
 
 
 class DnsOpening(Opening):
-    """A conversation between a DNS client and a resolver.
-
-    Args:
-        learner: takes the answers.
-        client: address of the provisional client.
-        server: address of the provisional server.
-        mac: MAC address of the provisional client; None: unknown.
-        server_mac: MAC address of the provisional server; None: unknown.
-    """
+    """A conversation between a DNS client and a resolver; the functions at the end make one."""
 
     __slots__ = ("_asked", "_asked_up", "_client", "_heard", "_learner", "_mac", "_others", "_server", "_server_mac")
 
-    def __init__(
+    def _meet(
         self, learner: Learner, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
     ) -> None:
         self._begin()
@@ -221,13 +213,9 @@ class DnsSegments(DnsOpening):
 
     __slots__ = ("_down", "_holdings", "_up")
 
-    def __init__(
-        self, learner: Learner, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
-    ) -> None:
-        super().__init__(learner, client, server, mac, server_mac)
-        self._holdings = learner.holdings
-        self._up = _Messages()
-        self._down = _Messages()
+    _holdings: Holdings
+    _up: _Messages
+    _down: _Messages
 
     def octets(self, up: bool, offset: int, data: bytes, at_ns: int) -> int:
         """Take one segment; every message is wanted until one is none, or octets are lost for good."""
@@ -262,3 +250,35 @@ class DnsSegments(DnsOpening):
         finally:
             if at:
                 stream.take(at)
+
+
+# Functions in place of constructors: there is one for every flow, and calling a class costs more than all fields of it.
+
+
+def dns_datagrams(
+    learner: Learner, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
+) -> DnsDatagrams:
+    """Return the opening of a flow of DNS over UDP.
+
+    Args:
+        learner: takes the answers.
+        client: address of the provisional client.
+        server: address of the provisional server.
+        mac: MAC address of the provisional client; None: unknown.
+        server_mac: MAC address of the provisional server; None: unknown.
+    """
+    made: DnsDatagrams = DnsDatagrams.__new__(DnsDatagrams)
+    made._meet(learner, client, server, mac, server_mac)  # noqa: SLF001 -- its constructor
+    return made
+
+
+def dns_segments(
+    learner: Learner, client: bytes, server: bytes, mac: bytes | None, server_mac: bytes | None
+) -> DnsSegments:
+    """Return the opening of a flow of DNS over TCP; see `dns_datagrams`."""
+    made: DnsSegments = DnsSegments.__new__(DnsSegments)
+    made._meet(learner, client, server, mac, server_mac)  # noqa: SLF001 -- its constructor
+    made._holdings = learner.holdings  # noqa: SLF001
+    made._up = _Messages()  # noqa: SLF001
+    made._down = _Messages()  # noqa: SLF001
+    return made

@@ -5,7 +5,7 @@ from collector.dissect.quic cimport HANDSHAKE, INITIAL, InitialKeys, Packet, cry
 from collector.dissect.tls cimport ClientHello, client_hello
 from collector.holdings cimport Holding, Holdings
 from collector.opening_facts cimport Opening
-from collector.streams cimport FULL, Stream
+from collector.streams cimport FULL, Stream, stream
 
 cdef int _UP, _DOWN, _BOTH, _ATTEMPTS
 cdef int64_t _NS, _FAILURES, _STRANGERS, _KNOWN
@@ -50,6 +50,7 @@ cdef class QuicOpening(Opening):
     cdef bint _answered
     cdef bint _server_seen
 
+    cdef int _meet(self, object counters, AttemptBudget budget, Holdings holdings, int client_port, int server_port) except -1
     @cython.locals(found=list)
     cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
     @cython.locals(packet=Packet)
@@ -68,3 +69,8 @@ cdef class QuicOpening(Opening):
     @cython.locals(crypto=Stream, offset=int64_t, data=bytes, hello=ClientHello, port=int)
     cdef void _read(self, bytes frames) except *
     cdef int _close(self) except -1
+
+@cython.locals(made=_Hello)
+cdef _Hello _hello()
+@cython.locals(made=QuicOpening)
+cpdef QuicOpening quic_opening(object counters, AttemptBudget budget, Holdings holdings, int client_port, int server_port)

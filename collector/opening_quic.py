@@ -12,7 +12,7 @@ from collector.dissect.quic import MIN_CLIENT_CID_OCTETS, InitialKeys, Packet, c
 from collector.dissect.tls import client_hello
 from collector.holdings import OBJECT_OCTETS, Holding
 from collector.opening_facts import BOTH, DOWN, UP, Opening
-from collector.streams import Stream
+from collector.streams import Stream, stream
 
 if TYPE_CHECKING:
     from collector.holdings import Holdings
@@ -86,19 +86,22 @@ class AttemptBudget:
 
 
 class _Hello(Holding):
-    """The hello of one connection while it is not whole: its keys, its octets, and datagrams not opened yet."""
+    """The hello of one connection while it is not whole: its keys, its octets, and datagrams not opened yet.
+
+    Made by `_hello`.
+    """
 
     __slots__ = ("crypto", "kept", "kept_octets", "kept_up", "keys", "open")
 
-    def __init__(self) -> None:
-        self.places = 0
-        self.open = True
-        self.keys: InitialKeys | None = None
-        self.crypto = Stream()
-        self.kept: list[bytes] = []
-        self.kept_octets = 0
-        # The direction in which all of them went.
-        self.kept_up = True
+    places: int
+    open: bool
+    keys: InitialKeys | None
+    crypto: Stream
+    kept: list[bytes] | None
+    """None: none were kept yet; nearly no connection needs it."""
+    kept_octets: int
+    kept_up: bool
+    """The direction in which all of them went."""
 
     def weight(self) -> int:
         """Return what it takes, about."""
@@ -109,26 +112,30 @@ class _Hello(Holding):
         self.open = False
         self.keys = None
         self.crypto = _GONE
-        self.kept = []
+        self.kept = None
         self.kept_octets = 0
 
 
+def _hello() -> _Hello:
+    made: _Hello = _Hello.__new__(_Hello)
+    made.places = 0
+    made.open = True
+    made.keys = None
+    made.crypto = stream()
+    made.kept = None
+    made.kept_octets = 0
+    made.kept_up = True
+    return made
+
+
 # Stand for the octets and the hello of every connection that is read no more, so that they do not stay in memory.
-_GONE = Stream()
-_READ = _Hello()
+_GONE = stream()
+_READ = _hello()
 _READ.let_go()
 
 
 class QuicOpening(Opening):
-    """A QUIC connection, up to its hello and the server's first sign of life.
-
-    Args:
-        counters: what goes wrong.
-        budget: bounds what noise may cost.
-        holdings: bounds what all openings hold.
-        client_port: port of the provisional client.
-        server_port: port of the provisional server.
-    """
+    """A QUIC connection, up to its hello and the server's first sign of life; `quic_opening` makes one."""
 
     __slots__ = (
         "_answered",
@@ -144,14 +151,8 @@ class QuicOpening(Opening):
         "_server_seen",
     )
 
-    def __init__(
-        self,
-        counters: OpeningCounters,
-        budget: AttemptBudget,
-        holdings: Holdings,
-        *,
-        client_port: int,
-        server_port: int,
+    def _meet(
+        self, counters: OpeningCounters, budget: AttemptBudget, holdings: Holdings, client_port: int, server_port: int
     ) -> None:
         self._begin()
         self._counters = counters
@@ -159,7 +160,7 @@ class QuicOpening(Opening):
         self._holdings = holdings
         self._client_port = client_port
         self._server_port = server_port
-        self._hello = _Hello()
+        self._hello = _hello()
         self._attempts = 0
         # An attempt on the datagram in hand was not made: there had been too many.
         self._capped = False
@@ -197,6 +198,8 @@ class QuicOpening(Opening):
     def _keep(self, datagram: bytes, up: bool) -> None:
         """Put off a datagram until the server has answered, or another second has begun."""
         hello = self._hello
+        if hello.kept is None:
+            hello.kept = []
         if self._attempts < _ATTEMPTS and len(hello.kept) < _KEPT and (not hello.kept or hello.kept_up == up):
             hello.kept.append(datagram)
             hello.kept_octets += len(datagram) + _OBJECT_OCTETS
@@ -210,8 +213,8 @@ class QuicOpening(Opening):
             self._answered = True
         if not self._budget.allows(at_ns, self._answered):
             return
-        kept = hello.kept
-        hello.kept = []
+        kept = hello.kept or []
+        hello.kept = None
         hello.kept_octets = 0
         for datagram in kept:
             self._take_all(packets(datagram), datagram, kept_up, at_ns)
@@ -255,7 +258,7 @@ class QuicOpening(Opening):
         frames = self._attempt(keys, packet, datagram, at_ns)
         if frames is not None:
             self._hello.keys = keys
-            self._hello.crypto = Stream()
+            self._hello.crypto = stream()
         return frames
 
     def _may_try(self, at_ns: int) -> bool:
@@ -313,3 +316,20 @@ class QuicOpening(Opening):
         """Read no more Initials."""
         self._hello.let_go()
         self._hello = _READ
+
+
+def quic_opening(
+    counters: OpeningCounters, budget: AttemptBudget, holdings: Holdings, client_port: int, server_port: int
+) -> QuicOpening:
+    """Return the opening of a QUIC connection. A function: calling a class costs more than all fields of it.
+
+    Args:
+        counters: what goes wrong.
+        budget: bounds what noise may cost.
+        holdings: bounds what all openings hold.
+        client_port: port of the provisional client.
+        server_port: port of the provisional server.
+    """
+    made: QuicOpening = QuicOpening.__new__(QuicOpening)
+    made._meet(counters, budget, holdings, client_port, server_port)  # noqa: SLF001 -- its constructor
+    return made

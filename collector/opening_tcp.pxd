@@ -5,7 +5,7 @@ from collector.dissect.kinds cimport HELLO_START, OTHER, PRELUDE, REQUESTS, RESP
 from collector.dissect.tls cimport CLIENT_HELLO, RECORD_HEADER, SERVER_HELLO, ClientHello, Handshakes, ServerHello, client_hello, client_message, first_message_end, server_hello, server_message, ssl2_client_hello, version_name
 from collector.holdings cimport Holding, Holdings
 from collector.opening_facts cimport Opening
-from collector.streams cimport EARLIER, FULL, NOTHING, Stream
+from collector.streams cimport EARLIER, FULL, NOTHING, Stream, stream
 
 cdef int _UP, _DOWN
 cdef Py_ssize_t _OTHER_SEGMENTS
@@ -37,6 +37,7 @@ cdef class TcpOpening(Opening):
     cdef bint _lost
     cdef uint64_t _requests
 
+    cdef int _meet(self, object counters, Holdings holdings, int client_port, int server_port) except -1
     @cython.locals(side=_Side)
     cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
     @cython.locals(gain=int)
@@ -63,3 +64,8 @@ cdef class TcpOpening(Opening):
     @cython.locals(stream=Stream)
     cdef int _note_data(self, _Side side) except -1
     cdef int _give_up(self, _Side side) except -1
+
+@cython.locals(made=_Side)
+cdef _Side _side()
+@cython.locals(made=TcpOpening)
+cpdef TcpOpening tcp_opening(object counters, Holdings holdings, int client_port, int server_port)

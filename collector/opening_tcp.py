@@ -24,7 +24,7 @@ from collector.dissect.tls import (
 )
 from collector.holdings import Holding
 from collector.opening_facts import DOWN, UP, Opening
-from collector.streams import Stream
+from collector.streams import Stream, stream
 
 if TYPE_CHECKING:
     from collector.holdings import Holdings
@@ -58,23 +58,22 @@ _UP, _DOWN = UP, DOWN
 _OTHER_SEGMENTS = MAX_OTHER_SEGMENTS
 # Stands for the stream of every direction that is read no more. Flows outlive their openings by far: what was read must
 # not stay in memory with them.
-_GONE = Stream()
+_GONE = stream()
 
 
 class _Side(Holding):
-    """One direction of the connection."""
+    """One direction of the connection; made by `_side`."""
 
     __slots__ = ("handshakes", "kind", "open", "scanned", "stream")
 
-    def __init__(self) -> None:
-        self.places = 0
-        self.stream = Stream()
-        self.kind = UNDECIDED
-        self.open = True
-        """More payload is wanted of it."""
-        self.scanned = 0
-        """Octets already searched in vain for what ends a head or starts a hello."""
-        self.handshakes: Handshakes | None = None
+    places: int
+    stream: Stream
+    kind: int
+    open: bool
+    """More payload is wanted of it."""
+    scanned: int
+    """Octets already searched in vain for what ends a head or starts a hello."""
+    handshakes: Handshakes | None
 
     def close(self) -> None:
         """Want no more of it."""
@@ -96,18 +95,22 @@ class _Side(Holding):
         """Want it again."""
         if not self.open:
             self.open = True
-            self.stream = Stream()
+            self.stream = stream()
+
+
+def _side() -> _Side:
+    made: _Side = _Side.__new__(_Side)
+    made.places = 0
+    made.stream = stream()
+    made.kind = UNDECIDED
+    made.open = True
+    made.scanned = 0
+    made.handshakes = None
+    return made
 
 
 class TcpOpening(Opening):
-    """The opening of a TCP connection, by what is said on it.
-
-    Args:
-        counters: what goes wrong.
-        holdings: bounds what all openings hold.
-        client_port: port of the provisional client.
-        server_port: port of the provisional server.
-    """
+    """The opening of a TCP connection, by what is said on it; `tcp_opening` makes one."""
 
     __slots__ = (
         "_client_port",
@@ -122,14 +125,14 @@ class TcpOpening(Opening):
         "_upgrade",
     )
 
-    def __init__(self, counters: OpeningCounters, holdings: Holdings, *, client_port: int, server_port: int) -> None:
+    def _meet(self, counters: OpeningCounters, holdings: Holdings, client_port: int, server_port: int) -> None:
         self._begin()
         self._counters = counters
         self._holdings = holdings
         self._client_port = client_port
         self._server_port = server_port
-        self._up = _Side()
-        self._down = _Side()
+        self._up = _side()
+        self._down = _side()
         self._heard_server = False
         self._requests = 0
         self._upgrade = False
@@ -360,3 +363,17 @@ class TcpOpening(Opening):
             if octets[:1] == b"\x01":
                 self._other(side).close()
         side.close()
+
+
+def tcp_opening(counters: OpeningCounters, holdings: Holdings, client_port: int, server_port: int) -> TcpOpening:
+    """Return the opening of a TCP connection. A function: calling a class costs more than all fields of it.
+
+    Args:
+        counters: what goes wrong.
+        holdings: bounds what all openings hold.
+        client_port: port of the provisional client.
+        server_port: port of the provisional server.
+    """
+    made: TcpOpening = TcpOpening.__new__(TcpOpening)
+    made._meet(counters, holdings, client_port, server_port)  # noqa: SLF001 -- its constructor
+    return made

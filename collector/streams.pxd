@@ -15,6 +15,7 @@ cdef class Stream:
     cdef Py_ssize_t _held
     cdef bint _taken
 
+    cdef int _begin(self) except -1
     cpdef Py_ssize_t weight(self) except -1
     @cython.locals(octets=bytearray, held=Py_ssize_t, size=Py_ssize_t, end=int64_t, gain=int)
     cpdef int add(self, int64_t offset, bytes data) except -1
@@ -28,3 +29,6 @@ cdef class Stream:
     cdef int _join(self, int gain) except -1
     @cython.locals(waiting=dict, offset=int64_t, data=bytes)
     cdef object _touching(self, int64_t end)
+
+@cython.locals(made=Stream)
+cpdef Stream stream()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from collector.flow_opener import Opener
 from collector.flows import Flow, FlowTable
 from collector.opening_facts import Opening as Facts
 from tests.collector.frames_for_tests import (
@@ -47,8 +48,11 @@ class Opening(Facts):
         return b"".join(data for _, data in sorted((offset, data) for way, offset, data in self.shown if way == up))
 
 
+FACTS = ("proto", "client", "server", "client_port", "server_port", "mac", "server_mac", "at_ns")
+
+
 @dataclass(kw_only=True)
-class Openings:
+class Openings(Opener):
     """Opens every flow alike, and remembers who asked."""
 
     wanted: int = 3
@@ -56,8 +60,8 @@ class Openings:
     none: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    def open(self, **facts: Any) -> Opening | None:
-        self.asked.append(facts)
+    def open(self, *facts: Any) -> Opening | None:
+        self.asked.append(dict(zip(FACTS, facts, strict=True)))
         return None if self.none else Opening(wanted=self.wanted, plaintext=self.plaintext)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collector.opening import Opening, Openings
-from collector.opening_facts import BOTH, DOWN, UP
+from collector.opening import Openings
+from collector.opening_facts import BOTH, DOWN, UP, Opening
 
 NS = 1_000_000_000
 NOON_NS = 1_790_000_000 * NS
@@ -27,6 +27,7 @@ def opened(openings: Openings, *, client_port: int = 50_000, server_port: int = 
         client_port=client_port,
         server_port=server_port,
         mac=MAC,
+        server_mac=None,
         at_ns=NOON_NS,
     )
     assert opening is not None

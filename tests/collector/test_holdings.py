@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collector.holdings import PLACE_OCTETS, PLACES
 from collector.names import DnsMemory
-from collector.opening import Opening, Openings
-from collector.opening_facts import DOWN, UP
+from collector.opening import Openings
+from collector.opening_facts import DOWN, UP, Opening
 from tests.fuzz.sealing import sealed
 
 FROM_CLIENT = True
@@ -26,6 +26,7 @@ def opened(openings: Openings, *, port: int = 80) -> Opening:
         client_port=50_000,
         server_port=port,
         mac=None,
+        server_mac=None,
         at_ns=NOON_NS,
     )
     assert opening is not None

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.names import DnsMemory
-from collector.opening import Opening, Openings
+from collector.opening import Openings
 from collector.opening_dns import MAX_QUESTIONS
-from collector.opening_facts import BOTH, DOWN
+from collector.opening_facts import BOTH, DOWN, Opening
 
 NS = 1_000_000_000
 NOON_NS = 1_790_000_000 * NS
@@ -56,7 +56,14 @@ def reply(asked: str, *, number: int = 1, cname: str | None = None, address: byt
 
 def dns_flow(openings: Openings, *, proto: Literal["tcp", "udp"] = "udp") -> Opening:
     opening = openings.open(
-        proto=proto, client=CLIENT, server=SERVER, client_port=50_000, server_port=53, mac=MAC, at_ns=NOON_NS
+        proto=proto,
+        client=CLIENT,
+        server=SERVER,
+        client_port=50_000,
+        server_port=53,
+        mac=MAC,
+        server_mac=None,
+        at_ns=NOON_NS,
     )
     assert opening is not None
     return opening

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from collector.dissect import quic
 from collector.names import DnsMemory
-from collector.opening import Opening, Openings
-from collector.opening_facts import BOTH, DOWN
+from collector.opening import Openings
+from collector.opening_facts import BOTH, DOWN, Opening
 from collector.opening_quic import MAX_ATTEMPTS, MAX_FAILURES_PER_SECOND
 
 NS = 1_000_000_000
@@ -45,6 +45,7 @@ def opened(openings: Openings, *, client_port: int = 50_000, server_port: int = 
         client_port=client_port,
         server_port=server_port,
         mac=MAC,
+        server_mac=None,
         at_ns=NOON_NS,
     )
     assert opening is not None

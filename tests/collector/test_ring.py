@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.flow_opener import Opener
 from collector.flows import FlowTable
 from collector.frames import FrameBlock
 from collector.sources.ring import RingWalker, link_type
@@ -61,8 +62,8 @@ def walker(*blocks: bytes) -> tuple[RingWalker, bytearray]:
     return RingWalker(memoryview(ring), blocks=len(blocks), block_octets=PAGE), ring
 
 
-class NoOpenings:
-    def open(self, **_: object) -> None:
+class NoOpenings(Opener):
+    def open(self, *_: object) -> None:
         return None
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from collector import slices
 from collector.dissect.quic import crypto_frames
+from collector.flow_opener import Opener
 from collector.flows import FlowTable
 from tests.collector.frames_for_tests import block_of, ipv4, ipv6, tcp
 
@@ -104,8 +105,8 @@ def test_compiled_code_that_puts_its_own_in_their_place_says_the_same(
     assert {flow.mac for flow in found.values()} == {mac if any(mac) else None}
 
 
-class Unopened:
+class Unopened(Opener):
     """Opens nothing."""
 
-    def open(self, **_: object) -> None:
+    def open(self, *_: object) -> None:
         """Return no opening."""

@@ -203,6 +203,7 @@ def _opened(proto: str, port: int) -> tuple[Openings, Opening]:
         client_port=50_000,
         server_port=port,
         mac=None,
+        server_mac=None,
         at_ns=NOON_NS,
     )
     assert opening is not None
