@@ -1,6 +1,7 @@
 # C types of collector/opening_dns.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
+from collector cimport slices
 from collector.dissect.dns cimport Message, Resolution, message, resolution
 from collector.dissect.hostname cimport host_name
 from collector.names cimport DnsMemory

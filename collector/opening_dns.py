@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from collector import slices
 from collector.dissect.dns import Message, message, resolution
 from collector.dissect.errors import DissectError
 from collector.dissect.hostname import host_name
@@ -244,7 +245,7 @@ class DnsSegments(DnsOpening):
                 end = at + 2 + ((octets[at] << 8) | octets[at + 1])
                 if end > len(octets):
                     break
-                said = bytes(octets[at + 2 : end])
+                said = slices.piece(octets, at + 2, end)
                 at = end
                 self._take(up, said, at_ns)
         finally:

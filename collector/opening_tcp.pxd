@@ -1,6 +1,7 @@
 # C types of collector/opening_tcp.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
+from collector cimport slices
 from collector.dissect.kinds cimport HELLO_START, OTHER, PRELUDE, REQUESTS, RESPONSES, SSL2, TLS, TLS_LATE, UNDECIDED, hello_at, kind_of
 from collector.dissect.tls cimport CLIENT_HELLO, RECORD_HEADER, SERVER_HELLO, ClientHello, Handshakes, ServerHello, client_hello, client_message, first_message_end, server_hello, server_message, ssl2_client_hello, version_name
 from collector.holdings cimport Holding, Holdings

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collector import slices
 from collector.dissect import http
 from collector.dissect.errors import DissectError
 from collector.dissect.kinds import hello_at, kind_of
@@ -207,7 +208,7 @@ class TcpOpening(Opening):
             end = first_message_end(octets)
             if end >= 0:
                 if 0 < end <= len(octets):
-                    self._said(side, bytes(octets[RECORD_HEADER:end]))
+                    self._said(side, slices.piece(octets, RECORD_HEADER, end))
                 return
             handshakes = side.handshakes = Handshakes()
         handshakes.read(side.stream.octets)

@@ -1,5 +1,6 @@
 # C types of collector/dissect/tls.py; the code is there and runs without them.
 cimport cython
+from collector cimport slices
 from collector.dissect.hostname cimport host_name, without_port
 
 cdef int CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA, CLIENT_HELLO, SERVER_HELLO

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from collector import slices
 from collector.dissect.errors import DissectError
 from collector.dissect.hostname import host_name, without_port
 
@@ -189,7 +190,7 @@ def _message(handshake: bytearray, kind: int) -> bytes | None:
         raise DissectError(f"hello of {end} octets")
     if size < end:
         return None
-    return bytes(handshake if size == end else handshake[:end])
+    return slices.piece(handshake, 0, end)
 
 
 def client_hello(handshake: bytes | bytearray) -> ClientHello | None:
