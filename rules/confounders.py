@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from rules.contacts import PRODUCT_MARK, WITHHELD_SITE
-from rules.windows import NO_HABIT
+from rules.habits import NO_HABIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,11 +100,8 @@ def is_habit(rows: Sequence[Row], *, product: str, counts: Counts) -> bool:
         product: the product.
         counts: everything.
     """
-    devices = len({(row.day, row.device) for row in rows})
     habit = counts.habits.get((rows[0].party, product), NO_HABIT)
-    # Sums of contacts, of which a device has several: so many sites it would be if each had one.
-    sites = habit.others * devices / len(rows)
-    share = habit.answered / habit.others if sites >= HABIT_LEAST_SITES else 0.0
+    share = habit.answered / habit.others if habit.others >= HABIT_LEAST_SITES else 0.0
     elsewhere = counts.answered.get(rows[0].party, Counter[str]())
     if share >= HABIT_SHARE and elsewhere[product] < HABIT_BARELY * share * counts.visits[product]:
         return True

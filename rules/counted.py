@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
+from rules.habits import Habit
 from rules.pooled_rows import pooled
-from rules.windows import Counts, Habit, Row
+from rules.windows import Counts, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.contacts import PRODUCT_MARK, WITHHELD_SITE
+from rules.habits import NO_HABIT, Habit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -73,29 +74,6 @@ class Row(NamedTuple):
     """IP octets from the device."""
     bytes_down: int
     """IP octets to the device."""
-
-
-class Habit(NamedTuple):
-    """Whether devices that meet a party while a product stands open meet it after whatever they open: sums of contacts.
-
-    Of each contact on its own this would tell how much its device visits, which a person does alike every day.
-    """
-
-    contacts: int = 0
-    """Contacts."""
-    others: int = 0
-    """Sites that the devices visited on the day, what stood open left aside."""
-    answered: int = 0
-    """Those of them that the party followed at once."""
-    beside: int = 0
-    """Contacts of devices on which there was one of those."""
-
-    def plus(self, other: Habit) -> Habit:
-        """Return the sums of both."""
-        return Habit(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
-
-
-NO_HABIT: Final = Habit()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -317,6 +295,7 @@ def count_device_day(
     # A device that changed its segment stands in one group all day.
     home = min(((contact.school, contact.group) for contact in contacts), default=("", ""))
     _count_busy(walk.visits, answered=answered, into=into)
+    habits: dict[tuple[str, str], Habit] = {}
     for pending in walk.contacts:
         counts = _hour_of(pending.contact.at_ms, into)
         counts.met[pending.party] += 1
@@ -325,11 +304,13 @@ def count_device_day(
         if pending.active and pending.party not in agents:
             open_sites = {pending.party, *(site for site, _fresh in pending.active)}
             others = _left(visited, without=open_sites)
-            follows = _left(answered.get(pending.party, ()), without=open_sites)
-            habit = Habit(contacts=1, others=others, answered=follows, beside=int(follows > 0))
-            # It is of the whole day, and of which hour matters to nobody: all of a day lies in one place.
-            _count_habit(pending, habit=habit, counts=_hour_of(walk.contacts[0].contact.at_ms, into))
+            _note_habit(
+                pending, others=others, answered=_left(answered.get(pending.party, ()), without=open_sites), into=habits
+            )
             _count_contact(pending, day=day, token=token, home=home, counts=counts)
+    if habits:
+        # They are of the whole day, and of which hour matters to nobody: all of a day lies in one place.
+        _hour_of(walk.contacts[0].contact.at_ms, into).add(Counts(habits=habits))
 
 
 def _hour_of(at: int, into: dict[int, Counts]) -> Counts:
@@ -384,10 +365,13 @@ def _first_answers(answers: set[tuple[str, str, int, int]]) -> list[tuple[str, s
     return [(party, site, at) for (party, site, _visit), at in first.items()]
 
 
-def _count_habit(pending: _Pending, *, habit: Habit, counts: Counts) -> None:
+def _note_habit(pending: _Pending, *, others: int, answered: int, into: dict[tuple[str, str], Habit]) -> None:
+    """Note what the device does beside this contact: the latest speaks for the device, each for itself."""
     for product in {site for site, _fresh in pending.active if site.startswith(PRODUCT_MARK)}:
-        pair = pending.party, product
-        counts.habits[pair] = counts.habits.get(pair, NO_HABIT).plus(habit)
+        known = into.get((pending.party, product), NO_HABIT)
+        into[pending.party, product] = Habit(
+            contacts=known.contacts + 1, others=others, answered=answered, beside=known.beside + (answered > 0)
+        )
 
 
 def _count_contact(

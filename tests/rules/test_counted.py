@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from rules import counted
 from rules.counted import packed, unpacked
+from rules.habits import Habit
 from rules.pooled_rows import pooled
-from rules.windows import Counts, Habit, Row
+from rules.windows import Counts, Row
 
 
 def counts() -> Counts:

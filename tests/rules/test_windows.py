@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rules.contacts import WITHHELD_SITE, Contact
 from rules.counted import packed, unpacked
+from rules.habits import Habit
 from rules.windows import HOUR_MS, Counts, Kinds, count_device_day
 
 DAY = date(2026, 10, 14)
@@ -41,6 +42,13 @@ def test_a_party_right_after_a_product_finds_it_open_and_fresh() -> None:
     assert [row.active for row in counts.rows] == [(("@mathlab", True),)]
     assert counts.bag["adco.example"] == {"@mathlab": 1}
     assert counts.answered["adco.example"] == {"@mathlab": 1}
+
+
+def test_what_a_device_does_beside_is_summed_by_party_and_product() -> None:
+    beside = (0, "news.example"), (0.2, "adco.example"), (40, "wiki.example")
+    counts = day(*beside, (90, "@mathlab"), (90.2, "adco.example"), (150, "@mathlab"), (150.2, "adco.example"))
+    # Two contacts of one device, which visited two other sites, one of which the party followed.
+    assert counts.habits == {("adco.example", "@mathlab"): Habit(contacts=2, others=2, answered=1, beside=2)}
 
 
 def test_a_late_beacon_finds_the_product_open_and_no_longer_fresh() -> None:
