@@ -113,14 +113,12 @@ def test_nothing_of_the_device_is_written_or_served_by_the_embedded_way(
     assert embedded.leaks(secrets["device"]) == {}
 
 
-@pytest.mark.xfail(reason="the release rule is not there yet: names that one device asked for are counted", strict=True)
 def test_no_visit_of_one_device_alone_is_written_or_served_by_the_embedded_way(
     embedded: Lived, secrets: Mapping[str, tuple[Secret, ...]]
 ) -> None:
     assert embedded.leaks(secrets["visits"]) == {}
 
 
-@pytest.mark.xfail(reason="a name of the local network passes for the domain of a site", strict=True)
 def test_the_name_of_a_device_is_not_the_name_of_a_site_however_many_talk_to_it(
     embedded: Lived, secrets: Mapping[str, tuple[Secret, ...]]
 ) -> None:
@@ -149,7 +147,6 @@ def test_nothing_of_the_device_is_written_or_served_by_the_way_through_kafka(
 
 
 @pytest.mark.kafka
-@pytest.mark.xfail(reason="the release rule is not there yet: names that one device asked for go to Kafka", strict=True)
 def test_no_visit_of_one_device_alone_is_written_or_served_by_the_way_through_kafka(
     through_kafka: Lived, secrets: Mapping[str, tuple[Secret, ...]]
 ) -> None:
@@ -157,20 +154,17 @@ def test_no_visit_of_one_device_alone_is_written_or_served_by_the_way_through_ka
 
 
 @pytest.mark.kafka
-@pytest.mark.xfail(reason="a name of the local network passes for the domain of a site", strict=True)
 def test_through_kafka_too_the_name_of_a_device_is_not_the_name_of_a_site(
     through_kafka: Lived, secrets: Mapping[str, tuple[Secret, ...]]
 ) -> None:
     assert through_kafka.leaks(secrets["name"]) == {}
 
 
-@pytest.mark.xfail(reason="no process says yet that its memory is not to be written to disk", strict=True)
 def test_what_the_embedded_way_has_in_memory_is_never_dumped(embedded: Lived) -> None:
     assert_no_core(embedded, verb="run")
 
 
 @pytest.mark.kafka
-@pytest.mark.xfail(reason="no process says yet that its memory is not to be written to disk", strict=True)
 def test_what_the_collector_has_in_memory_is_never_dumped(through_kafka: Lived) -> None:
     assert_no_core(through_kafka, verb="collect")
 
