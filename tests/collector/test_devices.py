@@ -42,6 +42,13 @@ def test_a_mac_with_too_many_ipv6_addresses_is_a_router() -> None:
     assert known.key(MAC, v6(99), NOON) != known.key(MAC, v6(98), NOON)
 
 
+def test_a_device_that_asks_for_its_address_is_one_device_before_and_after() -> None:
+    known = devices()
+    asking = known.key(MAC, bytes(4), NOON)
+    assert asking == known.key(MAC, bytes(16), NOON) == known.key(MAC, V4, NOON) == known.key(MAC, v6(1), NOON)
+    assert known.routers() == 0
+
+
 def test_what_a_mac_carried_yesterday_does_not_make_it_a_router_today() -> None:
     known = devices()
     known.key(MAC, V4, NOON)
