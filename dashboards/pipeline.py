@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from grafana_foundation_sdk.builders.dashboard import Row
 
+from dashboards.kept import kept
 from dashboards.panels import FULL_WIDTH, NONE_IS_GOOD, Series, Told, board, course, figure, rows, variable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def pipeline() -> Dashboard:
             everything=".+",
         )
     )
-    return _parts(_retention(_visibility(_judging(_delivery(_capture(_losses(_health(made))))))))
+    return _parts(kept(_visibility(_judging(_delivery(_capture(_losses(_health(made)))))), here=HERE))
 
 
 def _health(made: Dashboard) -> Dashboard:
@@ -163,14 +164,6 @@ def _capture(made: Dashboard) -> Dashboard:
                     unit="percentunit",
                 ),
                 Series(expr=f"instance:schoolgate_capture_lost:ratio_rate5m{{{HERE}}}", legend="{{instance}}"),
-                Series(
-                    expr=f"sum by (instance) (increase(schoolgate_capture_rings_grown_total{{{HERE}}}[1h]))",
-                    legend="{{instance}} rings grown",
-                ),
-                Series(
-                    expr=f"max by (instance) (schoolgate_capture_flows_open_ratio{{{HERE}}})",
-                    legend="{{instance}} flow table, filled",
-                ),
             )
         )
         .with_panel(
@@ -181,6 +174,37 @@ def _capture(made: Dashboard) -> Dashboard:
                     unit="percentunit",
                 ),
                 Series(expr=f"instance:schoolgate_capture_unreadable:ratio_rate15m{{{HERE}}}", legend="{{instance}}"),
+            )
+        )
+        .with_panel(
+            course(
+                Told(
+                    title="Flow table",
+                    why="How full it is. A full one ends the flow that was silent longest, and counts it.",
+                    unit="percentunit",
+                ),
+                Series(
+                    expr=f"max by (instance) (schoolgate_capture_flows_open_ratio{{{HERE}}})", legend="{{instance}}"
+                ),
+            )
+        )
+        .with_panel(
+            course(
+                Told(
+                    title="Capture rings",
+                    why="Memory between the kernel and the collector. It doubles when it runs full, up to a bound.",
+                    unit="bytes",
+                ),
+                Series(expr=f"sum by (instance) (schoolgate_capture_ring_bytes{{{HERE}}})", legend="{{instance}}"),
+            )
+        )
+        .with_panel(
+            course(
+                Told(title="Rings that grew", why="Over an hour: bursts that the ring was small for.", unit="short"),
+                Series(
+                    expr=f"sum by (instance) (increase(schoolgate_capture_rings_grown_total{{{HERE}}}[1h]))",
+                    legend="{{instance}}",
+                ),
             )
         )
     )
@@ -317,68 +341,6 @@ def _visibility(made: Dashboard) -> Dashboard:
                     title="Without a name", why="Share of all flows without a name, over an hour.", unit="percentunit"
                 ),
                 Series(expr="schoolgate_nameless_flows:ratio_rate1h", legend="now"),
-            )
-        )
-    )
-
-
-def _retention(made: Dashboard) -> Dashboard:
-    withheld = f"schoolgate_withheld_names_total{{{HERE}}}"
-    return (
-        made.with_row(Row("What leaves, and what is let go"))
-        .with_panel(
-            course(
-                Told(
-                    title="Names withheld",
-                    why="Over an hour, by reason; `never`: sensitive kinds and names that are not public.",
-                    unit="short",
-                ),
-                Series(expr=f"sum by (reason) (increase({withheld}[1h]))", legend="{{reason}}"),
-                Series(expr=f"sum(increase(schoolgate_reduced_names_total{{{HERE}}}[1h]))", legend="shortened"),
-            )
-        )
-        .with_panel(
-            course(
-                Told(
-                    title="Memory of the release rule",
-                    why="Names of no list that it remembers today, and those that had to make room.",
-                    unit="short",
-                ),
-                Series(expr=f"sum(schoolgate_release_names{{{HERE}}})", legend="remembered"),
-                Series(
-                    expr=f"sum(increase(schoolgate_release_names_forgotten_total{{{HERE}}}[1h]))", legend="made room"
-                ),
-            )
-        )
-        .with_panel(
-            course(
-                Told(
-                    title="Passed over",
-                    why="Records of cases that were forgotten, over an hour: nobody can open them any more.",
-                    unit="short",
-                ),
-                Series(
-                    expr=f"sum by (source) (increase(schoolgate_forgotten_findings_total{{{HERE}}}[1h]))",
-                    legend="{{source}}",
-                ),
-            )
-        )
-        .with_panel(
-            course(
-                Told(
-                    title="Since the last purge",
-                    why="What may be kept no longer is let go every hour. After 26 hours without it an alert goes out.",
-                    unit="s",
-                ),
-                Series(expr=f"time() - max(schoolgate_last_purge_timestamp_seconds{{{HERE}}} > 0)", legend="now"),
-            )
-        )
-        .with_panel(
-            course(
-                Told(
-                    title="Let go", why="Rows that were taken out of the case store, by where they lay.", unit="short"
-                ),
-                Series(expr=f"max by (source) (schoolgate_purged_rows_total{{{HERE}}})", legend="{{source}}"),
             )
         )
     )
