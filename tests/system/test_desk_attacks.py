@@ -228,7 +228,7 @@ def test_nothing_leaves_a_store_whose_log_was_changed(own_desk: Desked) -> None:
     ada = signed_in(own_desk, "ada")
     with own_desk.store.database.writing() as connection:
         connection.execute(sa.text("DROP TRIGGER case_log_no_update"))
-        connection.execute(sa.text("UPDATE case_log SET entry = replace(entry, '6f', '6e') WHERE seq = 2"))
+        connection.execute(sa.text("UPDATE case_log SET entry = replace(entry, 'A', 'B') WHERE seq = 2"))
     answer = ada.ask("/cases/aaaa0002/evidence.zip")
     assert answer.status == 409
     assert "The case log is not as it was written" in answer.text

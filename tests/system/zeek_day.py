@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections import defaultdict
 from functools import cache
 from ipaddress import ip_address
@@ -23,6 +24,7 @@ from tests.collector.sensor_lines import zeek_json, zeek_text
 from tests.system.product import CAPTURE
 
 Row = dict[str, Any]
+EVENING = 20
 _VERSIONS = {"1.0": "TLSv10", "1.1": "TLSv11", "1.2": "TLSv12", "1.3": "TLSv13"}
 _STATES = {"fin": "SF", "rst": "RSTO"}
 _SERVICES = {"tls": "ssl", "doh": "ssl", "dot": "ssl", "quic": "quic,ssl", "http": "http", "dns": "dns"}
@@ -43,10 +45,21 @@ def zeek_rows() -> dict[str, list[Row]]:
     return rows
 
 
-def write_zeek(folder: Path, *, json: bool = False, share: slice = slice(None)) -> Path:
-    """Write the logs, or a share of each, into *folder*."""
+def late_today(rows: dict[str, list[Row]]) -> tuple[dict[str, list[Row]], str]:
+    """Return *rows* as if the day ended now, and a time zone in which it is evening: what is live is not long past."""
+    now = time.time()
+    later = float(int(now) - 60 - int(max(row["ts"] + row["duration"] for row in rows["conn"])))
+    west = (time.gmtime(now).tm_hour - EVENING) % 24
+    zone = f"Etc/GMT{west - 24 if west > 12 else west:+d}"
+    return {name: [{**row, "ts": row["ts"] + later} for row in found] for name, found in rows.items()}, zone
+
+
+def write_zeek(
+    folder: Path, *, json: bool = False, share: slice = slice(None), day: dict[str, list[Row]] | None = None
+) -> Path:
+    """Write the logs, or a share of each, into *folder*: of the sample day, or of *day*."""
     folder.mkdir(exist_ok=True)
-    for name, rows in zeek_rows().items():
+    for name, rows in (day or zeek_rows()).items():
         octets = zeek_json(rows[share]) if json else zeek_text(name, rows[share], end=False)
         (folder / f"{name}.log").write_bytes(octets)
     return folder
