@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 import threading
 from datetime import UTC, date, datetime
 from functools import partial
-from importlib.resources import as_file, files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
-from rich.console import Console
 
 from collector.capture import CaptureInput
-from collector.documents import DocumentError, Problem
 from collector.flows import COMPILED
 from collector.keyfile import KeyFile, KeyFileError
 from collector.live_input import LiveInput
@@ -23,43 +18,38 @@ from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
-from collector.sources.errors import TapError
-from collector.sources.tap import open_tap
 from collector.watch import KEY_GRACE_NS, KEY_OVERDUE_NS, new_pseudonyms
 from rules.case_metrics import CaseMetrics
-from rules.console import show_report
 from rules.day_keys import DayKeys
-from rules.desk.address import address_faults
-from rules.desk.server import load_desk
 from rules.metrics import RulesMetrics
 from rules.notify.metrics import NotifyMetrics
 from rules.notify.service import Notifier
 from rules.replay import Hooks, Replay
 from rules.rule_metrics import RuleMetrics
 from rules.rulebook import RulebookWatch, load_rulebook
-from rules.service import EmbeddedService, stored_report
-from rules.settings import Desk
-from rules.store import Store, load_driver
-from schoolgate.configuration import Configuration, configuration_at, store_address
-from schoolgate.configured import configured_channels, rulebook_files
+from rules.service import EmbeddedService
+from rules.store import Store
+from schoolgate.configuration import store_address
+from schoolgate.configured import rulebook_files
 from schoolgate.configured_desk import desk_server
 from schoolgate.inputs import open_input
 from schoolgate.listed import listed_names
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
-from schoolgate.releasing import Release, ReleasedFile, ReleasedLive, prepare_release
-from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
-from schoolgate.sensor_source import open_sensor
-from schoolgate.shell import Exit, new_key, say, tell_warning, today
+from schoolgate.releasing import Release, ReleasedFile, ReleasedLive
+from schoolgate.shell import new_key, say, tell_warning, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
     from types import FrameType
 
     from collector.sources.tap import Tap
     from rules.notify.channels import Channels
     from rules.rulebook import Rulebook
+    from rules.settings import Desk
+    from schoolgate.configuration import Configuration
     from schoolgate.inputs import Input
     from schoolgate.sensor_source import SensorSource
 
@@ -338,123 +328,3 @@ def _token_keys(keys: Mapping[str, bytes]) -> dict[date, bytes]:
         return {date.fromisoformat(day): key for day, key in tokens.items()}
     except ValueError as error:
         raise KeyFileError(f"the key file holds a key of no day ({error}); remove it to start new keys") from error
-
-
-def run_configured(config: Path, *, listen: str | None, stay: bool) -> Exit:
-    """Do what `schoolgate run` does, and return how it ends.
-
-    Args:
-        config: the configuration file.
-        listen: HOST:PORT of the metrics, over the configuration.
-        stay: go on serving when everything is judged.
-    """
-    keep_memory_private()
-    settings = configuration_at(config)
-    if settings.source is None:
-        what, remedy = "`source` is missing", "write source: {interface: eth1} or source: {capture: [day.pcap]}"
-        raise DocumentError([Problem(path=str(config), line=1, what=what, remedy=remedy)])
-    listen = listen or settings.metrics.listen
-    if settings.source.interface is not None:
-        follow_interfaces(settings, folder=config.parent, listen=listen)
-        return Exit.DONE
-    if settings.source.is_sensor:
-        follow_sensor(settings, folder=config.parent, listen=listen)
-        return Exit.DONE
-    channels = configured_channels(settings, folder=config.parent)
-    desk = settings.desk if stay else None
-    with Embedded(settings, folder=config.parent, listen=listen, channels=channels, desk=desk) as service:
-        if stay:
-            say(service.desk_words)
-        service.run()
-        if not stay:
-            service.tell()
-        if stay and not service.stopped:
-            say(f"all captures are judged; serving http://{listen}/metrics until Ctrl-C")
-            service.serve()
-        return Exit.WRONG_INPUT if service.wrong_lines else Exit.DONE
-
-
-def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> None:
-    """Open the interfaces of the configuration, give up every right that only that needed, and judge what passes by.
-
-    Raises:
-        TapError: the interfaces cannot be captured.
-        EnvironmentFailedError: rights could not be given up.
-    """
-    named = settings.source.interface if settings.source else None
-    interfaces = [named] if isinstance(named, str) else list(named or ())
-    load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
-    load_driver(store_address(settings.store, folder=folder))
-    prepare_release()
-    channels = configured_channels(settings, folder=folder)
-    load_desk()
-    processes = settings.source.processes if settings.source else 1
-    with open_tap(interfaces, processes=processes, say=say) as tap:
-        give_up_rights(folder)
-        tap.start(confine=partial(give_up_system_calls, settings.hardening))
-        give_up_system_calls(settings.hardening)
-        with Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service:
-            say(service.desk_words)
-            say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
-            service.follow(tap)
-            if tap.fault:
-                raise TapError(tap.fault)
-    say("stopped as asked; what was judged is kept")
-
-
-def follow_sensor(settings: Configuration, *, folder: Path, listen: str) -> None:
-    """Judge what the other sensor of the configuration tells, until somebody asks to stop.
-
-    Raises:
-        TapError: a port or an interface cannot be had.
-        EnvironmentFailedError: rights could not be given up.
-    """
-    if settings.source is None:
-        return
-    load_rulebook(rulebook_files(settings, folder=folder))  # a slip in a file shows before any right is used
-    load_driver(store_address(settings.store, folder=folder))
-    prepare_release()
-    channels = configured_channels(settings, folder=folder)
-    load_desk()
-    with open_sensor(settings.source, folder=folder) as source:
-        give_up_system_calls(settings.hardening)
-        with Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service:
-            say(service.desk_words)
-            say(f"following {source.words}; serving http://{listen}/metrics until Ctrl-C")
-            service.follow_sensor(source)
-    say("stopped as asked; what was judged is kept")
-
-
-def run_sample(*, listen: str | None, desk: str) -> None:
-    """Do what `schoolgate demo` does.
-
-    Args:
-        listen: HOST:PORT of the metrics; None: print the cases and end.
-        desk: HOST:PORT of the case desk.
-    """
-    wrong = [
-        Problem(path="--desk", line=1, what=fault.what, remedy=fault.remedy)
-        for fault in address_faults(desk, users=None, public=None)
-    ]
-    if wrong:
-        raise DocumentError(wrong)
-    with tempfile.TemporaryDirectory(prefix="schoolgate-demo-") as folder, as_file(files("rules.sample")) as day:
-        settings = Configuration.model_validate(
-            {
-                "schema": "schoolgate/config/1",
-                "sensor": "sample",
-                "source": {"capture": [str(day / "day.pcap.gz")]},
-                "network": str(day / "network.yaml"),
-                "agreements": str(day / "agreements"),
-                "parties": [str(day / "parties.yaml")],
-            }
-        )
-        say("an invented school day goes through the pipeline; rules/sample/README.md says what happens in it")
-        served = None if listen is None else Desk(listen=desk)
-        with Embedded(settings, folder=Path(folder), listen=listen, desk=served) as service:
-            service.run()
-            show_report(stored_report(service.store), Console(), zone=service.network.time_zone)
-            if listen is not None and not service.stopped:
-                say(service.desk_words)
-                say(f"serving http://{listen}/metrics until Ctrl-C")
-                service.serve()

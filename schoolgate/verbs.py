@@ -208,7 +208,7 @@ def run(
     Agreement, party and network files are read again when they change, and on SIGHUP. A capture that was judged before
     is skipped; one that was interrupted is gone on with.
     """
-    from schoolgate.embedded import run_configured
+    from schoolgate.runs import run_configured
 
     raise typer.Exit(run_configured(config, listen=metrics, stay=stay))
 
@@ -283,6 +283,6 @@ def demo(
 
     Then serves the case desk and /metrics until Ctrl-C. Everything stays in a temporary folder.
     """
-    from schoolgate.embedded import run_sample
+    from schoolgate.sample_run import run_sample
 
     run_sample(listen=None if once else metrics, desk=desk)
