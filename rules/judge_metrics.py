@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from rules.agreement_topic import Refusal
+    from rules.case_portion import CasePortion
     from rules.stage_one import JudgedPortion
-    from rules.stage_two import CasePortion
 
 
 Stage = Literal["devices", "agreements"]

@@ -7,28 +7,27 @@ nothing; what counts as written down, and the versions of cases, change only whe
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rules.case_keys import MATTER, case_of
+from rules.case_portion import CasePortion
 from rules.cases import Cases
 from rules.checks.registry import all_checks
 from rules.counted_contacts import CountedContacts, FreshEdges
-from rules.coverage import Coverage
 from rules.edge_records import EDGE_KEYS, KeptEdges
 from rules.estimator import Estimator
 from rules.floors import Floors
-from rules.records import CONTACTS, COVERAGE, EDGES, KIND, Output, Portion, dead_letter
+from rules.kept_shares import KeptShares
+from rules.records import CONTACTS, COVERAGE, EDGES, KIND, Output, dead_letter
 from rules.report import build_report
+from rules.report_parts import PART_KEYS, ReportParts
 from rules.retention import FINDING_DAYS, DayLedger
 from rules.sealed_records import is_sealed, open_finding, open_version, seal_finding, seal_version
-from rules.sealed_rows import WAIVED, open_report, seal_report
-from rules.shares import read_share
-from rules.versions import FORGOTTEN, FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN, CaseVersion, ReportPart
+from rules.versions import FORGOTTEN, FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN, CaseVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from rules.key_ring import KeyRing
     from rules.records import Reason, Record
     from rules.rulebook import Rulebook
-    from rules.shares import Share
 
 FINDING_KEYS = b"finding/"
 CASE_KEYS = b"case/"
@@ -47,36 +45,12 @@ CASE_KEYS = b"case/"
 # the report, and missing in its cases.
 MAX_FINDINGS = 2_000_000
 
-PART_KEYS = b"part/"
-COVERAGE_KEYS = b"coverage/"
 LOST_KEY = b"lost"
 DAYS_KEY = b"days"
 """Since when evidence of each local day is held."""
 
 COUNTING_PARTITION = 0
 """Where coverage and the counts of contacts of all input partitions meet."""
-
-_parts = msgspec.json.Decoder(ReportPart)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CasePortion(Portion):
-    """A portion of findings, with what the case store must learn once it is committed."""
-
-    rows: tuple[CaseVersion, ...]
-    """Cases that changed."""
-    parts: tuple[ReportPart, ...]
-    """Parts of the report that changed; what they say of single promises is sealed."""
-    news: tuple[ReportPart, ...] = ()
-    """The same parts, not sealed: what the task remembers."""
-    opened: tuple[Case, ...] = ()
-    """Cases that were not open before."""
-    lost: int = 0
-    """Findings that found no room."""
-    forgotten: int = 0
-    """Findings of cases that were forgotten."""
-    edges: FreshEdges = field(default_factory=FreshEdges)
-    """What attribution says anew."""
 
 
 class StageTwo:
@@ -109,11 +83,8 @@ class StageTwo:
         self._today = today
         self._rulebook = rulebook
         self._rows = {row.id: row for row in (open_version(body, keys=keys) for body in _under(CASE_KEYS, state))}
-        self._parts = {part.name: self._opened(part) for part in map(_parts.decode, _under(PART_KEYS, state))}
-        # By input partition and offset: a share that begins anew, where an older one was forgotten, adds to it.
-        self._shares: dict[tuple[str, int], Share] = {
-            _partition_and_offset(key): read_share(body) for key, body in state.items() if key.startswith(COVERAGE_KEYS)
-        }
+        self._parts = ReportParts(state, keys=keys)
+        self._shares = KeptShares(state)
         self._dirty: dict[bytes, bytes | None] = {}
         self._next_offset = 0
         self._lost = int(state.get(LOST_KEY, b"0"))
@@ -145,8 +116,7 @@ class StageTwo:
 
         Known where the shares meet, and to the minute.
         """
-        newest = {name: share for (name, _since), share in sorted(self._shares.items())}
-        return min((share.watermark for share in newest.values() if share.watermark), default=None)
+        return self._shares.watermark
 
     def passed(self, at: datetime) -> None:
         """Learn the machine's time: on a new date (UTC), let go of what has been kept for as long as it may be.
@@ -234,8 +204,8 @@ class StageTwo:
         rows, opened = self._compare(self._cases.report())
         self._keys.need(row.id for row in rows if row.body)
         told = {row.id.encode(): seal_version(row, keys=self._keys) for row in rows}
-        parts = self._changed_parts()
-        sealed = [self._sealed(part) for part in parts]
+        parts = self._parts.changed(self._told())
+        sealed = [self._parts.sealed(part) for part in parts]
         fresh = FreshEdges() if self._counted is None else self._counted.portion()
         outputs = [Output(topic="cases", key=key, value=octets) for key, octets in told.items()]
         outputs += fresh.outputs(keys=self._keys)
@@ -263,7 +233,7 @@ class StageTwo:
         """Take *portion* for written down: its transaction has been committed."""
         self._rows |= {row.id: row for row in portion.rows}
         self._forgotten -= {row.id for row in portion.rows}
-        self._parts |= {part.name: part for part in portion.news}
+        self._parts.committed(portion.news)
         self._dirty = {key: body for key, body in self._dirty.items() if portion.state.get(key, b"") != body}
         if self._counted is not None:
             self._counted.committed(portion.edges)
@@ -272,8 +242,8 @@ class StageTwo:
 
     def everything(self) -> CasePortion:
         """Return every case and part as last committed, for a store that may have missed some."""
-        rows, parts = tuple(self._rows.values()), tuple(map(self._sealed, self._parts.values()))
-        return CasePortion(outputs=(), state={}, next_offset=None, rows=rows, parts=parts)
+        rows = tuple(self._rows.values())
+        return CasePortion(outputs=(), state={}, next_offset=None, rows=rows, parts=self._parts.all_sealed())
 
     def _learn_floors(self) -> None:
         rows = ((row.id, row.body, row.evidence) for row in self._rows.values() if row.state == OPEN and row.body)
@@ -302,7 +272,7 @@ class StageTwo:
         kind = record.headers.get(KIND)
         try:
             if kind == COVERAGE:
-                self._note_share(record)
+                self._dirty |= self._shares.note(record)
             elif kind == CONTACTS and self._counted is not None:
                 self._dirty |= self._counted.note(record)
             elif kind == EDGES:
@@ -315,11 +285,6 @@ class StageTwo:
         except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError):
             return False
         return True
-
-    def _note_share(self, record: Record) -> None:
-        share, name = read_share(record.value or b""), (record.key or b"").decode()
-        self._shares[name, share.since] = share
-        self._dirty[b"%s%s/%d" % (COVERAGE_KEYS, name.encode(), share.since)] = record.value
 
     def _note_finding(self, record: Record) -> None:
         """Take one finding in.
@@ -361,18 +326,6 @@ class StageTwo:
                         self._dirty[key] = seal_finding(finding, case_id=case_id, keys=self._keys)
                     yield finding
 
-    def _sealed(self, part: ReportPart) -> ReportPart:
-        """Return a part with what it says of single promises sealed."""
-        return self._part(part, change=partial(seal_report, seal=partial(self._keys.seal, kind="row")))
-
-    def _opened(self, part: ReportPart) -> ReportPart:
-        return self._part(part, change=partial(open_report, opener=partial(self._keys.open, kind="row")))
-
-    def _part(self, part: ReportPart, *, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> ReportPart:
-        told = json.loads(part.body)
-        changed = change(told) if isinstance(told, dict) else change({WAIVED: told})[WAIVED]
-        return msgspec.structs.replace(part, body=json.dumps(changed, separators=(",", ":")))
-
     def _compare(self, cases: list[Case]) -> tuple[list[CaseVersion], list[Case]]:
         rows, opened = [], []
         for case in map(self._floors.over, cases):
@@ -400,21 +353,14 @@ class StageTwo:
         ]
         return rows, opened
 
-    def _changed_parts(self) -> list[ReportPart]:
+    def _told(self) -> dict[str, Any]:
         told: dict[str, Any] = {f"{WAIVED_PARTS}{self._partition}": [asdict(each) for each in self._cases.waived()]}
         if self._shares:
             told[FRAME_PART] = self._frame()
-        changed = []
-        for name, content in told.items():
-            body, before = json.dumps(content, separators=(",", ":")), self._parts.get(name)
-            if before is None or before.body != body:
-                changed.append(ReportPart(name=name, version=before.version + 1 if before else 1, body=body))
-        return changed
+        return told
 
     def _frame(self) -> dict[str, Any]:
-        coverage, shares = Coverage(), self._shares.values()
-        for share in shares:
-            coverage.add(share.counted())
+        shares = self._shares
         on = max((share.last_day for share in shares if share.last_day), default=self._today)
         agreements = self._rulebook.agreements_on(on)
         lost = self._lost + sum(share.lost for share in shares)
@@ -425,7 +371,7 @@ class StageTwo:
             errors.append(f"{self._counted.lost:,} hours of contacts found no room; attribution is incomplete")
         whole = build_report(
             cases=self._cases,
-            coverage=coverage,
+            coverage=shares.coverage(),
             agreements=agreements,
             on=on,
             duplicates=sum(share.duplicates for share in shares),
@@ -437,8 +383,3 @@ class StageTwo:
 
 def _under(prefix: bytes, state: Mapping[bytes, bytes]) -> list[bytes]:
     return [body for key, body in state.items() if key.startswith(prefix)]
-
-
-def _partition_and_offset(key: bytes) -> tuple[str, int]:
-    name, _, since = key.removeprefix(COVERAGE_KEYS).decode().rpartition("/")
-    return name, int(since)

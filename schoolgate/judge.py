@@ -29,7 +29,7 @@ from rules.partition_task import Duty
 from rules.record_batches import MAX_BATCH_WEIGHT
 from rules.rule_metrics import RuleMetrics
 from rules.stage_one import StageOne
-from rules.stage_two import CasePortion, StageTwo
+from rules.stage_two import StageTwo
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import rulebook_files
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.brokers import Connection
+    from rules.case_portion import CasePortion
     from rules.records import Portion, Topic
     from rules.stage_one import JudgedPortion
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector import topics
-from rules import counted_contacts, kept_sums, partition_contacts, stage_one, stage_two
+from rules import counted_contacts, kept_shares, kept_sums, partition_contacts, report_parts, stage_one, stage_two
 from rules.days import DAY_KEYS, SEEN_KEYS
 from rules.edge_records import EDGE_KEYS
 from rules.partition_task import BARRIER_KEY
@@ -82,10 +82,10 @@ def case_state() -> Channel:
         messages=(
             _kept("TakenFinding", under=stage_two.FINDING_KEYS, rest="id of the finding", payload=ref("SealedFinding")),
             _kept("KeptCase", under=stage_two.CASE_KEYS, rest="id of the case", payload=ref("SealedVersion")),
-            _kept("KeptPart", under=stage_two.PART_KEYS, rest="name of the part", payload=ref("ReportPart")),
+            _kept("KeptPart", under=report_parts.PART_KEYS, rest="name of the part", payload=ref("ReportPart")),
             _kept(
                 "TakenCoverage",
-                under=stage_two.COVERAGE_KEYS,
+                under=kept_shares.COVERAGE_KEYS,
                 rest="partition, a stroke, and `since`",
                 payload=ref("Share"),
             ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from rules.case_portion import CasePortion
 from rules.checks.example import SCHOOL_DAY, among_others, event, lessons
 from rules.contact_book import CONTACTS, COUNTED
 from rules.findings import RULES
@@ -16,7 +17,7 @@ from rules.metrics import RulesMetrics
 from rules.rehearsal import world
 from rules.retention import FINDING_DAYS, Policy
 from rules.service import EmbeddedService
-from rules.stage_two import DAYS_KEY, FINDING_KEYS, CasePortion, StageTwo
+from rules.stage_two import DAYS_KEY, FINDING_KEYS, StageTwo
 from rules.store import Position, Store
 from rules.store.retention import purge
 from rules.versions import OPEN

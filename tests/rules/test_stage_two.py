@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from rules.case_keys import case_of
+from rules.case_portion import CasePortion
 from rules.checks.example import each, event
 from rules.coverage import Coverage
 from rules.findings import Finding
@@ -23,7 +24,7 @@ from rules.rulebook import Rulebook
 from rules.sealed_records import seal_finding
 from rules.sealed_rows import open_rows
 from rules.service import stored_report
-from rules.stage_two import CasePortion, StageTwo
+from rules.stage_two import StageTwo
 from rules.store import Store
 from rules.versions import CaseVersion
 from tests.parts.case_keys import a_ring
