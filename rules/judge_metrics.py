@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rules.agreement_topic import Refusal
     from rules.case_portion import CasePortion
-    from rules.stage_one import JudgedPortion
+    from rules.judged_portion import JudgedPortion
 
 
 Stage = Literal["devices", "agreements"]

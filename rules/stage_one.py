@@ -8,8 +8,6 @@ sums of device-days among it, and what it writes down again every day: docs/deci
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,13 +16,14 @@ from rules import kept_sums
 from rules.case_keys import case_of
 from rules.checks.registry import all_checks
 from rules.coverage import Coverage
-from rules.days import Days, FreshDays
+from rules.days import Days
 from rules.edition_engines import EditionEngines, added
 from rules.engine import Engine
 from rules.estimator import Estimator
+from rules.judged_portion import Held, JudgedPortion
 from rules.kept_sums import FINDING_KEYS
-from rules.partition_contacts import FreshContacts, PartitionContacts
-from rules.records import COLLECTOR, COVERAGE, GAP, KIND, SEQUENCE, Output, Portion, dead_letter
+from rules.partition_contacts import PartitionContacts
+from rules.records import COLLECTOR, COVERAGE, GAP, KIND, SEQUENCE, Output, dead_letter
 from rules.renewal import Renewal
 from rules.repeats import LastRecords, key_of_slot, last_records, mark, slot_and_name
 from rules.screening import RefusedError, event_in, watermark_in
@@ -34,7 +33,7 @@ from rules.watermarks import Standing, advanced, slowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import date, datetime
+    from datetime import datetime
 
     from collector.events import FlowEvent
     from rules.key_ring import KeyRing
@@ -54,64 +53,6 @@ COVERAGE_KEY = b"coverage"
 WATERMARK_KEYS = b"watermark/"
 
 _standings = msgspec.json.Decoder(Standing)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedPortion(Portion):
-    """A portion of flow events, with what changes in the task once it is committed."""
-
-    coverage: Coverage
-    """What was seen in this portion alone."""
-    repeats: int
-    """Records dropped because the collector had sent them before."""
-    duplicates: int
-    """Events dropped because their id had been judged before, from another record."""
-    late: int
-    """Events that ended before their collector's watermark; judged all the same."""
-    gaps: int
-    """Times that a collector told that it had to drop events."""
-    lost: int
-    """Sums that found no room."""
-    unremembered: int
-    """Events that were judged but found no room in the memory for repeats."""
-    unweighed: int
-    """Contacts that found no room, and are missing in attribution."""
-    forgotten: int
-    """Sums of cases that were forgotten: what was seen before counts no more."""
-    watermark: datetime | None
-    """Time that every collector at work has passed after this portion."""
-    held: _Held
-    """What the task knows after this portion, as far as it is new."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Counts:
-    repeats: int = 0
-    duplicates: int = 0
-    late: int = 0
-    gaps: int = 0
-    lost: int = 0
-    unremembered: int = 0
-    forgotten: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Held:
-    findings: dict[str, bytes] = field(default_factory=dict)
-    agreements: dict[str, bytes] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
-    share: Share
-    changed: bool = False
-    told: bool = False
-    offset: int
-    at: datetime | None
-    standings: dict[str, Standing]
-    sent: dict[str, dict[int, None]] = field(default_factory=lambda: defaultdict(dict))
-    days: FreshDays = field(default_factory=FreshDays)
-    over: tuple[date, ...] = ()
-    contacts: FreshContacts = field(default_factory=FreshContacts)
-    renewed: tuple[bytes, ...] | None = None
-    counts: _Counts = field(default_factory=_Counts)
 
 
 class StageOne:
@@ -197,7 +138,7 @@ class StageOne:
         """Judge *records*, in their order. Nothing changes here before `committed`."""
         refused: list[tuple[Record, Reason]] = []
         fresh = [record for record in records if record.offset >= self._next_offset]
-        held = _Held(
+        held = Held(
             share=self._share or Share(coverage=Coverage().as_state(), since=fresh[0].offset if fresh else 0),
             offset=fresh[0].offset if fresh else 0,
             at=max((record.at for record in fresh), default=self._at),
@@ -253,7 +194,7 @@ class StageOne:
             meet=self._contacts.meet,
         )
 
-    def _take(self, record: Record, *, held: _Held) -> None:
+    def _take(self, record: Record, *, held: Held) -> None:
         """Judge one record.
 
         Raises:
@@ -281,13 +222,13 @@ class StageOne:
         counts.late += known is not None and ended < known.mark.moment
         self._engine.judge_new(event, started=started)
 
-    def _note_watermark(self, told: Watermark, *, at: datetime, held: _Held) -> None:
+    def _note_watermark(self, told: Watermark, *, at: datetime, held: Held) -> None:
         before = held.standings.get(told.collector)
         if before is not None or len(held.standings) < MAX_COLLECTORS:
             mark_ = advanced(before.mark if before else None, told)
             held.standings[told.collector] = Standing(mark=mark_, heard=at)
 
-    def _is_repeat(self, record: Record, *, event: FlowEvent, collector: str, held: _Held) -> bool:
+    def _is_repeat(self, record: Record, *, event: FlowEvent, collector: str, held: Held) -> bool:
         number = mark(sequence=record.headers.get(SEQUENCE, b""), event_id=event.id)
         before, fresh = self._sent.get(collector), held.sent[collector]
         if number in fresh or (before is not None and number in before):
@@ -298,7 +239,7 @@ class StageOne:
             held.counts.unremembered += 1
         return False
 
-    def _portion(self, held: _Held, *, refused: list[tuple[Record, Reason]], next_offset: int) -> JudgedPortion:
+    def _portion(self, held: Held, *, refused: list[tuple[Record, Reason]], next_offset: int) -> JudgedPortion:
         sums, coverage = self._engine.take()
         counts = held.counts
         counts.unremembered += held.days.unremembered
@@ -345,7 +286,7 @@ class StageOne:
             held=held,
         )
 
-    def _tell_share(self, held: _Held, *, coverage: Coverage) -> None:
+    def _tell_share(self, held: Held, *, coverage: Coverage) -> None:
         """Bring the share up to date, and note whether it is worth writing down, and telling now."""
         before = held.share
         total = before.counted()
@@ -364,7 +305,7 @@ class StageOne:
         held.changed = to_the_minute(held.share) != to_the_minute(before)
         held.told = self._telling.is_due(held.share, before=before, changed=held.changed, at=self._ran)
 
-    def _outputs(self, held: _Held) -> list[Output]:
+    def _outputs(self, held: Held) -> list[Output]:
         outputs = [
             Output(topic="findings", key=held.agreements[key], value=body) for key, body in held.findings.items()
         ]
@@ -374,7 +315,7 @@ class StageOne:
             outputs.append(Output(topic="findings", key=name, value=body, headers=((KIND, COVERAGE),), partition=0))
         return outputs
 
-    def _state(self, held: _Held) -> dict[bytes, bytes | None]:
+    def _state(self, held: Held) -> dict[bytes, bytes | None]:
         # What is renewed stands first: this portion may write a newer value of the same key.
         state: dict[bytes, bytes | None] = {key: self._lasting(key) for key in held.renewed or ()}
         state |= self._renewal.state(held.renewed)

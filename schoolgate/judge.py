@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from collector.brokers import Connection
     from rules.case_portion import CasePortion
+    from rules.judged_portion import JudgedPortion
     from rules.records import Portion, Topic
-    from rules.stage_one import JudgedPortion
 
 LOOK_EVERY_S = 1.0
 ASK_TIMEOUT_S = 20.0

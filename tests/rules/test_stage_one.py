@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from collector.encoding import encode
 from collector.events import FlowEvent
 from rules.checks.example import event
+from rules.judged_portion import JudgedPortion
 from rules.records import KEPT_OCTETS, Record
 from rules.rehearsal import world
 from rules.rulebook import Rulebook
 from rules.sealed_records import open_finding
-from rules.stage_one import JudgedPortion, StageOne
+from rules.stage_one import StageOne
 from tests.parts.case_keys import a_ring
 
 WORLD = world({"use_gate": {"status": "paused"}, "data.access": ["somebody"]})

@@ -19,12 +19,13 @@ from collector.events import FlowEvent
 from collector.topics import ENGINE_STATE, TOPICS
 from rules.checks.example import event
 from rules.days import DAY_KEYS, KEPT
+from rules.judged_portion import JudgedPortion
 from rules.kept_sums import FINDING_KEYS
 from rules.records import Record
 from rules.rehearsal import world
 from rules.rulebook import Rulebook
 from rules.shares import read_share
-from rules.stage_one import JudgedPortion, StageOne
+from rules.stage_one import StageOne
 from rules.stage_two import StageTwo
 from rules.watermarks import SILENT
 from tests.parts.case_keys import a_ring

@@ -10,11 +10,12 @@ import msgspec
 
 from collector.encoding import encode
 from rules.checks.example import event
+from rules.judged_portion import JudgedPortion
 from rules.records import Record
 from rules.rehearsal import world
 from rules.rulebook import Rulebook
 from rules.shares import TELL_EVERY_S
-from rules.stage_one import COVERAGE_KEY, JudgedPortion, StageOne
+from rules.stage_one import COVERAGE_KEY, StageOne
 from tests.parts.case_keys import a_ring
 
 WORLD = world({"use_gate": {"status": "paused"}})

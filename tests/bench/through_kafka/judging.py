@@ -13,11 +13,12 @@ from prometheus_client import CollectorRegistry
 from collector import topics
 from collector.brokers import quiet_client_library
 from rules.judge_metrics import JudgeMetrics
+from rules.judged_portion import JudgedPortion
 from rules.kafka import Member, Stage
 from rules.key_ring import KeyRing
 from rules.partition_task import Core, Duty
 from rules.rulebook import RulebookFiles, load_rulebook
-from rules.stage_one import JudgedPortion, StageOne
+from rules.stage_one import StageOne
 from schoolgate.shell import new_key
 from tests.bench.through_kafka.cost import Meter, tell
 from tests.bench.through_kafka.stream import SAMPLE
