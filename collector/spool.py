@@ -7,14 +7,13 @@ SQLite with a write-ahead log, each commit on the disk before it counts; a row a
 from __future__ import annotations
 
 import contextlib
-import os
-import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
 
 import msgspec
 
+from collector.spool_file import SpoolError, in_words, open_file
 from collector.spooled import Batch, Gap, Kind, Progress, decode_gap
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from collector.spooled import Pair
 
-OWNER_ONLY = 0o600
 ROW_EVENTS = 200
 # Rows are what is dropped and what is sent at once; large ones would make a small spool coarse.
 ROW_OCTETS = 64 << 10
@@ -35,23 +33,6 @@ FLIGHT_SHARE = 4
 FLIGHT_EVENTS = 4_000
 # Pages that stay free in the file for the next events; more are given back to the disk.
 SPARE_PAGES = 1024
-FORMAT = 2
-_APPLICATION = 0x53675370  # "SgSp"
-
-_SCHEMA = """
-CREATE TABLE batch (
-    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, kind TEXT NOT NULL, octets INTEGER NOT NULL,
-    through_ns INTEGER, body BLOB NOT NULL, taken_s INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE capture (
-    sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, events INTEGER NOT NULL, finished INTEGER NOT NULL
-);
-CREATE TABLE counter (next INTEGER NOT NULL);
-"""
-
-
-class SpoolError(Exception):
-    """The spool cannot be used: its disk is full, it is no spool, another process holds it. Nothing in it is harmed."""
 
 
 class SpoolFullError(SpoolError):
@@ -106,13 +87,10 @@ class Spool:
         self._handed = -1
         self.flight_octets = max_bytes // FLIGHT_SHARE
         self.dropped_events = 0
-        with self._told():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
-            # No waiting for locks: whoever holds a spool holds it for as long as it lives.
-            self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self._db = open_file(path, origin=origin, now_s=int(clock()))
         try:
-            with self._told():
-                self._open(origin)
+            with in_words(self._path):
+                self._recount()
         except SpoolError:
             self._db.close()
             raise
@@ -145,7 +123,7 @@ class Spool:
 
     def progress(self, sha256: str) -> Progress | None:
         """Return how much of a capture was spooled; None: it was never seen."""
-        with self._lock, self._told():
+        with self._lock, in_words(self._path):
             row = self._db.execute(
                 "SELECT sha256, name, events, finished FROM capture WHERE sha256 = ?", (sha256,)
             ).fetchone()
@@ -180,7 +158,7 @@ class Spool:
         """Return the oldest rows, as many as may be under way at once. Again and again the same, until acknowledged."""
         batches: list[Batch] = []
         octets = events = 0
-        with self._lock, self._told():
+        with self._lock, in_words(self._path):
             for first, count, kind, through, body, size in self._db.execute(
                 "SELECT first, count, kind, through_ns, body, octets FROM batch ORDER BY first"
             ):
@@ -226,47 +204,11 @@ class Spool:
             with self._transaction():
                 for batch in batches:
                     self._remove(batch.first)
-            with self._told():
+            with in_words(self._path):
                 free = self._db.execute("PRAGMA freelist_count").fetchone()[0]
                 if free > 2 * SPARE_PAGES:
                     # As a script: it gives no rows and takes one step a page, and `execute` takes only the first.
                     self._db.executescript(f"PRAGMA incremental_vacuum({free - SPARE_PAGES})")
-
-    def _open(self, origin: int) -> None:
-        # Exclusive: a second process is refused by the lock on the file itself, which a dead process cannot keep.
-        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        # Deleted events are overwritten, or they would lie in free pages for longer than they may be kept.
-        self._db.execute("PRAGMA secure_delete = ON")
-        self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute(f"PRAGMA journal_size_limit = {4 << 20}")
-        self._db.execute("BEGIN EXCLUSIVE")
-        try:
-            mark = self._db.execute("PRAGMA application_id").fetchone()[0]
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            tables = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-            if tables and (mark != _APPLICATION or version not in {1, FORMAT}):
-                raise self._strange()
-            if tables and version == 1:
-                # What was taken before anybody noted when counts from now: it goes in time, and never too soon.
-                self._db.execute("ALTER TABLE batch ADD COLUMN taken_s INTEGER NOT NULL DEFAULT 0")
-                self._db.execute("UPDATE batch SET taken_s = ?", (int(self._clock()),))
-                self._db.execute(f"PRAGMA user_version = {FORMAT}")
-            if not tables:
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-                self._db.execute("INSERT INTO counter VALUES (?)", (origin,))
-                self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
-                self._db.execute(f"PRAGMA user_version = {FORMAT}")
-            self._recount()
-        except (sqlite3.Error, SpoolError):
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    def _strange(self) -> SpoolError:
-        return SpoolError(f"{self._path}: this is no spool of this version; name another file under `spool`")
 
     def _recount(self) -> None:
         self._rows: int
@@ -380,7 +322,7 @@ class Spool:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         dropped = self.dropped_events
-        with self._told():
+        with in_words(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -393,16 +335,6 @@ class Spool:
                 self._recount()
                 raise
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say what SQLite and the disk complain of in words for whoever runs this."""
-        try:
-            yield
-        except OSError as error:
-            raise SpoolError(f"{self._path}: the spool cannot be opened ({error.strerror})") from error
-        except sqlite3.Error as error:
-            raise SpoolError(f"{self._path}: {_meaning(error)}") from error
-
 
 def _rows(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
     start = octets = 0
@@ -413,14 +345,3 @@ def _rows(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
             start, octets = at + 1, 0
     if start < len(pairs):
         yield pairs[start:]
-
-
-def _meaning(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_BUSY:
-        return "another process holds this spool; stop it, or name another file under `spool`"
-    if code == sqlite3.SQLITE_FULL:
-        return "the disk of the spool is full; nothing in the spool is harmed, make room and start again"
-    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return "this file is no spool, or it is damaged; move it away"
-    return f"the spool's disk does not do what it should ({error})"

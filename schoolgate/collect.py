@@ -26,7 +26,8 @@ from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
 from collector.sources.errors import TapError
 from collector.sources.tap import open_tap
-from collector.spool import Spool, SpoolError
+from collector.spool import Spool
+from collector.spool_file import SpoolError
 from collector.watch import KEY_GRACE_NS, KEY_OVERDUE_NS, new_pseudonyms
 from schoolgate.configuration import configuration_at
 from schoolgate.configured import rulebook_files

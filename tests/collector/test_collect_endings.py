@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from collector.spool import SpoolError
+from collector.spool_file import SpoolError
 from schoolgate.collect import heard
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from collector.spool import FLIGHT_EVENTS, Spool, SpoolError, SpoolFullError
+from collector.spool import FLIGHT_EVENTS, Spool, SpoolFullError
+from collector.spool_file import SpoolError
 from collector.spooled import Kind, Pair, Progress
 
 ROOT = Path(__file__).resolve().parents[2]
