@@ -9,6 +9,7 @@ from pydantic import Field
 
 from collector.fields import Record, Secret
 from collector.problems import Fault, shown
+from collector.server_tls import ServerTls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,6 +151,13 @@ class Metrics(Record):
 
     listen: str = "127.0.0.1:9464"
     """HOST:PORT."""
+    tls: ServerTls | None = None
+    """Certificate and key; None: over HTTP."""
+
+    @property
+    def scheme(self) -> str:
+        """How its address begins."""
+        return "https" if self.tls is not None else "http"
 
 
 class BreakGlass(Record):

@@ -13,10 +13,11 @@ from collector.documents import Fault
 from collector.fields import Clock, Listed, Record, Secret, refusal
 from collector.problems import shown
 from collector.segments import Weekday
+from collector.server_tls import ServerTls
 from rules.desk.address import address_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # RFC 5321 section 4.1.2 without quoted names, ASCII; a name may stand before it (RFC 5322 section 3.4).
 _MAILBOX = re.compile(
@@ -58,10 +59,12 @@ class Desk(Record):
     address: WebAddress | None = None
     """Address that people use, such as `https://desk.district.example`, where a proxy stands before the desk; None: the
     one it listens on."""
+    tls: ServerTls | None = None
+    """Certificate and key; None: over HTTP, for this machine or behind a proxy."""
 
     def faults(self) -> Iterator[Fault]:
         """It listens somewhere, and to nobody else without passwords."""
-        yield from address_faults(self.listen, users=self.users, public=self.address)
+        yield from address_faults(self.listen, users=self.users, public=self.address, tls=self.tls is not None)
 
 
 class Mail(Record):
@@ -106,6 +109,15 @@ class Webhook(Record):
     """File of the authority that vouches for the server (PEM); None: those that the system trusts."""
 
 
+class AlertmanagerPlace(Record):
+    """One Alertmanager."""
+
+    url: WebAddress
+    """Where it is."""
+    ca: str | None = None
+    """File of the authority that vouches for it (PEM); None: those that the system trusts."""
+
+
 class QuietHours(Record):
     """When nobody is told anything; in the district's time zone."""
 
@@ -135,8 +147,8 @@ class Digest(Record):
 class Notify(Record):
     """Who is told."""
 
-    alertmanager: list[WebAddress] = Field(default_factory=list)
-    """Each one is told of every open case."""
+    alertmanager: Listed[AlertmanagerPlace] = ()
+    """Each one is told of every open case; an address alone is one whose certificate the system trusts."""
     mail: Mail | None = None
     """None: no mail."""
     webhook: Listed[Webhook] = ()
@@ -150,7 +162,7 @@ class Notify(Record):
     runbooks_url: WebAddress = "https://schoolgate.example/runbooks"
     """Where the runbooks are served."""
 
-    @field_validator("webhook", mode="before")
+    @field_validator("alertmanager", "webhook", mode="before")
     @classmethod
     def _whole(cls, value: object) -> object:
         if not isinstance(value, list):
@@ -161,7 +173,10 @@ class Notify(Record):
         """A digest is a mail, and nobody is told twice."""
         if self.digest is not None and self.mail is None:
             yield Fault(at=("digest",), what="a digest needs `mail`", remedy="add `mail`, or take `digest` out")
-        for key, named in (("alertmanager", self.alertmanager), ("webhook", [each.url for each in self.webhook])):
+        places: tuple[tuple[str, Sequence[AlertmanagerPlace | Webhook]], ...]
+        places = (("alertmanager", self.alertmanager), ("webhook", self.webhook))
+        for key, each in places:
+            named = [one.url for one in each]
             for place, url in enumerate(named):
                 if url in named[:place]:
                     yield Fault(at=(key, place), what=f"{shown(url)} is listed twice", remedy="keep one of the two")

@@ -24,6 +24,7 @@ from collector.metrics import CollectorMetrics, DeliveryMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
+from collector.server_tls import server_context
 from collector.sources.errors import TapError
 from collector.sources.tap import open_tap
 from collector.spool import Spool
@@ -148,7 +149,8 @@ class Collector:
             version=VERSION,
             compiled=COMPILED,
         )
-        server = serve_metrics(listen or settings.metrics.listen, registry=registry)
+        tls = server_context(settings.metrics.tls, folder=folder)
+        server = serve_metrics(listen or settings.metrics.listen, registry=registry, tls=tls)
         self._held.callback(server.server_close)
         self._held.callback(server.shutdown)
         if settings.privacy.break_glass:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
 
 from collector.flows import COMPILED
+from collector.server_tls import server_context
 from rules.case_metrics import CaseMetrics, stored_clauses
 from rules.district.load import load_district_rules
 from rules.findings import RULES
@@ -59,7 +60,8 @@ def serve(config: Path, *, listen: str | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         signal.signal(signal.SIGHUP, lambda *_: desk.read_again())
-        server = serve_metrics(listen, registry=registry)
+        tls = server_context(settings.metrics.tls, folder=config.parent)
+        server = serve_metrics(listen, registry=registry, tls=tls)
         ending.callback(server.server_close)
         ending.callback(server.shutdown)
         desk.start()
@@ -74,7 +76,7 @@ def serve(config: Path, *, listen: str | None) -> None:
         for warning in desk.warnings:
             tell_warning(str(warning))
         say(desk.welcome)
-        say(f"serving http://{listen}/metrics until Ctrl-C")
+        say(f"serving {settings.metrics.scheme}://{listen}/metrics until Ctrl-C")
         # The kernel may give a signal to any thread; Python acts on it in this one, when this one next runs.
         while not stop.wait(timeout=0.5):
             pass

@@ -139,7 +139,7 @@ class Consultation:
             ("broker", kafka, partial(broker, to, role=broker_role(self._parts))),
             ("store", self._no_part(Part.JUDGE, Part.DESK, Part.RUN), partial(store, self._store)),
             ("alertmanager", telling or _named(notify.alertmanager, "alertmanager"),
-             partial(alertmanager, notify.alertmanager)),
+             partial(alertmanager, notify.alertmanager, folder=folder)),
             ("mail", telling or _named(notify.mail, "mail"), partial(mail, notify, folder=folder)),
         ]  # fmt: skip
         return [

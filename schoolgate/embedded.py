@@ -18,6 +18,7 @@ from collector.metrics import CollectorMetrics
 from collector.pace import Pace
 from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
+from collector.server_tls import server_context
 from collector.watch import KEY_GRACE_NS, KEY_OVERDUE_NS, new_pseudonyms
 from rules.case_metrics import CaseMetrics
 from rules.day_keys import DayKeys
@@ -135,7 +136,8 @@ class Embedded:
         hooks = Hooks(say=say, before_commit=self._before_commit, rulebook=self._take_rulebook)
         self._replay = Replay(self._service, store=self.store, watch=self._watch, hooks=hooks)
         self._desk = None if desk is None else desk_server(self.store, settings=settings, folder=folder, desk=desk)
-        self._server = serve_metrics(listen, registry=registry) if listen else None
+        tls = server_context(settings.metrics.tls, folder=folder)
+        self._server = serve_metrics(listen, registry=registry, tls=tls) if listen else None
         if self._desk is not None:
             self._desk.start()
         for number in (signal.SIGTERM, signal.SIGINT):

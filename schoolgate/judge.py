@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from collector import topics
 from collector.brokers import BrokerAwayError, BrokerError, BrokerRefusedError, connection, dial, dial_patiently
 from collector.flows import COMPILED
+from collector.server_tls import server_context
 from rules.agreement_log import AgreementLog
 from rules.consumer import StrangeClientError
 from rules.district.rule import untold
@@ -238,7 +239,8 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
         purger = Purger(store, policy=policy_of(settings), say=say)
         purger.start()
         held.callback(purger.stop)
-        server = serve_metrics(listen or settings.metrics.listen, registry=registry)
+        tls = server_context(settings.metrics.tls, folder=config.parent)
+        server = serve_metrics(listen or settings.metrics.listen, registry=registry, tls=tls)
         held.callback(server.server_close)
         held.callback(server.shutdown)
         keys = KeyRing(store)

@@ -57,7 +57,7 @@ def run_configured(config: Path, *, listen: str | None, stay: bool) -> Exit:
         if not stay:
             service.tell()
         if stay and not service.stopped:
-            say(f"all captures are judged; serving http://{listen}/metrics until Ctrl-C")
+            say(f"all captures are judged; serving {settings.metrics.scheme}://{listen}/metrics until Ctrl-C")
             service.serve()
         return Exit.WRONG_INPUT if service.wrong_lines else Exit.DONE
 
@@ -83,7 +83,7 @@ def follow_interfaces(settings: Configuration, *, folder: Path, listen: str) -> 
         give_up_system_calls(settings.hardening)
         with Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service:
             say(service.desk_words)
-            say(f"watching {', '.join(interfaces)}; serving http://{listen}/metrics until Ctrl-C")
+            say(f"watching {', '.join(interfaces)}; serving {settings.metrics.scheme}://{listen}/metrics until Ctrl-C")
             service.follow(tap)
             if tap.fault:
                 raise TapError(tap.fault)
@@ -108,6 +108,6 @@ def follow_sensor(settings: Configuration, *, folder: Path, listen: str) -> None
         give_up_system_calls(settings.hardening)
         with Embedded(settings, folder=folder, listen=listen, channels=channels, desk=settings.desk) as service:
             say(service.desk_words)
-            say(f"following {source.words}; serving http://{listen}/metrics until Ctrl-C")
+            say(f"following {source.words}; serving {settings.metrics.scheme}://{listen}/metrics until Ctrl-C")
             service.follow_sensor(source)
     say("stopped as asked; what was judged is kept")

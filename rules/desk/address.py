@@ -26,6 +26,8 @@ class Address:
     """Name or address to listen on, an IPv6 address without brackets."""
     port: int
     """Port to listen on; 0: any that is free."""
+    tls: bool
+    """Whether it has a certificate of its own."""
     public: str | None
     """Address that people use, such as `https://desk.district.example`, without a final slash; None: where it listens.
     """
@@ -38,7 +40,11 @@ class Address:
     @property
     def origin(self) -> str:
         """The address that people use, without a final slash."""
-        return self.public or f"http://{_in_brackets(self.host)}:{self.port}"
+        return self.public or f"{self._scheme}://{_in_brackets(self.host)}:{self.port}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls else "http"
 
     @property
     def secure(self) -> bool:
@@ -52,7 +58,7 @@ class Address:
         A page elsewhere that has its own name point to this machine (DNS rebinding) has another one.
         """
         names = {*LOOPBACK_NAMES, *([] if self.everywhere else [_in_brackets(self.host)])}
-        return frozenset({self.origin, *(f"http://{name}:{self.port}" for name in names)})
+        return frozenset({self.origin, *(f"{self._scheme}://{name}:{self.port}" for name in names)})
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -75,19 +81,20 @@ class Address:
         return self.host in {"0.0.0.0", "::"}  # noqa: S104 -- compared, not bound
 
 
-def address_faults(listen: str, *, users: str | None, public: str | None) -> Iterator[Fault]:
+def address_faults(listen: str, *, users: str | None, public: str | None, tls: bool) -> Iterator[Fault]:
     """Yield what is wrong with where a desk shall listen.
 
     Args:
         listen: HOST:PORT.
         users: the file of users; None: there is none.
         public: the address that people use; None: the one it listens on.
+        tls: whether it has a certificate of its own.
     """
     host, port = _split(listen)
     if not host or port is None:
         yield Fault(at=("listen",), what=f"{shown(listen)} is no HOST:PORT", remedy="write 127.0.0.1:8080")
         return
-    address = Address(host=host, port=port, public=None)
+    address = Address(host=host, port=port, tls=tls, public=None)
     if users is None and not address.loopback:
         yield Fault(
             at=("listen",),
@@ -100,6 +107,8 @@ def address_faults(listen: str, *, users: str | None, public: str | None) -> Ite
             what="this does not say under which name people reach the desk",
             remedy="add `address: https://desk.district.example`, what they type",
         )
+    if tls and public is not None and not public.startswith("https:"):
+        yield Fault(at=("address",), what="a desk with a certificate answers https alone", remedy="write https://")
     if public is not None and urlsplit(public).path.strip("/"):
         yield Fault(
             at=("address",), what="the desk needs a name of its own, not a path", remedy="write https://desk.example"
@@ -109,7 +118,8 @@ def address_faults(listen: str, *, users: str | None, public: str | None) -> Ite
 def desk_address(settings: Desk) -> Address:
     """Return where the desk listens by its *settings*."""
     host, port = _split(settings.listen)
-    return Address(host=host, port=port or 0, public=_origin(settings.address) if settings.address else None)
+    public = _origin(settings.address) if settings.address else None
+    return Address(host=host, port=port or 0, tls=settings.tls is not None, public=public)
 
 
 def _split(listen: str) -> tuple[str, int | None]:

@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from collector.problems import DocumentError, Problem
+from collector.server_tls import server_context
 from rules.desk.access_log import AccessLog
 from rules.desk.accounts import Accounts
 from rules.desk.address import desk_address
@@ -89,6 +90,7 @@ class DeskServer:
         say: Callable[[str], None],
     ) -> None:
         self._address = desk_address(settings)
+        self._tls = server_context(settings.tls, folder=folder)
         self._accounts = _accounts(folder / settings.users, say=say) if settings.users is not None else None
         self._invitation = None if self._accounts is not None else Invitation()
         self._store = store
@@ -156,6 +158,7 @@ class DeskServer:
             limit_concurrency=MOST_CONNECTIONS,
             timeout_keep_alive=IDLE_CONNECTION_S,
             timeout_graceful_shutdown=STOP_S,
+            ssl_context_factory=None if (tls := self._tls) is None else lambda *_: tls,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -12,25 +13,41 @@ from collector.outcomes import failed, misconfigured, warning, well
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from collector.outcomes import Outcome
+    from rules.settings import AlertmanagerPlace
 
 TIMEOUT_S: Final = 4.0
 # An alert that ends before it starts is refused; the Date header counts whole seconds.
 CLOCK_MAY_DIFFER_S: Final = 5.0
 
 
-def alertmanager(addresses: Sequence[str]) -> Iterator[Outcome]:
-    """Yield for each address whether an Alertmanager answers there that it is ready."""
-    for address in addresses:
-        yield _ready(address)
+def alertmanager(places: Sequence[AlertmanagerPlace], *, folder: Path) -> Iterator[Outcome]:
+    """Yield for each place whether an Alertmanager answers there that it is ready.
+
+    Args:
+        places: as the configuration names them.
+        folder: where relative paths in it start.
+    """
+    for place in places:
+        ca = folder / place.ca if place.ca is not None else None
+        try:
+            trust = ssl.create_default_context(cafile=ca)
+        except OSError as error:  # ssl.SSLError is one, too
+            reason = f"{ca} is no readable PEM file ({error.strerror or error})"
+            yield misconfigured(reason, remedy="correct `ca` under `notify.alertmanager`")
+        else:
+            yield _ready(place.url, trust=trust)
 
 
-def _ready(address: str) -> Outcome:
+def _ready(address: str, *, trust: ssl.SSLContext) -> Outcome:
     began = time.time()
     try:
         # The configuration lets nothing but http and https pass.
-        with urllib.request.urlopen(f"{address}/-/ready", timeout=TIMEOUT_S) as answer:  # noqa: S310 -- see above
+        with urllib.request.urlopen(  # noqa: S310 -- see above
+            f"{address}/-/ready", timeout=TIMEOUT_S, context=trust
+        ) as answer:
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as error:
         if error.code == 404:

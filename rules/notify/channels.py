@@ -104,7 +104,10 @@ def open_channels(settings: Notify, *, folder: Path, place: Place, clock: Callab
     hours, weekly = settings.quiet_hours, settings.digest
     return Channels(
         messages=tuple(messages),
-        alertmanagers=tuple(Alertmanager(url, trust=system, place=place) for url in settings.alertmanager),
+        alertmanagers=tuple(
+            Alertmanager(each.url, trust=_trust(each.ca, folder=folder, system=system), place=place)
+            for each in settings.alertmanager
+        ),
         quiet=None if hours is None else Quiet(start=hours.from_, end=hours.to, but_critical=hours.except_ is not None),
         weekly=None if weekly is None else Weekly(weekday=WEEKDAYS.index(weekly.weekday), at=weekly.at),
         place=place,

@@ -97,6 +97,7 @@ def test_the_example_of_our_page_is_read_as_it_stands(tmp_path: Path) -> None:
         ("  webhook: [http://me:pw@x.example]", "holds no login"),
         ("  webhook: [http://x.example, http://x.example/]", "is listed twice"),
         ("  alertmanager: [http://x.example:port]", "is not a web address"),
+        ("  alertmanager: [https://x.example, {url: https://x.example, ca: ca.pem}]", "is listed twice"),
         ('  quiet_hours: {from: "18:00", to: "18:00"}', "end when they begin"),
         ('  quiet_hours: {from: "18:00", to: "24:00"}', "not a time of day"),
         ('  quiet_hours: {from: "18:00", to: "07:00", except: all}', "write critical"),
@@ -121,6 +122,7 @@ def test_what_is_wrong_is_told_with_line_and_remedy(
         (f"  {MAIL}, ca: config.yaml}}", "config.yaml"),
         (f"  {MAIL}}}\n  templates: nosuch", "nosuch"),
         ("  webhook: [{url: http://x.example, secret: {file: nosuch}}]", "nosuch"),
+        ("  alertmanager: [{url: https://x.example, ca: nosuch}]", "nosuch"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_at_the_start(

@@ -22,7 +22,7 @@ from rules.health.mail import mail
 from rules.health.rulebook import rulebook
 from rules.health.store import store
 from rules.rulebook import RulebookFiles
-from rules.settings import Notify
+from rules.settings import AlertmanagerPlace, Notify
 from rules.store import Store
 from rules.store.schema import STORE_VERSION
 from tests.parts.mail_sink import PASSWORD, USER, MailSink
@@ -35,6 +35,10 @@ SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "scenarios" / "
 def one(outcomes: Iterable[Outcome]) -> Outcome:
     (outcome,) = outcomes
     return outcome
+
+
+def there(port: int) -> AlertmanagerPlace:
+    return AlertmanagerPlace(url=f"http://127.0.0.1:{port}")
 
 
 def states(outcomes: Iterable[Outcome]) -> list[str]:
@@ -191,7 +195,7 @@ def test_an_alertmanager_is_ready_or_not_and_its_clock_right_or_not(
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        found = one(alertmanager([f"http://127.0.0.1:{server.server_port}"]))
+        found = one(alertmanager([there(server.server_port)], folder=Path()))
     finally:
         server.shutdown()
         thread.join()
@@ -202,7 +206,7 @@ def test_an_alertmanager_is_ready_or_not_and_its_clock_right_or_not(
 
 def test_an_alertmanager_that_is_not_there_is_a_problem() -> None:
     (port,) = free_ports(1)
-    found = one(alertmanager([f"http://127.0.0.1:{port}"]))
+    found = one(alertmanager([there(port)], folder=Path()))
     assert (found.state, found.wrong) == ("problem", "environment")
 
 

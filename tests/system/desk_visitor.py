@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
 
+from collector.server_tls import ServerTls
 from rules.desk.accounts import Account, hashed, save_accounts
 from rules.desk.server import DeskServer
 from rules.rulebook import RulebookFiles
@@ -128,7 +129,9 @@ class Desked:
 
 
 @contextlib.contextmanager
-def desk(folder: Path, *, users: bool = True, address: str | None = None) -> Iterator[Desked]:
+def desk(
+    folder: Path, *, users: bool = True, address: str | None = None, tls: ServerTls | None = None
+) -> Iterator[Desked]:
     """Serve a desk over a store in *folder* with `CASES` in it; *users*: with the three people of `ROLES`."""
     shutil.copytree(SAMPLE / "agreements", folder / "agreements")
     (folder / "agreements" / "hostile.yaml").write_text(HOSTILE_AGREEMENT, encoding="utf-8")
@@ -145,7 +148,7 @@ def desk(folder: Path, *, users: bool = True, address: str | None = None) -> Ite
     store.keep(CASES, parts=())
     server = DeskServer(
         store,
-        settings=Desk(listen="127.0.0.1:0", users="users.yaml" if users else None, address=address),
+        settings=Desk(listen="127.0.0.1:0", users="users.yaml" if users else None, address=address, tls=tls),
         files=RulebookFiles(
             agreements=folder / "agreements", network=folder / "network.yaml", parties=(folder / "parties.yaml",)
         ),
