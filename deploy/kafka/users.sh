@@ -14,7 +14,7 @@ security.protocol=SASL_SSL
 sasl.mechanism=SCRAM-SHA-512
 sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="admin" password="$(< "$secrets/kafka_admin")";
 ssl.truststore.type=PEM
-ssl.truststore.location=$secrets/kafka_ca
+ssl.truststore.location=$secrets/authority
 LOGIN
 for role in collector judge publisher dashboard; do
   echo "SCRAM-SHA-512=iterations=8192,password=$(< "$secrets/kafka_$role")" > "$work/login"

@@ -97,7 +97,7 @@ def test_each_role_logs_in_with_its_secret_and_may_do_its_work_and_no_more(
     secrets = prepared / "secrets"
 
     def verb(*words: str, user: str, secret: str) -> subprocess.CompletedProcess[str]:
-        config = login(district, user=user, password=secrets / secret, composed=composed, ca=secrets / "kafka_ca")
+        config = login(district, user=user, password=secrets / secret, composed=composed, ca=secrets / "authority")
         return schoolgate(*words, "--config", config)
 
     for _ in range(2):
