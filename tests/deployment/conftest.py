@@ -47,10 +47,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def prepare(top: Path) -> subprocess.CompletedProcess[str]:
-    """Run prepare.sh for the folder *top*."""
+def prepare(top: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run prepare.sh for the folder *top*, with *more* in its environment."""
     script = ROOT / "deploy" / "compose" / "prepare.sh"
-    environment = {"PATH": os.environ["PATH"]}
+    environment = {"PATH": os.environ["PATH"], **more}
     return subprocess.run(
         ["sh", script, top], capture_output=True, text=True, timeout=120, check=False, env=environment
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -23,17 +24,22 @@ class Alertmanager:
         parts: the programs.
         config: its configuration file.
         folder: gets its memory and what it prints.
+        web: how it shows itself, a file; None: over HTTP.
+        ca: vouches for it then.
     """
 
-    def __init__(self, parts: PrometheusParts, *, config: Path, folder: Path) -> None:
+    def __init__(
+        self, parts: PrometheusParts, *, config: Path, folder: Path, web: Path | None = None, ca: Path | None = None
+    ) -> None:
         folder.mkdir(exist_ok=True)
         (self.port,) = free_ports(1)
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = f"{'http' if web is None else 'https'}://127.0.0.1:{self.port}"
+        self._trust = ssl.create_default_context(cafile=ca)
         self._log = folder / "alertmanager.log"
         self._command = [
             *parts.alertmanager, f"--config.file={config}", f"--storage.path={folder}",
             f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=",
-            "--data.maintenance-interval=30s",
+            "--data.maintenance-interval=30s", *([] if web is None else [f"--web.config.file={web}"]),
         ]  # fmt: skip
         self._program: Program | None = None
         self.start()
@@ -59,7 +65,9 @@ class Alertmanager:
 
     def ask(self, path: str) -> bytes:
         """Return what it answers."""
-        with urllib.request.urlopen(self.address + path, timeout=10) as answer:  # noqa: S310 -- loopback
+        with urllib.request.urlopen(  # noqa: S310 -- loopback
+            self.address + path, timeout=10, context=self._trust
+        ) as answer:
             told: bytes = answer.read()
             return told
 
