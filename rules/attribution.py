@@ -29,10 +29,11 @@ from rules.noisy_or import fit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from rules.device_walk import Cause
     from rules.edges import Audience, Exposure, Lab, Standing
     from rules.exposures import Credited
     from rules.noisy_or import Fit, Weighted
-    from rules.windows import Cause, Counts, Row
+    from rules.windows import Counts, Row
 
 LATE_WEIGHT: Final = 0.3
 """Weight of a cause whose last flow is older than two seconds: most contacts come at once, some come late."""

@@ -16,7 +16,7 @@ from rules.windows import Counts, Row
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rules.windows import Cause
+    from rules.device_walk import Cause
 
 MAX_OCTETS: Final = 64 << 20
 """Octets of one hour's counts, unpacked: some 400,000 contacts. What claims to be more is refused."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.attribution import District, attribute
 from rules.contacts import PRODUCT_MARK
+from rules.device_walk import Kinds
 from rules.differential import by_audience
-from rules.windows import Counts, Kinds, count_device_day
+from rules.windows import Counts, count_device_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -15,7 +15,7 @@ from tests.rules.made_contacts import BROUGHT, PARTY, PRODUCT, among, edge_of, e
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rules.windows import Cause
+    from rules.device_walk import Cause
 
 FRACTIONS = {
     "id": "fractions",

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from rules.contacts import WITHHELD_SITE, Contact
 from rules.counted import packed, unpacked
+from rules.device_walk import Kinds
 from rules.habits import Habit
-from rules.windows import HOUR_MS, Counts, Kinds, count_device_day
+from rules.windows import HOUR_MS, Counts, count_device_day
 
 DAY = date(2026, 10, 14)
 KINDS = Kinds(
