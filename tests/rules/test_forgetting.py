@@ -18,6 +18,7 @@ from rules.store import CaseRow, FindingRow, Store, StoreError
 from rules.store.backup import back_up, restore
 from rules.store.chain import Head
 from rules.store.forgetting import Purge, forget
+from rules.store.glass import GlassLog
 from rules.store.keys import live_keys
 from rules.versions import CaseVersion
 from tests.rules.first_store import a_case
@@ -261,3 +262,17 @@ def test_a_file_that_holds_no_keys_is_refused(
         restore(store, tmp_path / "backup.gz", keys=tmp_path / "keys.gz")
     assert store.cases() == {}
     store.close()
+
+
+def test_who_asked_for_break_glass_and_who_allowed_it_can_not_be_forgotten(district: District) -> None:
+    """Requests are sealed like cases, with keys of their own; forgetting knows cases alone."""
+    log = GlassLog(district.store, clock=district.clock)
+    reason = "The resolver told of a botnet at 10:20."
+    request = log.ask(by="ivo", role="it", reason=reason, commit=lambda name: f"of {name}")
+    log.allow(request, by="ada", role="officer", commitment=f"of {request}")
+    with pytest.raises(StoreError, match=f"there is no case {request}"):
+        forget(district.store, [request], by="ivo", reason="Nobody shall know.")
+    district.forget()
+    told = [(row.kind, row.by, row.reason) for row in log.latest()]
+    assert told == [("glass_allowed", "ada", ""), ("glass_asked", "ivo", reason)]
+    assert isinstance(district.store.verify(), Head)
