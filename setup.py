@@ -17,6 +17,7 @@ COMPILED_MODULES = (
     "collector.dissect.tunnels",
     "collector.dissect.headers",
     "collector.dissect.hostname",
+    "collector.dissect.http",
     "collector.dissect.tls",
     "collector.dissect.kinds",
     "collector.dissect.quic",

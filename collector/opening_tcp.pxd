@@ -2,6 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from collector cimport slices
+from collector.dissect.http cimport Request, head_end, request
 from collector.dissect.kinds cimport HELLO_START, OTHER, PRELUDE, REQUESTS, RESPONSES, SSL2, TLS, TLS_LATE, UNDECIDED, hello_at, kind_of
 from collector.dissect.tls cimport CLIENT_HELLO, RECORD_HEADER, SERVER_HELLO, ClientHello, Handshakes, ServerHello, client_hello, client_message, first_message_end, server_hello, server_message, ssl2_client_hello, version_name
 from collector.holdings cimport Holding, Holdings
@@ -57,11 +58,11 @@ cdef class TcpOpening(Opening):
     @cython.locals(octets=bytearray, at=Py_ssize_t)
     cdef void _search_hello(self, _Side side) except *
     cdef int _note_http(self, _Side requests) except -1
-    @cython.locals(stream=Stream, end=Py_ssize_t)
+    @cython.locals(stream=Stream, end=Py_ssize_t, asked=Request)
     cdef int _read_requests(self, _Side side) except -1
     @cython.locals(kind=int)
     cdef bint _at_request(self, _Side side) except -1
-    cdef int _asked(self, _Side side, object request) except -1
+    cdef int _asked(self, _Side side, Request asked) except -1
     @cython.locals(stream=Stream)
     cdef int _note_data(self, _Side side) except -1
     cdef int _give_up(self, _Side side) except -1

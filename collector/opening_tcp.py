@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector import slices
-from collector.dissect import http
 from collector.dissect.errors import DissectError
+from collector.dissect.http import MAX_HEAD_OCTETS, Request, head_end, request
 from collector.dissect.kinds import hello_at, kind_of
 from collector.dissect.tls import (
     ClientHello,
@@ -303,16 +303,16 @@ class TcpOpening(Opening):
         while side.open and side.kind == REQUESTS and stream.octets:
             if not self._at_request(side):
                 break
-            end = http.head_end(stream.octets, side.scanned)
+            end = head_end(stream.octets, side.scanned)
             if end < 0:
                 side.scanned = max(0, len(stream.octets) - 3)
-                if len(stream.octets) > http.MAX_HEAD_OCTETS:
+                if len(stream.octets) > MAX_HEAD_OCTETS:
                     raise DissectError("request head too long")
                 break
-            request = http.request(bytes(stream.octets[:end]))
+            asked = request(slices.piece(stream.octets, 0, end))
             stream.take(end)
             side.scanned = 0
-            self._asked(side, request)
+            self._asked(side, asked)
         self._note_data(side)
 
     def _at_request(self, side: _Side) -> bool:
@@ -324,23 +324,23 @@ class TcpOpening(Opening):
             side.stream.take(len(side.stream.octets))
         return kind == REQUESTS
 
-    def _asked(self, side: _Side, request: http.Request) -> None:
+    def _asked(self, side: _Side, asked: Request) -> None:
         if not self._requests:
-            self._counters.names_refused += request.host_refused
-            if request.host is not None:
-                self.server_name = request.host
+            self._counters.names_refused += asked.host_refused
+            if asked.host is not None:
+                self.server_name = asked.host
                 self.name_source = "http_host"
         self._requests += 1
-        self._upgrade = self._upgrade or request.upgrade
-        carries_data = request.has_body or request.has_cookie or request.has_query
+        self._upgrade = self._upgrade or asked.upgrade
+        carries_data = asked.has_body or asked.has_cookie or asked.has_query
         if carries_data:
             self.plaintext_data = True
-        if request.method == "CONNECT":
+        if asked.method == "CONNECT":
             self._lost = True
             self._other(side).reopen()
             self._expect_hello()
-        elif carries_data or request.http2:
-            self._lost = self._lost or request.http2
+        elif carries_data or asked.http2:
+            self._lost = self._lost or asked.http2
             side.close()
 
     def _note_data(self, side: _Side) -> None:

@@ -3,8 +3,10 @@ cimport cython
 
 cdef Py_ssize_t _MAX_NAME
 cdef Py_ssize_t _MAX_LABEL
+cdef Py_ssize_t _MAX_PORT_DIGITS
 
 @cython.locals(name=bytes, at=Py_ssize_t, end=Py_ssize_t, label=Py_ssize_t, digits=Py_ssize_t, size=Py_ssize_t, octet=int)
 cpdef str host_name(bytes octets)
+@cython.locals(at=Py_ssize_t, end=Py_ssize_t)
 cpdef bytes without_port(bytes authority)
 cdef bint _is_hexadecimal(bytes label) except -1

@@ -5,15 +5,13 @@ Compiled; the C types stand in hostname.pxd.
 
 from __future__ import annotations
 
-import re
-
 MAX_NAME_OCTETS = 253
 """Longest host name in text form (RFC 1035 section 2.3.4: 255 octets on the wire)."""
 MAX_LABEL_OCTETS = 63
 
 _MAX_NAME = MAX_NAME_OCTETS
 _MAX_LABEL = MAX_LABEL_OCTETS
-_PORT = re.compile(rb":[0-9]{0,5}\Z")
+_MAX_PORT_DIGITS = 5
 
 
 def host_name(octets: bytes) -> str | None:
@@ -53,7 +51,12 @@ def host_name(octets: bytes) -> str | None:
 
 def without_port(authority: bytes) -> bytes:
     """Return *authority* without the port at its end (RFC 3986 section 3.2.3), if one is there."""
-    return _PORT.sub(b"", authority)
+    end = at = len(authority)
+    while at > 0 and 0x30 <= authority[at - 1] <= 0x39:
+        at -= 1
+    if at > 0 and authority[at - 1] == 0x3A and end - at <= _MAX_PORT_DIGITS:
+        return authority[: at - 1]
+    return authority
 
 
 def _is_hexadecimal(label: bytes) -> bool:

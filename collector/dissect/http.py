@@ -1,9 +1,11 @@
-"""Reads the heads of clear-text HTTP requests. Of a request it keeps the host and what kind of data it carried."""
+"""Reads the heads of clear-text HTTP requests. Of a request it keeps the host and what kind of data it carried.
+
+Compiled, in one pass; the C types stand in http.pxd.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from collector.dissect.errors import DissectError
 from collector.dissect.hostname import host_name, without_port
@@ -13,16 +15,17 @@ MAX_HEAD_OCTETS = 65_536
 MAX_LINE_OCTETS = 16_384
 """Longest request line that is waited for before the octets are taken for something else."""
 
-_BLANK_LINE = re.compile(rb"\n\r?\n")
-_LINE_END = re.compile(rb"\r?\n")
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z")
-_VERSION = re.compile(rb"HTTP/([0-9])\.[0-9]\Z")
+_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]\Z")
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_COMMON_METHODS = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS"))
+_COMMON_VERSIONS = frozenset((b"HTTP/1.0", b"HTTP/1.1"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a request head says (RFC 9112). The target itself, which may name a pupil, is never kept."""
+
+    __slots__ = ("has_body", "has_cookie", "has_query", "host", "host_refused", "http2", "method", "upgrade")
 
     method: str
     host: str | None
@@ -38,14 +41,103 @@ class Request:
     http2: bool
     """This is the preface of HTTP/2 in the clear (RFC 9113 section 3.4), not a request."""
 
+    def __init__(self) -> None:
+        self.has_cookie = False
+        self.has_body = False
+        self.upgrade = False
 
-def head_end(octets: bytes | bytearray, start: int) -> int:
+
+class _Fields:
+    """The header fields of one request, of which one at a time is put together from its lines."""
+
+    __slots__ = ("folded", "host", "name", "value")
+
+    name: bytes
+    """Name of the last field, lower case; empty: one that says nothing here, or none yet."""
+    value: bytes
+    """Its value so far."""
+    folded: list[bytes] | None
+    """Lines that belong to the value and are not part of it yet."""
+    host: bytes | None
+    """What the first Host field said."""
+
+    def __init__(self) -> None:
+        self.name = b""
+        self.value = b""
+        self.folded = None
+        self.host = None
+
+    def line(self, head: bytes, at: int, end: int, asked: Request) -> None:
+        """Take the line from *at* to *end*; a folded line belongs to the field before it."""
+        if at < end and (head[at] == 0x20 or head[at] == 0x09):
+            if self.name:
+                if self.folded is None:
+                    self.folded = []
+                self.folded.append(head[at:end].strip())
+            return
+        if self.folded is not None:
+            self._unfold()
+        colon = at
+        while colon < end and head[colon] != 0x3A:
+            colon += 1
+        if colon == end:
+            return
+        self._end(asked)
+        # Only names that begin with c, h, t or u are asked for below. What is no letter may be space before one.
+        first = head[at] | 0x20
+        if not 0x61 <= first <= 0x7A or first == 0x63 or first == 0x68 or first == 0x74 or first == 0x75:  # noqa: PLR1714
+            self.name = head[at:colon].strip().lower()
+            self.value = head[colon + 1 : end].strip()
+        else:
+            self.name = b""
+
+    def finish(self, asked: Request) -> None:
+        """Take the end of the head."""
+        if self.folded is not None:
+            self._unfold()
+        self._end(asked)
+
+    def _unfold(self) -> None:
+        """Put folded lines behind the last field, all at once: a head may consist of nothing else."""
+        folded = self.folded
+        if folded is not None:
+            self.value = b" ".join((self.value, *folded)).strip()
+        self.folded = None
+
+    def _end(self, asked: Request) -> None:
+        """Note what the last field says."""
+        name = self.name
+        if not name:
+            return
+        if name == b"host":
+            if self.host is None:
+                self.host = self.value
+        elif name == b"cookie":
+            asked.has_cookie = asked.has_cookie or bool(self.value)
+        elif name == b"content-length":
+            asked.has_body = asked.has_body or bool(self.value.strip(b"0, \t"))
+        elif name == b"transfer-encoding":
+            asked.has_body = asked.has_body or bool(self.value)
+        elif name == b"upgrade":
+            asked.upgrade = bool(self.value)
+
+
+def head_end(octets: bytearray, start: int) -> int:
     """Return the offset behind the blank line that ends a head, looked for from *start* on; -1: not there yet.
 
     Bare line feeds end lines too, as servers tolerate them (RFC 9112 section 2.2).
     """
-    found = _BLANK_LINE.search(octets, start)
-    return found.end() if found else -1
+    size = len(octets)
+    at = start
+    while at < size - 1:
+        if octets[at] == 0x0A:
+            behind = at + 1
+            if octets[behind] == 0x0D and behind + 1 < size:
+                behind += 1
+            if octets[behind] == 0x0A:
+                return behind + 1
+        at += 1
+    return -1
 
 
 def request(head: bytes) -> Request:
@@ -56,69 +148,52 @@ def request(head: bytes) -> Request:
 
     Source: RFC 9112 sections 3, 5 and 6; RFC 9110 sections 7.2 and 9.3.6.
     """
-    lines = _LINE_END.split(head.lstrip(b"\r\n"))
-    method, _, rest = lines[0].rstrip().partition(b" ")
+    size = len(head)
+    at = 0
+    while at < size and (head[at] == 0x0D or head[at] == 0x0A):
+        at += 1
+    feed = _feed(head, at)
+    method, _, rest = head[at:feed].rstrip().partition(b" ")
     target, _, version = rest.rpartition(b" ")
     target = target.strip()
-    found = _VERSION.match(version)
-    if found is None or not target or not _METHOD.match(method):
+    if version not in _COMMON_VERSIONS and not _VERSION.match(version):
         raise DissectError("no HTTP request line")
-    host: bytes | None = None
-    cookie = body = upgrade = False
-    for name, value in _fields(lines):
-        if name == b"host":
-            host = value if host is None else host
-        elif name == b"cookie":
-            cookie = cookie or bool(value)
-        elif name == b"content-length":
-            body = body or bool(value.strip(b"0, \t"))
-        elif name == b"transfer-encoding":
-            body = body or bool(value)
-        elif name == b"upgrade":
-            upgrade = bool(value)
+    if not target or (method not in _COMMON_METHODS and not _METHOD.match(method)):
+        raise DissectError("no HTTP request line")
+    asked = Request()
+    fields = _Fields()
+    while feed < size:
+        at = feed + 1
+        feed = _feed(head, at)
+        end = feed
+        if feed < size and feed > at and head[feed - 1] == 0x0D:
+            end -= 1
+        fields.line(head, at, end, asked)
+    fields.finish(asked)
     authority = _authority(target, method)
-    asked = authority if authority is not None else host
-    known = host_name(without_port(asked).strip()) if asked else None
-    return Request(
-        method=method.decode("ascii"),
-        host=known,
-        host_refused=bool(asked) and known is None,
-        has_cookie=cookie,
-        has_query=bool(target.partition(b"?")[2]),
-        has_body=body,
-        upgrade=upgrade,
-        http2=method == b"PRI" and found.group(1) == b"2",
-    )
+    if authority is None:
+        authority = fields.host
+    asked.host = host_name(without_port(authority).strip()) if authority else None
+    asked.host_refused = bool(authority) and asked.host is None
+    asked.method = method.decode("ascii")
+    asked.has_query = bool(target.partition(b"?")[2])
+    asked.http2 = method == b"PRI" and version.startswith(b"HTTP/2")
+    return asked
 
 
-def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
-    """Return name (lower case) and value of each header field; a folded line belongs to the one before it."""
-    fields: list[tuple[bytes, bytes]] = []
-    folded: list[bytes] = []
-    for line in lines[1:]:
-        if line[:1] in {b" ", b"\t"}:
-            folded.append(line.strip())
-            continue
-        if folded:
-            _unfold(fields, folded)
-        name, colon, value = line.partition(b":")
-        if colon:
-            fields.append((name.strip().lower(), value.strip()))
-    _unfold(fields, folded)
-    return fields
-
-
-def _unfold(fields: list[tuple[bytes, bytes]], folded: list[bytes]) -> None:
-    """Put folded lines behind the last field, all at once: a head may consist of nothing else."""
-    if fields and folded:
-        name, value = fields[-1]
-        fields[-1] = (name, b" ".join((value, *folded)).strip())
-    folded.clear()
+def _feed(head: bytes, at: int) -> int:
+    """Return where the line from *at* on has its line feed; the end of *head*: it has none."""
+    size = len(head)
+    while at < size and head[at] != 0x0A:
+        at += 1
+    return at
 
 
 def _authority(target: bytes, method: bytes) -> bytes | None:
     """Return the authority that stands in the request line itself, which wins over Host (RFC 9112 section 3.2.2)."""
     if method == b"CONNECT":
         return target
+    if target[0] == 0x2F:
+        return None
     found = _ABSOLUTE.match(target)
     return found.group(1).rpartition(b"@")[2] if found else None

@@ -91,10 +91,10 @@ def test_what_is_no_request_is_refused(octets: bytes) -> None:
 
 
 def test_a_head_ends_behind_its_blank_line_and_not_before() -> None:
-    octets = b"GET / HTTP/1.1\r\nA: b\r\n\r\nbody"
+    octets = bytearray(b"GET / HTTP/1.1\r\nA: b\r\n\r\nbody")
     assert http.head_end(octets, 0) == len(octets) - 4
     assert http.head_end(octets[:-5], 0) == -1
-    assert http.head_end(b"GET / HTTP/1.1\n\nbody", 0) == 16
+    assert http.head_end(bytearray(b"GET / HTTP/1.1\n\nbody"), 0) == 16
 
 
 def test_a_hostile_head_costs_no_more_than_its_length() -> None:

@@ -135,7 +135,7 @@ def host(octets: bytes) -> None:
 
 def http_request(octets: bytes) -> None:
     """Read one request head."""
-    end = http.head_end(octets, 0)
+    end = http.head_end(bytearray(octets), 0)
     assert end <= len(octets)
     try:
         http.request(octets)
