@@ -135,6 +135,13 @@ def test_everything_that_the_threat_model_points_at_exists() -> None:
             assert "`" in line, line
 
 
+def test_everything_that_the_readme_points_at_exists() -> None:
+    told = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = {*re.findall(r"\]\(([^):#]+)\)", told), *re.findall(r"`(tests/[A-Za-z0-9_./-]+\.py)`", told)}
+    assert len(named) >= 30
+    assert sorted(each for each in named if not (ROOT / each).exists()) == []
+
+
 @pytest.mark.parametrize("name", ["dpia.md", "notice-to-parents.md", "records-requests.md"])
 def test_a_template_points_only_at_what_exists(name: str) -> None:
     told = (TEMPLATES / name).read_text(encoding="utf-8")
