@@ -21,6 +21,7 @@ from collector.health.disk import Need, disk
 from collector.health.interface import interfaces, offload, traffic
 from collector.health.rights import account, capture, folders, secrets
 from collector.health.sensors import FLOWS, LOOK_UPS, netflow, suricata, zeek
+from collector.health.tables import tables
 from collector.outcomes import misconfigured, not_applicable
 from rules.health.alertmanager import alertmanager
 from rules.health.lists import lists
@@ -131,6 +132,7 @@ class Consultation:
             ("offload", tap, partial(offload, names)),
             ("rights", tap, capture),
             ("traffic", tap, partial(traffic, names)),
+            ("tables", tap, partial(tables, settings.metrics.listen)),
             ("sensor", sensor, self._sensor),
             ("clock", None, clock),
             ("folders", None, self._folders),

@@ -24,8 +24,8 @@ from tests.system.product import configure, schoolgate, until
 from tests.system.topic_reader import with_kafka
 
 CHECKS = [
-    "agreements", "lists", "interface", "offload", "rights", "traffic", "sensor", "clock", "folders", "secrets", "disk",
-    "broker", "store", "alertmanager", "mail",
+    "agreements", "lists", "interface", "offload", "rights", "traffic", "tables", "sensor", "clock", "folders",
+    "secrets", "disk", "broker", "store", "alertmanager", "mail",
 ]  # fmt: skip
 
 
