@@ -132,7 +132,7 @@ class Consultation:
             ("offload", tap, partial(offload, names)),
             ("rights", tap, capture),
             ("traffic", tap, partial(traffic, names)),
-            ("tables", tap, partial(tables, settings.metrics.listen)),
+            ("tables", tap or _by_tls(settings.metrics.tls), partial(tables, settings.metrics.listen)),
             ("sensor", sensor, self._sensor),
             ("clock", None, clock),
             ("folders", None, self._folders),
@@ -232,6 +232,10 @@ def _interfaces(source: Source | None) -> list[str]:
 
 def _nothing(why: str) -> Look:
     return lambda: [not_applicable(why)]
+
+
+def _by_tls(certificate: object) -> str | None:
+    return None if certificate is None else "the collector tells its metrics by TLS; look at the dashboard instead"
 
 
 def _named(value: object, key: str) -> str | None:

@@ -105,6 +105,21 @@ def test_another_sensor_is_looked_at_instead_of_interfaces(
     assert looked(config, Part.JUDGE)[1]["sensor"][0]["state"] == "not applicable"
 
 
+def test_tables_of_a_collector_that_speaks_tls_are_not_said_to_be_away(
+    district: Path, looked: Callable[..., tuple[int, Found]]
+) -> None:
+    config = district / "config.yaml"
+    rows = [
+        row for row in config.read_text(encoding="utf-8").splitlines() if not row.startswith(("source:", "metrics:"))
+    ]
+    added = ["source: {interface: lo}", "metrics: {tls: {certificate: own.pem, key: own.key}}"]
+    config.write_text("\n".join([*rows, *added]), encoding="utf-8")
+    _, found = looked(config)
+    assert [each["what"] for each in found["tables"]] == [
+        "the collector tells its metrics by TLS; look at the dashboard instead"
+    ]
+
+
 def test_a_wrong_file_is_2_and_says_which_line(district: Path, looked: Callable[..., tuple[int, Found]]) -> None:
     config = district / "config.yaml"
     text = config.read_text(encoding="utf-8")
