@@ -38,6 +38,8 @@ cdef class Draft:
     cdef object plaintext_data
     cdef str end
     cdef uint64_t part
+    cdef object _blank
+    cdef object _event
     cdef bytearray _paper
     cdef Py_ssize_t _at
     cdef bytes _place

@@ -11,10 +11,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from collector import scribe, slices
-from collector.events import EVENT_VERSION, FlowEvent
 
 if TYPE_CHECKING:
-    from collector.events import App, End, NameSource, TlsVersion
+    from collector.events import App, End, FlowEvent, NameSource, TlsVersion
 
 MAX_SECONDS = 1_024
 """Seconds whose date is remembered; flows begin and end in turn, minutes apart."""
@@ -27,12 +26,6 @@ _US = 1_000
 _IPV4_OCTETS = 4
 MAX_ADDRESS_OCTETS = 39
 """Longest IPv6 address as text."""
-
-
-class _Blank:
-    """Of the layout of an event, and not frozen: a frozen dataclass sets its fields by a call each."""
-
-    __slots__ = tuple(FlowEvent.__slots__)
 
 
 class Draft:
@@ -89,11 +82,19 @@ class Draft:
         # The second that was written last, and its date; so is the next one, mostly.
         self._second = -1
         self._date = ""
+        # Two classes of the same layout; who only writes lines does not load them.
+        self._blank: Any = None
+        self._event: Any = None
 
     def event(self) -> FlowEvent:
         """Return the event."""
-        blank: Any = _Blank()
-        blank.v = EVENT_VERSION
+        if self._blank is None:
+            from collector.events import Blank  # noqa: PLC0415 -- as above
+            from collector.events import FlowEvent as Event  # noqa: PLC0415 -- as above
+
+            self._blank, self._event = Blank, Event
+        blank = self._blank()
+        blank.v = 1  # EVENT_VERSION
         blank.withheld = False
         blank.id = f"{self.id_begin:016x}{self.id_end:04x}"
         blank.sensor = self.sensor
@@ -124,7 +125,7 @@ class Draft:
         blank.plaintext_data = self.plaintext_data
         blank.end = self.end
         blank.part = self.part
-        blank.__class__ = FlowEvent
+        blank.__class__ = self._event
         event: FlowEvent = blank
         return event
 

@@ -86,3 +86,12 @@ class FlowEvent:
     """Why the event was emitted; `active`: a long flow reports every five minutes what is new."""
     part: int = 0
     """0, 1, ... for the parts of one long flow."""
+
+
+class Blank:
+    """Of the layout of an event, and not frozen: a frozen dataclass sets its fields by a call each.
+
+    `collector.draft` fills one in, and then makes it an event.
+    """
+
+    __slots__ = tuple(FlowEvent.__slots__)

@@ -13,6 +13,8 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from collector.wrong_input import WrongInputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 OWNER_ONLY = 0o600
 
 
-class KeyFileError(ValueError):
+class KeyFileError(WrongInputError):
     """The key file cannot be used; the message says what to do."""
 
 

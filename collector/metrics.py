@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
@@ -41,7 +41,7 @@ DROP_REASONS = (
 `kernel`: a live interface was not read fast enough."""
 
 
-OPENING_REASONS = tuple(field.name for field in fields(OpeningCounters))
+OPENING_REASONS = tuple(OpeningCounters().told())
 """The closed set of what can go wrong while first octets of flows are read; docs/dissection.md says what each means."""
 
 

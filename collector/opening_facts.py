@@ -5,7 +5,6 @@ Compiled; the C types stand in opening_facts.pxd.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.resolvers import is_known_resolver
@@ -23,34 +22,66 @@ TLS_DNS_PORT = 853
 """DNS over TLS and over QUIC (RFC 7858, RFC 9250): the port says it, nothing in the clear does."""
 
 
-@dataclass(slots=True, kw_only=True)
 class OpeningCounters:
     """What went wrong or met a bound while openings were read. Totals since start; none of it stops the collector."""
 
-    tls_malformed: int = 0
-    """Hellos that broke the format of TLS."""
-    quic_malformed: int = 0
-    """Datagrams with a QUIC long header that broke its format, or an Initial whose frames did."""
-    dns_malformed: int = 0
-    """Messages on port 53 that are no DNS, or were cut short."""
-    http_malformed: int = 0
-    """Octets among requests that were no request."""
-    names_refused: int = 0
-    """Names in hellos and requests that are no host names: odd octets, too long, IP literals."""
-    stream_full: int = 0
-    """Directions given up because they held too many octets or segments."""
-    http_gaps: int = 0
-    """Gaps in clear-text requests that were stepped over."""
-    quic_undecryptable: int = 0
-    """Initials that opened with no key at hand: noise, or a connection whose start was not captured."""
-    quic_attempts_capped: int = 0
-    """Initials not opened at once because the flow, or all flows in that second, had used up their attempts."""
-    quic_attempts_late: int = 0
-    """Of these, opened all the same, once the server had answered or there was room again."""
-    openings_shed: int = 0
-    """Directions, connections and lists of questions given up because all openings together held too much."""
-    dns_unasked: int = 0
-    """Answers that match no question of their flow; they teach nothing."""
+    __slots__ = (
+        "dns_malformed",
+        "dns_unasked",
+        "http_gaps",
+        "http_malformed",
+        "names_refused",
+        "openings_shed",
+        "quic_attempts_capped",
+        "quic_attempts_late",
+        "quic_malformed",
+        "quic_undecryptable",
+        "stream_full",
+        "tls_malformed",
+    )
+
+    def __init__(self) -> None:
+        self.tls_malformed = 0
+        """Hellos that broke the format of TLS."""
+        self.quic_malformed = 0
+        """Datagrams with a QUIC long header that broke its format, or an Initial whose frames did."""
+        self.dns_malformed = 0
+        """Messages on port 53 that are no DNS, or were cut short."""
+        self.http_malformed = 0
+        """Octets among requests that were no request."""
+        self.names_refused = 0
+        """Names in hellos and requests that are no host names: odd octets, too long, IP literals."""
+        self.stream_full = 0
+        """Directions given up because they held too many octets or segments."""
+        self.http_gaps = 0
+        """Gaps in clear-text requests that were stepped over."""
+        self.quic_undecryptable = 0
+        """Initials that opened with no key at hand: noise, or a connection whose start was not captured."""
+        self.quic_attempts_capped = 0
+        """Initials not opened at once because the flow, or all flows in that second, had used up their attempts."""
+        self.quic_attempts_late = 0
+        """Of these, opened all the same, once the server had answered or there was room again."""
+        self.openings_shed = 0
+        """Directions, connections and lists of questions given up because all openings together held too much."""
+        self.dns_unasked = 0
+        """Answers that match no question of their flow; they teach nothing."""
+
+    def told(self) -> dict[str, int]:
+        """Return every count by its name."""
+        return {
+            "tls_malformed": self.tls_malformed,
+            "quic_malformed": self.quic_malformed,
+            "dns_malformed": self.dns_malformed,
+            "http_malformed": self.http_malformed,
+            "names_refused": self.names_refused,
+            "stream_full": self.stream_full,
+            "http_gaps": self.http_gaps,
+            "quic_undecryptable": self.quic_undecryptable,
+            "quic_attempts_capped": self.quic_attempts_capped,
+            "quic_attempts_late": self.quic_attempts_late,
+            "openings_shed": self.openings_shed,
+            "dns_unasked": self.dns_unasked,
+        }
 
 
 class Opening:

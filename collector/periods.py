@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    from datetime import tzinfo
 
 NS = 1_000_000_000
 HOURS_A_DAY = 24
 NAME = "%Y-%m-%dT%H"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+class Period(NamedTuple):
     """One lifetime of a pseudonym key."""
 
     name: str
@@ -36,7 +34,7 @@ class Periods:
         hours: length of a period, a divisor of 24.
     """
 
-    def __init__(self, zone: ZoneInfo, *, hours: int = HOURS_A_DAY) -> None:
+    def __init__(self, zone: tzinfo, *, hours: int = HOURS_A_DAY) -> None:
         if hours < 1 or HOURS_A_DAY % hours:
             raise ValueError(f"a period of {hours} hours does not divide a day; write 24, 12, 8, 6, 4, 3, 2 or 1")
         self._zone = zone

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from collector.wrong_input import WrongInputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,7 +40,7 @@ class Fault:
     """What to write instead."""
 
 
-class DocumentError(ValueError):
+class DocumentError(WrongInputError):
     """One or more files of the district are wrong. `str()` gives every problem, one a line."""
 
     problems: tuple[Problem, ...]

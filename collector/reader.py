@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from collector.flows import FlowTable
@@ -117,7 +116,7 @@ class Reader:
             packets=self._tap.packets,
             dropped=self._tap.dropped,
             skipped=self._table.skipped,
-            affected=asdict(self._openings.counters),
+            affected=self._openings.counters.told(),
             flows_live=self._table.live,
             flows_evicted=self._table.evicted,
             ring_octets=self._tap.ring_octets,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from collector.sources.octets import CaptureError
 from collector.sources.sensor_log import SensorLog
 from collector.sources.suricata_eve import ETHERNET_OCTETS
 from collector.sources.zeek_log import PATHS
-from collector.watch import UTC_ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ class RecordMeter:
         awaited: frozenset[Kind],
         by_mac: bool,
     ) -> None:
-        devices = Devices(Periods(network.time_zone if network else UTC_ZONE))
+        devices = Devices(Periods(network.time_zone if network else UTC))
         self.memory = DnsMemory()
         """What devices were answered."""
         self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=self.memory)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from datetime import UTC
 from typing import TYPE_CHECKING, Generic, TypeVar
-from zoneinfo import ZoneInfo
 
 from collector.devices import Devices
 from collector.flows import CAPACITY, FlowTable
@@ -14,7 +13,6 @@ from collector.names import DnsMemory
 from collector.opening import Openings
 from collector.periods import Periods
 from collector.pseudonyms import KeyRing, Pseudonyms
-from collector.tables import Tables, overflows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +21,8 @@ if TYPE_CHECKING:
     from collector.flow import Flow
     from collector.frames import FrameBlock
     from collector.segments import Network
+    from collector.tables import Tables
 
-UTC_ZONE = ZoneInfo("UTC")
 _Given = TypeVar("_Given")
 # A flow belongs to the day on which it began; an hour after that day its last parts have come.
 KEY_GRACE_NS = 3_600 * 1_000_000_000
@@ -46,7 +44,7 @@ class _Sight(Generic[_Given]):
     """
 
     def __init__(self, *, sensor: str, network: Network | None, pseudonyms: Pseudonyms | None) -> None:
-        self._devices = devices = Devices(Periods(network.time_zone if network else UTC_ZONE))
+        self._devices = devices = Devices(Periods(network.time_zone if network else UTC))
         self._names = names = DnsMemory()
         # Secret, so that nobody can choose addresses that all fall on one place of the table.
         seed = int.from_bytes(os.urandom(8), "big")
@@ -64,6 +62,9 @@ class _Sight(Generic[_Given]):
     @property
     def tables(self) -> Tables:
         """How full the tables are, and what they had to let go."""
+        # Who only writes events down does not ask, and does not pay for it.
+        from collector.tables import Tables, overflows  # noqa: PLC0415
+
         return Tables(
             flows=self.table.live,
             flows_capacity=CAPACITY,
@@ -78,7 +79,7 @@ class _Sight(Generic[_Given]):
     @property
     def affected(self) -> dict[str, int]:
         """What went wrong or met a bound while openings were read, by reason (`OpeningCounters`)."""
-        return asdict(self._openings.counters)
+        return self._openings.counters.told()
 
     @property
     def unread(self) -> str:
@@ -155,6 +156,6 @@ def new_pseudonyms(
 ) -> tuple[Pseudonyms, KeyRing]:
     """Return pseudonyms for the devices of a district, and the ring of their keys; *agree* as in KeyRing."""
     ring = KeyRing(make_key, keys=keys, agree=agree)
-    periods = Periods(network.time_zone if network else UTC_ZONE, hours=hours)
+    periods = Periods(network.time_zone if network else UTC, hours=hours)
     site = network.district if network else ""
     return Pseudonyms(ring, periods=periods, site=site), ring

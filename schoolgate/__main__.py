@@ -6,10 +6,8 @@ import signal
 import sys
 from typing import NoReturn
 
-from collector.keyfile import KeyFileError
-from collector.problems import DocumentError
 from collector.sources.errors import NoSuchInterfaceError, TapError
-from collector.sources.octets import CaptureError
+from collector.wrong_input import WrongInputError
 from rules.errors import StoreError
 from schoolgate.shell import EnvironmentFailedError, Exit, end_with_the_reader, say
 
@@ -18,11 +16,7 @@ def main() -> NoReturn:
     """Run the verb that the command line names."""
     try:
         _run(sys.argv[1:])
-    except DocumentError as error:
-        for problem in error.problems:
-            say(str(problem))
-        sys.exit(Exit.WRONG_INPUT)
-    except (CaptureError, KeyFileError, NoSuchInterfaceError) as error:
+    except (WrongInputError, NoSuchInterfaceError) as error:
         say(str(error))
         sys.exit(Exit.WRONG_INPUT)
     except (StoreError, TapError, EnvironmentFailedError, OSError) as error:

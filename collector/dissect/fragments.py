@@ -6,8 +6,6 @@ after a while with what there is, so that it can be counted if its first fragmen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 MAX_PACKETS = 1_024
 """Packets held incomplete at one time; the oldest goes when another comes."""
 MAX_PIECES = 4_096
@@ -21,36 +19,57 @@ TIMEOUT_NS = 30_000_000_000
 """How long a packet may stay incomplete (Linux ipfrag_time)."""
 
 
-@dataclass(slots=True, kw_only=True)
 class Packet:
-    """An IP packet that came in fragments."""
+    """An IP packet that came in fragments.
 
-    link: bytes
-    """What stands before the IP header when the packet is read again: an Ethernet header, or nothing."""
-    version: int
-    """4 or 6."""
-    addresses: bytes
-    """Source and target address."""
-    protocol: int
-    """Protocol of the payload, as the fragments say."""
-    vlan: int
-    """Innermost 802.1Q id; -1: none."""
-    first_ns: int
-    """Time of the first fragment that came."""
-    last_ns: int
-    """Time of the last one."""
-    ip_octets: int = 0
-    """Octets of all fragments, their IP headers included."""
-    fragments: int = 0
-    """How many came."""
-    size: int = -1
-    """Payload octets of the whole packet; -1: the last fragment has not come."""
-    pieces: dict[int, tuple[int, bytes]] = field(default_factory=dict)
-    """By offset: length on the wire, captured octets."""
-    covered: int = 0
-    """Sum of the lengths of all pieces."""
-    overlapping: bool = False
-    """Pieces overlap: the packet waits for its time-out, whatever else comes (compare RFC 5722)."""
+    Args:
+        link: what stands before the IP header when the packet is read again: an Ethernet header, or nothing.
+        version: 4 or 6.
+        addresses: source and target address.
+        protocol: protocol of the payload, as the fragments say.
+        vlan: innermost 802.1Q id; -1: none.
+        at_ns: time of the first fragment that came.
+        ip_octets: octets of all fragments, their IP headers included.
+    """
+
+    __slots__ = (
+        "addresses",
+        "covered",
+        "first_ns",
+        "fragments",
+        "ip_octets",
+        "last_ns",
+        "link",
+        "overlapping",
+        "pieces",
+        "protocol",
+        "size",
+        "version",
+        "vlan",
+    )
+
+    def __init__(
+        self, *, link: bytes, version: int, addresses: bytes, protocol: int, vlan: int, at_ns: int, ip_octets: int
+    ) -> None:
+        self.link = link
+        self.version = version
+        self.addresses = addresses
+        self.protocol = protocol
+        self.vlan = vlan
+        self.first_ns = at_ns
+        self.last_ns = at_ns
+        """Time of the last one."""
+        self.ip_octets = ip_octets
+        self.fragments = 1
+        """How many came."""
+        self.size = -1
+        """Payload octets of the whole packet; -1: the last fragment has not come."""
+        self.pieces: dict[int, tuple[int, bytes]] = {}
+        """By offset: length on the wire, captured octets."""
+        self.covered = 0
+        """Sum of the lengths of all pieces."""
+        self.overlapping = False
+        """Pieces overlap: the packet waits for its time-out, whatever else comes (compare RFC 5722)."""
 
     def complete(self) -> bool:
         """Return whether no octet is missing (on the wire; fewer may have been captured)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from collector.sources.forms import SENSOR_FORMS, form_of
@@ -10,6 +10,7 @@ from collector.sources.octets import CaptureError, OctetSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from collector.sources.forms import Form
 
@@ -52,9 +53,11 @@ def input_files(paths: Iterable[str | Path]) -> list[InputFile]:
     """
     found: list[InputFile] = []
     for path in paths:
-        if str(path) == "-" or not Path(path).is_dir():
+        if str(path) == "-" or not os.path.isdir(path):  # noqa: PTH112 -- pathlib loads slowly
             found.append(InputFile(path))
             continue
+        from pathlib import Path  # noqa: PLC0415 -- who reads captures alone does not pay for it
+
         logs = logs_in(Path(path))
         if not logs:
             raise CaptureError(f"{path}: holds no log of Zeek, Suricata or NetFlow; name the captures in it one by one")

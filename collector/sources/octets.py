@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+from collector.wrong_input import WrongInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from io import BufferedIOBase, FileIO
+    from pathlib import Path
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_PIECE = 65_536
@@ -19,7 +22,7 @@ GZIP_PIECE = 65_536
 _WBITS_GZIP = 31  # zlib: the largest window, with a gzip header and trailer
 
 
-class CaptureError(ValueError):
+class CaptureError(WrongInputError):
     """The input is no capture that can be read; the message names it and says what to give instead."""
 
 
@@ -87,8 +90,8 @@ class OctetSource:
             return cast("BufferedIOBase", sys.stdin.buffer).readinto1
         file: FileIO | None = None
         try:
-            file = Path(path).open("rb", buffering=0)  # noqa: SIM115 -- closed by close()
-            status = Path(path).stat()
+            file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 -- closed by close(); pathlib loads slowly
+            status = os.stat(path)  # noqa: PTH116 -- as above
         except IsADirectoryError:
             raise CaptureError(f"{self.name}: is a directory; name the capture files in it") from None
         except OSError as error:

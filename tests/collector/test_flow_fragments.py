@@ -150,7 +150,7 @@ def test_fragments_that_hold_nothing_are_bounded_as_well() -> None:
     done = []
     for number in range(most + 10):
         packet = fragments_module.Packet(
-            link=b"", version=4, addresses=bytes(8), protocol=17, vlan=-1, first_ns=0, last_ns=0, fragments=1
+            link=b"", version=4, addresses=bytes(8), protocol=17, vlan=-1, at_ns=0, ip_octets=0
         )
         key = (number // 1_000).to_bytes(4, "big")
         offset = 8 * (number % 1_000)

@@ -7,7 +7,8 @@ raise are caught here, and what must be true afterwards is asserted here.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,6 @@ from collector.sources.capture_file import CaptureFile
 from collector.sources.netflow_flows import NetflowFlows
 from collector.sources.octets import CaptureError
 from collector.streams import MAX_OCTETS, Stream
-from collector.watch import UTC_ZONE
 from tests.fuzz import seeds
 from tests.fuzz.mutations import MAX_OCTETS as MAX_INPUT
 from tests.fuzz.mutations import apart
@@ -220,7 +220,7 @@ def _shown(opening: Opening, openings: Openings, messages: list[tuple[int, bytes
         offsets[up] += len(message)
     name = opening.server_name
     assert name is None or hostname.host_name(name.encode()) == name
-    assert all(count >= 0 for count in asdict(openings.counters).values())
+    assert all(count >= 0 for count in openings.counters.told().values())
 
 
 def opening_tcp(octets: bytes) -> None:
@@ -290,7 +290,7 @@ class Pipeline:
     """Frames to lines of events, as `schoolgate flows` does; nothing that passed may be missing from the sums."""
 
     def __init__(self) -> None:
-        periods = Periods(UTC_ZONE)
+        periods = Periods(UTC)
         names = DnsMemory()
         devices = Devices(periods)
         self._meter = Meter(
