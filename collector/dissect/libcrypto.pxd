@@ -128,28 +128,33 @@ cdef inline Library* _resolved(void* handle) noexcept nogil:
         return NULL
     return found
 
-# HMAC of RFC 2104; the key is of at most one block.
+# HMAC of RFC 2104; key and message are of at most one block (a connection id has 20 octets, a label less than 32).
 cdef inline bint _hmac(
     Library* library, const unsigned char* key, size_t key_size, const unsigned char* message, size_t size,
     unsigned char* out
 ) noexcept nogil:
-    cdef unsigned char[64] pad
+    # What is hashed lies in one piece behind the pad: a call into the library costs more than to copy it.
+    cdef unsigned char[128] block
     cdef unsigned int written = 0
     cdef size_t place
-    memset(pad, 0x36, 64)
+    if key_size > 64 or size > 64:
+        return False
+    memset(block, 0x36, 64)
     for place in range(key_size):
-        pad[place] ^= key[place]
+        block[place] ^= key[place]
+    memcpy(block + 64, message, size)
     if library.digest_init(library.hash, library.sha256, NULL) != 1:
         return False
-    if library.digest_update(library.hash, pad, 64) != 1 or library.digest_update(library.hash, message, size) != 1:
+    if library.digest_update(library.hash, block, 64 + size) != 1:
         return False
     if library.digest_final(library.hash, out, &written) != 1 or written != 32:
         return False
     for place in range(64):
-        pad[place] ^= 0x36 ^ 0x5C
+        block[place] ^= 0x36 ^ 0x5C
+    memcpy(block + 64, out, 32)
     if library.digest_init(library.hash, library.sha256, NULL) != 1:
         return False
-    if library.digest_update(library.hash, pad, 64) != 1 or library.digest_update(library.hash, out, 32) != 1:
+    if library.digest_update(library.hash, block, 96) != 1:
         return False
     return library.digest_final(library.hash, out, &written) == 1 and written == 32
 
