@@ -2,6 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from collector cimport slices
+from collector.devices cimport Devices
 from collector.dissect.dns cimport Message, Resolution, message, resolution
 from collector.dissect.hostname cimport host_name
 from collector.names cimport DnsMemory
@@ -11,17 +12,22 @@ from collector.streams cimport FULL, NOTHING, Stream
 
 cdef int _BOTH, _UP, _DOWN
 cdef Stream _GONE
-cdef Py_ssize_t _QUESTION_OCTETS
+cdef Py_ssize_t _QUESTION_OCTETS, _MOST_HOSTS
+cdef dict _HOSTS
 
 @cython.final
 cdef class Learner:
     cdef object _device_key
+    cdef Devices _devices
     cdef DnsMemory _memory
     cdef readonly object counters
     cdef readonly Holdings holdings
 
-    @cython.locals(found=Resolution, name=str, device=bytes)
+    @cython.locals(found=Resolution, name=str, device=bytes, devices=Devices)
     cdef void learn(self, Message answer, bytes mac, bytes client, int64_t at_ns) except *
+
+@cython.locals(name=str)
+cdef str _host(str text)
 
 cdef class _Questions(Holding):
     cdef dict asked

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from collector import slices
+from collector.devices import Devices
 from collector.dissect.dns import Message, message, resolution
 from collector.dissect.errors import DissectError
 from collector.dissect.hostname import host_name
@@ -37,6 +38,11 @@ _QUESTION_OCTETS = 1_280
 
 _Question = tuple[int, int, str | None]
 
+MAX_HOSTS = 4_096
+"""Names of which it is remembered whether they are host names: devices ask for the same ones all day."""
+_MOST_HOSTS = MAX_HOSTS
+_HOSTS: dict[str, str | None] = {}
+
 
 class DeviceKey(Protocol):
     """Names the device behind a client (collector/devices.py)."""
@@ -55,13 +61,16 @@ class Learner:
         holdings: bounds what all openings hold.
     """
 
-    __slots__ = ("_device_key", "_memory", "counters", "holdings")
+    __slots__ = ("_device_key", "_devices", "_memory", "counters", "holdings")
 
     def __init__(
         self, memory: DnsMemory, *, device_key: DeviceKey, counters: OpeningCounters, holdings: Holdings
     ) -> None:
         self._memory = memory
         self._device_key = device_key
+        # The same, where it is no function of somebody else's: called as C.
+        owner = getattr(device_key, "__self__", None)
+        self._devices: Devices | None = owner if isinstance(owner, Devices) and device_key == owner.key else None
         self.counters = counters
         self.holdings = holdings
 
@@ -71,13 +80,25 @@ class Learner:
         if found is None:
             return
         # A wire name may hold any octets; one that is no host name was not asked for to connect to a host.
-        name = host_name(found.name.encode("ascii"))
+        name = _host(found.name)
         if name is None:
             return
-        device = self._device_key(mac, client, at_ns)
+        devices = self._devices
+        device = self._device_key(mac, client, at_ns) if devices is None else devices.key(mac, client, at_ns)
         self._memory.learn(
             device, name=name, chain=found.chain, addresses=found.addresses, ttl_s=found.ttl_s, at_ns=at_ns
         )
+
+
+def _host(text: str) -> str | None:
+    """Return the host name in *text*, a name of a message; None: it is none."""
+    try:
+        return _HOSTS[text]
+    except KeyError:
+        if len(_HOSTS) >= _MOST_HOSTS:
+            _HOSTS.clear()
+        name = _HOSTS[text] = host_name(text.encode("ascii"))
+        return name
 
 
 class _Questions(Holding):

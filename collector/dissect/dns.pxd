@@ -57,6 +57,8 @@ cdef class _Cursor:
 cpdef Message message(bytes octets)
 @cython.locals(name=str, aliases=dict, record=Record, alias=Record, ttl_s=int64_t, owners=list, addresses=list, found=Resolution)
 cpdef Resolution resolution(Message answer)
+@cython.locals(record=Record, ttl_s=int64_t, addresses=tuple, found=Resolution)
+cdef Resolution _straight(Message answer, str name)
 @cython.locals(octets=bytes, records=list, _number=Py_ssize_t, owner=str, kind=int, ttl_s=int64_t, size=Py_ssize_t, at=Py_ssize_t, end=Py_ssize_t)
 cdef tuple _records(_Cursor cursor, Py_ssize_t count)
 @cython.locals(octets=bytes, hints=list, key=int, size=Py_ssize_t, at=Py_ssize_t, step=Py_ssize_t, number=Py_ssize_t)

@@ -150,10 +150,14 @@ def resolution(answer: Message) -> Resolution | None:
     name = answer.name
     if name is None or not answer.records:
         return None
-    aliases: dict[str, Record] = {}
+    aliases: dict[str, Record] | None = None
     for record in answer.records:
         if record.target is not None:
+            if aliases is None:
+                aliases = {}
             aliases[record.name] = record
+    if aliases is None:
+        return _straight(answer, name)
     ttl_s = -1
     owners = [name]
     while aliases and len(owners) <= _MOST_CHAIN:
@@ -172,6 +176,23 @@ def resolution(answer: Message) -> Resolution | None:
     found.name = owners[0]
     found.chain = tuple(owners[1:])
     found.addresses = tuple(addresses)
+    found.ttl_s = max(ttl_s, 0)
+    return found
+
+
+def _straight(answer: Message, name: str) -> Resolution:
+    """Return what an answer without aliases says, as nearly all are."""
+    ttl_s = -1
+    addresses: tuple[bytes, ...] = ()
+    for record in answer.records:
+        if record.addresses and (record.name is name or record.name == name):
+            addresses = addresses + record.addresses if addresses else record.addresses
+            if ttl_s < 0 or record.ttl_s < ttl_s:
+                ttl_s = record.ttl_s
+    found: Resolution = Resolution.__new__(Resolution)
+    found.name = name
+    found.chain = ()
+    found.addresses = addresses
     found.ttl_s = max(ttl_s, 0)
     return found
 
