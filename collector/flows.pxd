@@ -46,7 +46,7 @@ cdef class FlowTable(Ledger):
     cdef int _give_up(self, Py_ssize_t at, uint64_t wanted) except -1
     @cython.locals(frame=Frame, start=Py_ssize_t, version=int64_t)
     cdef bint _is_quic(self, Py_ssize_t at, int down) except -1
-    @cython.locals(server_is_last=Py_ssize_t)
+    @cython.locals(server_is_last=Py_ssize_t, client_port=int, server_port=int, proto=str)
     cdef Opening _open(self, Py_ssize_t at, uint64_t time)
     @cython.locals(frame=Frame)
     cdef int _fragment(self, uint64_t time) except -1

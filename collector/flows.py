@@ -7,7 +7,7 @@ whatever reason, comes out of `drain` or `finish`. Compiled; the C types stand i
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from collector import foresight, slices
 from collector.dissect.fragments import Fragments, Packet
@@ -331,12 +331,17 @@ class FlowTable(Ledger):
     def _open(self, at: int, time: int) -> Opening | None:
         """Ask for the opening of a flow."""
         server_is_last = 0 if self._records[at + STATE] & CLIENT_IS_LAST else 2
+        proto: Literal["tcp", "udp"] = "tcp" if self._records[at + STATE] & TCP else "udp"
+        client_port = self._port(at, 2 - server_is_last)
+        server_port = self._port(at, server_is_last)
+        if not self._openings.asks_who(client_port, server_port):
+            return self._openings.open(proto, b"", b"", client_port, server_port, None, None, time)
         return self._openings.open(
-            "tcp" if self._records[at + STATE] & TCP else "udp",
+            proto,
             self._address(at, 2 - server_is_last),
             self._address(at, server_is_last),
-            self._port(at, 2 - server_is_last),
-            self._port(at, server_is_last),
+            client_port,
+            server_port,
             self._mac(at),
             self._mac(at + 1),
             time,

@@ -18,5 +18,6 @@ cdef class Openings(Opener):
     cdef AttemptBudget _budget
     cdef Learner _learner
 
+    cdef bint asks_who(self, int client_port, int server_port) except -1
     @cython.locals(dns=bint)
     cpdef Opening open(self, str proto, bytes client, bytes server, int client_port, int server_port, bytes mac, bytes server_mac, uint64_t at_ns)

@@ -45,6 +45,9 @@ class Openings(Opener):
         self._counters.openings_shed = self._holdings.shed
         return self._counters
 
+    def asks_who(self, client_port: int, server_port: int) -> bool:  # noqa: D102 -- see the base
+        return client_port == _DNS or server_port == _DNS  # noqa: PLR1714 -- compiled to two comparisons
+
     def open(  # noqa: D102 -- see the base
         self,
         proto: Literal["tcp", "udp"],
