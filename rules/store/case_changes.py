@@ -71,7 +71,7 @@ class Telling:
 def record_cases(connection: sa.Connection, rows: Sequence[CaseRow], *, log: CaseLogWriter) -> list[dict[str, object]]:
     """Log what is told of *rows*, and return the rows of table `cases` to write, sealed.
 
-    An old version gives none, nor does evidence that was forgotten.
+    An old version gives none, nor does evidence that was forgotten or cannot be opened.
     """
     log.keys.need(row.id for row in rows)
     known = _known(connection, [row.id for row in rows], keys=log.keys)
@@ -82,6 +82,9 @@ def record_cases(connection: sa.Connection, rows: Sequence[CaseRow], *, log: Cas
             continue
         if row.state == FORGOTTEN:
             written |= _forgotten(row, before=before)
+            continue
+        if not row.body:
+            # Sealed with a key that is not here, for it was destroyed or is another store's: it tells nothing.
             continue
         case = json.loads(row.body)
         if log.keys.is_past(row.id, seen=str(case.get("first_seen") or "")):

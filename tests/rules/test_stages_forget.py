@@ -151,6 +151,20 @@ def test_what_is_seen_later_opens_the_case_anew_under_the_next_version() -> None
     assert only(judged.two.everything().rows).version == 3
 
 
+def test_state_that_another_stores_keys_sealed_is_passed_over_by_a_store_without_them(store_address: str) -> None:
+    """A store that was lost, or restored without its file of keys, beside topics that were not."""
+    judged = Judged()
+    assert judged.see(4).rows
+    judged.keys = MemoryKeys()
+    judged.restart()
+    everything = judged.two.everything()
+    assert {row.body for row in everything.rows} == {""}
+    store = Store(store_address)
+    store.keep(everything.rows, parts=everything.parts)
+    assert list(store.open_cases()) == []
+    store.close()
+
+
 def test_a_ring_bounds_what_it_asks_and_learns_what_others_forgot() -> None:
     keys = MemoryKeys()
     ring, other = a_ring(keys), a_ring(keys)
