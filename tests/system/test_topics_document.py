@@ -100,7 +100,7 @@ async def until_every_kind_is_there(bootstrap: str, *, document: TopicDocument) 
     deadline = time.monotonic() + PATIENCE_S
     try:
         while not {name for kinds in found.values() for name in kinds} >= wanted:
-            assert time.monotonic() < deadline, dict(found)
+            assert time.monotonic() < deadline, f"missing: {wanted - {name for kinds in found.values() for name in kinds}}"
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 for message in batch:
                     found[message.topic] |= kind_of(message, document=document)
