@@ -99,8 +99,8 @@ async def until_every_kind_is_there(bootstrap: str, *, document: TopicDocument) 
     await consumer.start()
     deadline = time.monotonic() + PATIENCE_S
     try:
-        while not {name for kinds in found.values() for name in kinds} >= wanted:
-            assert time.monotonic() < deadline, f"missing: {wanted - {name for kinds in found.values() for name in kinds}}"
+        while missing := wanted - {name for kinds in found.values() for name in kinds}:
+            assert time.monotonic() < deadline, missing
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 for message in batch:
                     found[message.topic] |= kind_of(message, document=document)
