@@ -11,7 +11,6 @@ cdef int64_t _ADDRESS_LIFETIME
 cdef int64_t _CHAIN_LIFETIME
 cdef int64_t _MOST_TTL
 cdef int64_t _SLACK
-cdef int64_t _GRACE
 
 @cython.no_gc
 @cython.final
@@ -33,6 +32,7 @@ cdef class _Device:
 # Not final: who only passes answers on puts another memory in its place.
 cdef class DnsMemory:
     cdef object _devices
+    cdef int64_t _grace
     cdef int64_t _silent_ns
     cdef Py_ssize_t _weight
     cdef public Py_ssize_t devices_forgotten
@@ -59,5 +59,5 @@ cdef Py_ssize_t _weight(tuple chain) except -1
 @cython.locals(weight=Py_ssize_t)
 cdef Py_ssize_t _weight_of(_Span span) except -1
 @cython.locals(span=_Span)
-cdef int64_t _forget_old(_Device known, dict table, int64_t at_ns) except -1
+cdef int64_t _forget_old(_Device known, dict table, int64_t at_ns, int64_t grace_ns) except -1
 cdef _Span _last(_Span span, int64_t at_ns)

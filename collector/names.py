@@ -37,6 +37,9 @@ round."""
 # A flow is named when its first part ends: five minutes at most, and some idle time.
 GRACE_NS = 900 * 1_000_000_000
 """How long an answer outlives its lifetime in memory, so that flows that ended meanwhile still find it."""
+FINISHED_GRACE_NS = 86_400 * 1_000_000_000
+"""Same where the records come from a finished log: its writer may have been hours of its time late with a flow, and
+nothing is gained by haste. A sensor that reads a capture is: a day passes in seconds, and its thread for flows lags."""
 _NS = 1_000_000_000
 
 # The same for compiled code, where these are C variables.
@@ -49,7 +52,6 @@ _ADDRESS_LIFETIME = ADDRESS_LIFETIME_S
 _CHAIN_LIFETIME = CHAIN_LIFETIME_S
 _MOST_TTL = MAX_TTL_S
 _SLACK = SLACK_NS
-_GRACE = GRACE_NS
 
 _Key = TypeVar("_Key", bytes, str)
 
@@ -81,11 +83,16 @@ class _Device:
 
 
 class DnsMemory:
-    """Answers that devices were given, each kept for a while, so that a flow can be named when it ends."""
+    """Answers that devices were given, each kept for a while, so that a flow can be named when it ends.
 
-    __slots__ = ("_devices", "_silent_ns", "_weight", "devices_forgotten", "histories_cut", "names_forgotten")
+    Args:
+        grace_ns: how long an answer is kept beyond its lifetime.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_devices", "_grace", "_silent_ns", "_weight", "devices_forgotten", "histories_cut", "names_forgotten")
+
+    def __init__(self, *, grace_ns: int = GRACE_NS) -> None:
+        self._grace = grace_ns
         self._devices: OrderedDict[bytes, _Device] = OrderedDict()
         # When the most silent device may be forgotten.
         self._silent_ns = 0
@@ -128,7 +135,10 @@ class DnsMemory:
         spans = self._taken(known, known.names, name, _MOST_NAMES)
         known.names[name] = self._appended(known, spans, name, chain, at_ns, until_ns)
         if at_ns > known.look_ns:
-            known.look_ns = min(_forget_old(known, known.addresses, at_ns), _forget_old(known, known.names, at_ns))
+            known.look_ns = min(
+                _forget_old(known, known.addresses, at_ns, self._grace),
+                _forget_old(known, known.names, at_ns, self._grace),
+            )
         self._weight += known.weight - weight
         while self._weight > _MOST_WEIGHT and len(self._devices) > 1:  # the last of them is the one that asks
             silent = next(iter(self._devices))
@@ -170,7 +180,7 @@ class DnsMemory:
         """Forget the device that has been silent longest, unless it is the one that asks."""
         silent = next(iter(self._devices))
         oldest = self._devices[silent]
-        self._silent_ns = oldest.until_ns + _GRACE
+        self._silent_ns = oldest.until_ns + self._grace
         old = self._silent_ns < at_ns
         if silent != device and (old or len(self._devices) > MAX_DEVICES):
             del self._devices[silent]
@@ -230,13 +240,13 @@ def _weight_of(span: _Span | None) -> int:
     return weight
 
 
-def _forget_old(known: _Device, table: dict[_Key, _Span], at_ns: int) -> int:
+def _forget_old(known: _Device, table: dict[_Key, _Span], at_ns: int, grace_ns: int) -> int:
     """Forget what is old, and return the time at which the next one is."""
     while table:
         key = next(iter(table))
         span = table[key]
-        if span.until_ns + _GRACE >= at_ns:
-            return span.until_ns + _GRACE
+        if span.until_ns + grace_ns >= at_ns:
+            return span.until_ns + grace_ns
         known.weight -= _weight_of(span)
         del table[key]
     return at_ns

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from collector.devices import Devices
 from collector.log_joining import Joiner
 from collector.meter import Meter
-from collector.names import DnsMemory
+from collector.names import FINISHED_GRACE_NS, GRACE_NS, DnsMemory
 from collector.periods import Periods
 from collector.problems import DocumentError
 from collector.refused import Refused
@@ -44,6 +44,7 @@ class RecordMeter:
         pseudonyms: names devices; None: events carry addresses (lab work).
         awaited: kinds of record that come from another file than the flows do.
         by_mac: flows and look-ups both tell MAC addresses.
+        grace_ns: how late a flow may be told after what its device was answered.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class RecordMeter:
         pseudonyms: Pseudonyms | None,
         awaited: frozenset[Kind],
         by_mac: bool,
+        grace_ns: int = GRACE_NS,
     ) -> None:
         devices = Devices(Periods(network.time_zone if network else UTC))
-        self.memory = DnsMemory()
+        self.memory = DnsMemory(grace_ns=grace_ns)
         """What devices were answered."""
         self.meter = Meter(sensor=sensor, network=network, pseudonyms=pseudonyms, devices=devices, names=self.memory)
         self.joiner = Joiner(self.memory, devices=devices, awaited=awaited, by_mac=by_mac)
@@ -124,6 +126,7 @@ class SensorEvents:
             pseudonyms=pseudonyms,
             awaited=_awaited(self.logs),
             by_mac=all(log.form == "suricata" for log in self.logs),
+            grace_ns=FINISHED_GRACE_NS,
         )
 
     def batches(self) -> Iterator[list[FlowEvent]]:

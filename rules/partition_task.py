@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -26,7 +27,6 @@ from rules.patience import at_most
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from rules.records import Portion, Record, Topic
     from rules.rulebook import Rulebook
@@ -148,7 +148,8 @@ class PartitionTask:
         # A million sums take seconds to decode; the heartbeats go on meanwhile.
         self._core = await asyncio.to_thread(self._duty.core, self.partition, state)
         await self._duty.opened(self._core)
-        # Agreements may have changed while nobody had the partition.
+        # Agreements may have changed, and days have gone by, while nobody had the partition.
+        self._core.passed(datetime.now(UTC))
         await self.process(())
         return offset
 

@@ -149,10 +149,8 @@ class StageTwo:
             self._counted.ran(seconds)
 
     def waits(self, at: float) -> bool:  # noqa: ARG002 -- the interface
-        """Return whether edges were estimated that are not told yet, a case was forgotten, or a day noted or let go."""
-        if self._revision != self._keys.revision or DAYS_KEY in self._dirty:
-            return True
-        return self._counted is not None and self._counted.waits
+        """Return whether edges were estimated that are not told yet, or a case was forgotten."""
+        return self._revision != self._keys.revision or (self._counted is not None and self._counted.waits)
 
     def work(self, at: float) -> Callable[[], Estimated] | None:
         """Return the estimating of edges that is due, to be done beside the judging; None: none is."""

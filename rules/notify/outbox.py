@@ -161,14 +161,20 @@ class Outbox:
             _works(connection, name)
 
     def overdue(self, name: str, *, now: int) -> tuple[int, int]:
-        """Return how many items a channel should have told by now and has not, and how often all were refused."""
+        """Return how many messages a channel should have sent by now and has not, and how often all were refused.
+
+        All that waits about one case is one message (`rules.notify.planning.messages`).
+        """
         kept = outbox.c
-        asked = sa.select(sa.func.count().label("items"), sa.func.min(kept.attempts).label("attempts"))
+        subject = sa.func.coalesce(sa.func.nullif(kept.case_id, ""), kept.item)
+        asked = sa.select(
+            sa.func.count(sa.distinct(subject)).label("messages"), sa.func.min(kept.attempts).label("attempts")
+        )
         with self._database.reading() as connection:
             row = connection.execute(
                 asked.where(kept.channel == name, kept.sent_at.is_(None), kept.due_at <= now)
             ).one()
-            return row.items, row.attempts or 0
+            return row.messages, row.attempts or 0
 
     def told(self, case_id: str) -> dict[str, int]:
         """Return channel -> when it last told of a case, seconds since 1970."""

@@ -58,7 +58,7 @@ class Pending:
     name: str
     """The channel."""
     count: int
-    """How many things."""
+    """How many messages."""
     attempts: int
     """How often it was tried in vain."""
     reason: str

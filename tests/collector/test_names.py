@@ -163,6 +163,19 @@ def test_a_flow_that_ended_after_its_answer_grew_old_still_finds_it() -> None:
     assert memory.name_of(TABLET, ADDRESS, after(5)) == ("school.example", ())
 
 
+def test_how_late_a_flow_may_come_is_for_the_source_to_say() -> None:
+    day_s = 86_400
+    memory = DnsMemory(grace_ns=day_s * NS)
+    learn(memory, device=LAPTOP, at_s=0)
+    learn(memory, at_s=0)
+    learn(memory, name="other.example", address=b"oth.", at_s=day_s)
+    assert memory.name_of(TABLET, ADDRESS, after(5)) == ("school.example", ())
+    assert memory.name_of(LAPTOP, ADDRESS, after(5)) == ("school.example", ())
+    learn(memory, name="other.example", address=b"oth.", at_s=day_s + CHAIN_LIFETIME_S + 1)
+    assert memory.name_of(TABLET, ADDRESS, after(5)) is None
+    assert memory.name_of(LAPTOP, ADDRESS, after(5)) is None
+
+
 def test_all_devices_together_remember_no_more_than_the_bound_and_the_most_silent_goes_first() -> None:
     memory = DnsMemory()
     chain = tuple(f"{number:0200}.example" for number in range(16))

@@ -150,6 +150,14 @@ def test_an_answer_names_later_flows_of_its_device_and_of_no_other(tmp_path: Pat
     ]
 
 
+def test_a_finished_log_whose_writer_was_hours_late_with_a_flow_still_names_it(tmp_path: Path) -> None:
+    """As Suricata is when it reads a capture, whose day passes in a second."""
+    later = json.dumps([eve_dns(AT + hour * 3600, src_port=50_001 + hour) for hour in range(1, 20)])
+    others = json.loads(later.replace(SERVER, "198.51.100.9"))
+    log = write(tmp_path / "eve.json", lines(eve_dns(), *others, eve_flow(app_proto="failed")))
+    assert [(event.server_name, event.name_source) for event in events(log)] == [("app.mathtrek.example", "dns")]
+
+
 def test_a_server_inside_the_district_stays_unnamed_and_whoever_is_inside_is_the_client(
     tmp_path: Path, network: Network
 ) -> None:

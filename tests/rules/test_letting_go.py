@@ -164,17 +164,3 @@ def test_evidence_of_a_day_that_comes_again_later_counts_from_then() -> None:
     task.passed(NOON + timedelta(days=2 * FINDING_DAYS))
     keep(task, task.take([]), state)
     assert held(state) == []
-
-
-def test_what_was_noted_or_let_go_waits_to_be_written_though_no_finding_comes() -> None:
-    """Else a judge that is restarted every night of a long holiday would begin to count the days anew each time."""
-    state: dict[bytes, bytes] = {}
-    task = stage(state)
-    keep(task, task.take(RECORDS), state)
-    assert not task.waits(0.0)
-    for on in (NOON, NOON + timedelta(days=FINDING_DAYS)):
-        task.passed(on)
-        assert task.waits(0.0)
-        keep(task, task.take([]), state)
-        assert not task.waits(0.0)
-    assert held(state) == []

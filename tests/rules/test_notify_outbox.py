@@ -194,6 +194,17 @@ def test_a_channel_that_is_away_is_asked_less_and_less_and_says_why(cases: Cases
     assert len(box.got) == 1
 
 
+def test_what_waits_about_one_case_is_one_message_that_is_overdue(cases: Cases, hands: Hands) -> None:
+    process = Process(cases.store, Letterbox(fates=itertools.repeat("down")), hands=hands)
+    for act in ("open", "more", "worse"):
+        live(cases, "c", act, turn=1)
+        process.step()
+    cases.keep("other")
+    process.step()
+    assert len(process.outbox.waiting("box")) == 4
+    assert process.outbox.overdue("box", now=int(hands.at.timestamp()))[0] == 2
+
+
 def test_a_message_that_is_refused_for_ever_stays_visible_and_keeps_nothing_else_back(
     cases: Cases, hands: Hands
 ) -> None:

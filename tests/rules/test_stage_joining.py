@@ -6,7 +6,8 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import CorruptRecordException, UnknownTopicOrPartitionError
 
 import rules.kafka
+from rules.judged_portion import JudgedPortion
 from rules.kafka import Member, Stage
 from rules.partition_task import Duty, PartitionTask
+from rules.records import Record
 from rules.rehearsal import world
 from rules.stage_one import StageOne
 from tests.parts.broker import Broker
@@ -76,13 +79,29 @@ async def waited_for(broker: Broker, topic: str, tmp_path: Path) -> AsyncIterato
     other.kill()
 
 
-def duty(topic: str) -> Duty:
+class Dated(StageOne):
+    """Stage one, and what it learned of the date before each portion."""
+
+    portions: list[datetime | None]
+
+    def passed(self, at: datetime) -> None:
+        self.known = at
+        super().passed(at)
+
+    def take(self, records: Iterable[Record]) -> JudgedPortion:
+        self.portions.append(getattr(self, "known", None))
+        return super().take(records)
+
+
+def duty(topic: str, *, portions: list[datetime | None] | None = None) -> Duty:
     """Return the work of stage one, with these topics."""
 
     def core(partition: int, state: Mapping[bytes, bytes]) -> StageOne:
-        return StageOne(
+        made = Dated(
             partition=partition, topic=topic, rulebook=BOOK, state=state, make_key=lambda: bytes(32), keys=a_ring()
         )
+        made.portions = [] if portions is None else portions
+        return made
 
     async def nothing(_told: Any) -> None: ...
 
@@ -97,14 +116,14 @@ def stage(broker: Broker, topic: str, *, told: list[str]) -> Stage:
     return Stage(duty(topic), member=Member(client=client, name="test", instance=None, say=told.append))
 
 
-async def opened(broker: Broker, topic: str, *, partition: int) -> int:
+async def opened(broker: Broker, topic: str, *, partition: int, portions: list[datetime | None] | None = None) -> int:
     """Open the task of a partition, and return the offset that it would go on from."""
 
     async def committed(_place: object) -> int:
         return 7
 
     client = {"bootstrap_servers": [broker.bootstrap]}
-    opening = PartitionTask(partition, duty=duty(topic), client=client, name="test")
+    opening = PartitionTask(partition, duty=duty(topic, portions=portions), client=client, name="test")
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await opening.open(committed=committed)
@@ -125,6 +144,15 @@ async def test_a_group_that_makes_everybody_wait_longer_than_a_broker_may_take_i
             await asyncio.sleep(0.05)
     stop.set()
     await running
+
+
+async def test_a_task_knows_the_date_before_its_first_portion(broker: Broker, topic: str) -> None:
+    """Else what lies in its state would be dated, and let go, only when the stage next looks at the clock."""
+    began, portions = datetime.now(UTC), list[datetime | None]()
+    await opened(broker, topic, partition=0, portions=portions)
+    assert len(portions) == 1
+    assert portions[0] is not None
+    assert began <= portions[0] <= datetime.now(UTC)
 
 
 async def test_a_group_that_does_not_come_to_rest_is_named(

@@ -30,13 +30,19 @@ def secured(broker: SecureBroker, *, district: Path, user: str, password: str = 
 def at(
     address: str, *, broker: SecureBroker, district: Path, user: str, password: str = PASSWORD, sensor: str = "tap"
 ) -> Path:
-    """Return a configuration that logs in as *user* at this door of the broker."""
+    """Return a configuration that logs in as *user* at this door of the broker.
+
+    All have one store, as judges of one broker do: in it are the keys of what they write there.
+    """
     (district / "password").write_text(password + "\n", encoding="utf-8")
     kafka = (
         f'{{bootstrap: ["{address}"], security: {{protocol: SASL_SSL, mechanism: SCRAM-SHA-512, user: {user}, '
         f"password: {{file: password}}, ca: {broker.ca}}}}}"
     )
-    return with_kafka(configure(district), sensor=sensor, kafka=kafka)
+    path = with_kafka(configure(district), sensor=sensor, kafka=kafka)
+    text = path.read_text(encoding="utf-8").replace("sqlite:///cases.db", f"sqlite:///{broker.folder}/cases.db")
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def as_administrator(broker: SecureBroker, *, district: Path) -> Path:

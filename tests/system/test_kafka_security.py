@@ -280,9 +280,6 @@ def test_a_collector_whose_password_was_changed_delivers_the_rest_with_the_new_o
     assert delivered(guarded, sensor=sensor) == expected
 
 
-@pytest.mark.xfail(
-    strict=False, reason="what other tests left on this broker is sealed with keys that the store of this one has not"
-)
 def test_a_judge_whose_right_is_taken_away_ends_and_the_next_one_judges_everything(
     guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
 ) -> None:
