@@ -26,6 +26,7 @@ COMPILED_MODULES = (
     "collector.flow_ledger",
     "collector.flows",
     "collector.holdings",
+    "collector.reassembly",
     "collector.streams",
     "collector.resolvers",
     "collector.opening_facts",

@@ -8,6 +8,7 @@ from collector.flow_opener cimport Opener
 from collector.flow_words cimport WORDS, LAST, STATE, OCTETS, PACKETS, PAYLOAD, ENDED, BASE, HIGH, SHOWN, CLIENT_IS_LAST, FIN, BASED, WANTED, SIDED, STARTED, CLOSED, TCP, OPENED, UNBOUNDED, LOW
 from collector.frames cimport FrameBlock
 from collector.opening_facts cimport Opening
+from collector.reassembly cimport Reassembly
 from collector cimport foresight, slices
 
 cdef uint64_t _SHOWN_TCP
@@ -20,14 +21,11 @@ cdef Py_ssize_t _FORESEEN, _FETCHED
 @cython.final
 cdef class FlowTable(Ledger):
     cdef Opener _openings
-    cdef object _fragments
-    cdef list _whole
-    cdef object _view
+    cdef Reassembly _reassembly
     cdef dict _skipped
     cdef readonly uint64_t packets
     cdef readonly uint64_t octets
     cdef readonly uint64_t late
-    cdef readonly uint64_t fragments
     cdef readonly uint64_t shown
     cdef readonly uint64_t given_up
 
@@ -48,9 +46,5 @@ cdef class FlowTable(Ledger):
     cdef bint _is_quic(self, Py_ssize_t at, int down) except -1
     @cython.locals(server_is_last=Py_ssize_t, client_port=int, server_port=int, proto=str)
     cdef Opening _open(self, Py_ssize_t at, uint64_t time)
-    @cython.locals(frame=Frame)
-    cdef int _fragment(self, uint64_t time) except -1
-    @cython.locals(frame=Frame, found=int)
+    @cython.locals(frame=Frame, found=int, octets="const unsigned char[::1]")
     cdef void _count_whole(self) except *
-
-cdef object _addresses(Frame frame)

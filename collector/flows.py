@@ -6,19 +6,17 @@ whatever reason, comes out of `drain` or `finish`. Compiled; the C types stand i
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING, Literal
 
 from collector import foresight, slices
-from collector.dissect.fragments import Fragments, Packet
 from collector.dissect.headers import read
 from collector.flow import Flow
 from collector.flow_ledger import LINGER_S, PART_S, TCP_IDLE_S, UDP_IDLE_S, Ledger
+from collector.reassembly import Reassembly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collector.dissect.frame import Frame
     from collector.flow_opener import Opener
     from collector.frames import FrameBlock
     from collector.opening_facts import Opening
@@ -69,10 +67,6 @@ _FORESEEING = COMPILED
 _FORESEEN = 8
 _FETCHED = 4
 
-_fragment_key = Struct(">BBI").pack
-_ends_v4 = Struct(">II").pack
-_ends_v6 = Struct(">QQQQ").pack
-
 
 class FlowTable(Ledger):
     """The flows of one capture or one interface.
@@ -99,16 +93,12 @@ class FlowTable(Ledger):
         """Octets counted into flows, at the IP layer."""
         self.late = 0
         """Frames older than one before them; their flow takes them in, the table's time does not go back."""
-        self.fragments = 0
-        """IP fragments seen."""
         self.shown = 0
         """Payloads shown to openings."""
         self.given_up = 0
         """Flows or directions no longer shown because their opening had not decided within the bound."""
         self._openings = openings
-        self._fragments = Fragments()
-        self._whole: list[Packet] = []
-        self._view = memoryview(b"")
+        self._reassembly = Reassembly()
         self._skipped: dict[str, int] = {}
 
     @property
@@ -133,16 +123,15 @@ class FlowTable(Ledger):
             "late": self.late,
             "shown": self.shown,
             "given_up": self.given_up,
-            "fragments": self.fragments,
-            "fragments_dropped": self._fragments.dropped,
-            "packets_incomplete": self._fragments.given_up,
+            "fragments": self._reassembly.seen,
+            "fragments_dropped": self._reassembly.dropped,
+            "packets_incomplete": self._reassembly.given_up,
         }
         return named | {f"skipped: {reason}": count for reason, count in self.skipped.items()}
 
     def observe(self, block: FrameBlock) -> None:
         """Take in the frames of *block*, in order."""
         frame = self._frame
-        self._view = block.octets
         frame.load(block.octets)
         for row in range(block.count):
             if _FORESEEING:
@@ -166,7 +155,7 @@ class FlowTable(Ledger):
             if found == 1:
                 self._count(time, time, frame.ip_octets, 1)
             elif found == 2:
-                self._fragment(time)
+                self._reassembly.keep(frame, time)
                 self._count_whole()
             else:
                 self._skipped[frame.reason] = self._skipped.get(frame.reason, 0) + 1
@@ -185,9 +174,8 @@ class FlowTable(Ledger):
                 self._expire_fragments()
 
     def _expire_fragments(self) -> None:
-        if self.fragments:
-            self._whole += self._fragments.expire(self._clock)
-            self._count_whole()
+        self._reassembly.expire(self._clock)
+        self._count_whole()
 
     def drain(self) -> list[Flow]:
         """Return the flows and parts that have ended since the last call, in the order in which they ended."""
@@ -203,7 +191,7 @@ class FlowTable(Ledger):
 
     def finish_some(self, most: int) -> bool:
         """End up to *most* of the flows that are left, as `finish` does; return whether any is left."""
-        self._whole += self._fragments.flush()
+        self._reassembly.flush()
         self._count_whole()
         while self._slots.live and most > 0:
             self._end(self._quietest(), "eof")
@@ -347,60 +335,20 @@ class FlowTable(Ledger):
             time,
         )
 
-    def _fragment(self, time: int) -> None:
-        """Keep the fragment in the frame until its packet is whole."""
-        frame = self._frame
-        self.fragments += 1
-        addresses = _addresses(frame)
-        link = b""
-        if frame.mac_at >= 0:
-            ethertype = b"\x86\xdd" if frame.version == 6 else b"\x08\x00"
-            link = bytes(self._view[frame.mac_at - 6 : frame.mac_at + 6]) + ethertype
-        self._whole += self._fragments.add(
-            _fragment_key(frame.version, frame.protocol if frame.version == 4 else 0, frame.fragment_id) + addresses,
-            Packet(
-                link=link,
-                version=frame.version,
-                addresses=addresses,
-                protocol=frame.protocol,
-                vlan=frame.vlan,
-                at_ns=time,
-                ip_octets=frame.ip_octets,
-            ),
-            offset=frame.fragment_offset,
-            length=max(frame.wire_end - frame.at, 0),
-            more=frame.fragment_more,
-            data=bytes(self._view[frame.at : frame.end]),
-        )
-
     def _count_whole(self) -> None:
         """Count packets put together of fragments; one may hold, in a tunnel, a fragment that makes another whole."""
-        if not self._whole:
-            return
         frame = self._frame
-        view = self._view
-        while self._whole:
-            packet = self._whole.pop()
-            octets, wire = packet.whole()
-            self._view = memoryview(octets)
-            frame.load(self._view)
-            found = read(frame, 0, len(octets), wire, 1 if packet.link else 101)
-            if frame.vlan < 0:
-                frame.vlan = packet.vlan
+        octets = frame.octets
+        packet = self._reassembly.read_next(frame)
+        while packet is not None:
+            found = self._reassembly.found
             if found == 2:
-                self._fragment(packet.last_ns)
+                self._reassembly.keep(frame, packet.last_ns)
             elif found == 0:
                 self._skipped[frame.reason] = self._skipped.get(frame.reason, 0) + packet.fragments
             elif frame.ip_at == len(packet.link):
                 self._count(packet.first_ns, packet.last_ns, packet.ip_octets, packet.fragments)
             else:
                 self._count(packet.first_ns, packet.last_ns, frame.ip_octets, 1)
-        self._view = view
-        frame.load(view)
-
-
-def _addresses(frame: Frame) -> bytes:
-    """Return source and target address of the packet in *frame*."""
-    if frame.version == 6:
-        return _ends_v6(frame.source_high, frame.source_low, frame.target_high, frame.target_low)
-    return _ends_v4(frame.source_low, frame.target_low)
+            packet = self._reassembly.read_next(frame)
+        frame.octets = octets

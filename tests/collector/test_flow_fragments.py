@@ -1,4 +1,4 @@
-"""collector/flows.py: packets that come in pieces."""
+"""collector/reassembly.py, in the table: packets that come in pieces."""
 
 from __future__ import annotations
 
