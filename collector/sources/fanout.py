@@ -95,6 +95,9 @@ def spreading(lanes: int, *, multiplier: int, moved: Mapping[int, int]) -> bytes
 
 def _read(lanes: int, *, multiplier: int) -> Iterator[_Step]:
     """Yield the steps from a frame to the number of its lane."""
+    if lanes == 1:  # reading words of a frame takes the kernel longer than all else here
+        yield _Step(code=_LOAD_NUMBER, operand=0)
+        return
     yield _Step(code=_LOAD_WORD, operand=_PROTOCOL)
     yield from _if_equal({_PPPOE: "pppoe"})
     for depth in range(_INNER_TAGS + 1):

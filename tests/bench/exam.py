@@ -26,7 +26,9 @@ Named = tuple[Ends, str]
 """A name, and the ends (the client's first) that it is of."""
 _lengths = struct.Struct("<8xII").unpack_from
 _ports = struct.Struct(">HH").unpack_from
-_PROTOCOLS = {"tcp": 6, "udp": 17}
+PROTOCOLS = {6: "tcp", 17: "udp"}
+"""As events name them."""
+_NUMBERS = {name: number for number, name in PROTOCOLS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def examine(capture: Path, lines: Iterable[bytes]) -> Marks:
     named: list[Named] = []
     for line in lines:
         event = json.loads(line)
-        protocol = _PROTOCOLS[event["proto"]]
+        protocol = _NUMBERS[event["proto"]]
         client = ip_address(event["src_ip"]).packed
         server = ip_address(event["dst_ip"]).packed
         source, target = (client, event["src_port"]), (server, event["dst_port"])
@@ -86,7 +88,7 @@ def examine(capture: Path, lines: Iterable[bytes]) -> Marks:
 def named_right(capture: Path, named: Iterable[Named]) -> tuple[int, int]:
     """Return how many names had to be found in *capture*, and how many of them are among *named*."""
     found = {ends: name for ends, name in named if name}
-    wanted = list(_truth(capture))
+    wanted = list(true_names(capture))
     return len(wanted), sum(found.get(ends) == name for ends, name in wanted)
 
 
@@ -119,7 +121,8 @@ def _ends(protocol: int, source: tuple[bytes, int], target: tuple[bytes, int]) -
     return (protocol, *source, *target), False
 
 
-def _truth(capture: Path) -> Iterator[Named]:
+def true_names(capture: Path) -> Iterator[Named]:
+    """Yield the names that have to be found in *capture*; nothing, where nobody wrote them down."""
     path = truth_of(capture)
     if not path.exists():
         return
