@@ -19,6 +19,7 @@ from rules.findings import Promise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from rules.findings import Finding
 
@@ -31,12 +32,14 @@ _FORM: Final = b"\x01"
 _HEAD: Final = len(_FORM) + _NUMBER_OCTETS
 _LEAST: Final = _HEAD + NONCE_OCTETS + 16
 
-Kind = Literal["finding", "case", "evidence", "ending", "entry", "version", "edge", "row"]
+Kind = Literal["finding", "case", "evidence", "ending", "entry", "version", "edge", "row", "state"]
 """What the sealed octets are."""
 
 ID_BYTES: Final = 12
 MATTER: Final = "about-"
 """How the ids of matters begin; no case id does."""
+DAY: Final = "day-"
+"""How the ids of local days begin, whose keys seal what is kept of a day and belongs to no case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class CaseKey:
     """One key of one case."""
 
     case_id: str
-    """The case, or a matter (`matter_id`)."""
+    """The case, a matter (`matter_id`), or a local day (`day_id`)."""
     number: int
     """1, 2, ...: a case that is forgotten and seen again has a new key under the next number."""
     octets: bytes = field(repr=False)
@@ -106,3 +109,8 @@ def matter_id(agreement: str, *, subject: str) -> str:
     """
     told = blake2b(json.dumps([agreement, subject]).encode(), digest_size=ID_BYTES).hexdigest()
     return f"{MATTER}{told}"
+
+
+def day_id(day: date) -> str:
+    """Return the id of the key of a local day: of what is kept of it and belongs to no case."""
+    return f"{DAY}{day.isoformat()}"

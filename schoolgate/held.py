@@ -183,7 +183,7 @@ class _Tables:
             "access_log": ("who signed in to the desk, or tried to", _days(told), told),
             "cases": ("cases, with the evidence for each", ended, None),
             "case_log": ("the log of cases, which nobody can change; counts in bands", ended, None),
-            "case_keys": ("the keys that cases are sealed with", ended, None),
+            "case_keys": ("the keys that cases, and contacts of a day, are sealed with", ended, None),
             "case_log_head": ("where the log ends", FOREVER, None),
             "engine_state": ("see the lines of state below", "see below", None),
             "report_parts": ("what surrounds the cases in a report: sums of the whole district", FOREVER, None),

@@ -1,7 +1,7 @@
 """The whole store as one file, and back: JSON Lines, gzip, the same from SQLite and PostgreSQL and into either.
 
-Keys are never in it: those of pseudonyms do not lie in the store, those of cases go into a file of their own, which is
-replaced with every backup. Of a key that was destroyed the backup says so, and no file of keys brings it back.
+Keys are never in it: those of pseudonyms do not lie in the store, those of cases and days go into a file of their own,
+which is replaced with every backup. Of a key that was destroyed the backup says so, and no file of keys brings it back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from rules.case_keys import MATTER
+from rules.case_keys import DAY, MATTER
 from rules.errors import StoreError
 from rules.store import schema
 from rules.store.chain import Head, check
@@ -40,13 +40,14 @@ def back_up(store: Store, out: Path, *, keys: Path | None = None) -> int:
 
     Args:
         store: the store.
-        out: a new file; what tells of cases stands in it sealed.
+        out: a new file; what tells of cases, or of contacts of a day, stands in it sealed.
         keys: the file of keys, replaced if it is there; None: they are not written, and a backup alone is never read.
 
     Raises:
-        StoreError: the store cannot be read.
+        StoreError: the store cannot be read, or what an earlier release left unsealed cannot be sealed first.
         OSError: *out* is there already, or a file cannot be written; then *out* is not there.
     """
+    store.seal_state()
     rows, live = 0, list[dict[str, Any]]()
     with _new_file(out) as file, gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
         with store.database.reading() as connection:
@@ -120,7 +121,9 @@ def _with_keys(connection: sa.Connection, told: list[dict[str, Any]], *, head: H
         elif connection.execute(sa.select(kept.case_id).where(*place)).first():
             forgotten += 1
     empty = sa.select(sa.func.count()).where(
-        kept.key.is_(None), kept.destroyed_at.is_(None), kept.case_id.not_like(f"{MATTER}%")
+        kept.key.is_(None),
+        kept.destroyed_at.is_(None),
+        *(~kept.case_id.startswith(each, autoescape=True) for each in (MATTER, DAY)),
     )
     without = connection.execute(empty).scalar() or 0
     return Restored(head=head, keys=back, without=without, forgotten=forgotten)

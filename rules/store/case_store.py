@@ -8,21 +8,22 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rules.errors import StoreError
 from rules.life_cycle import ENDED
 from rules.store import schema
 from rules.store.case_changes import PORTION, Deed, ending_in, note_act, record_carried_over, record_cases
 from rules.store.chain import Break, check
-from rules.store.database import POSTGRESQL, Database
+from rules.store.database import Database
 from rules.store.keys import KeysInHand, destroyed, live_keys
 from rules.store.log import CaseLogWriter, read_head, read_log, read_raw
 from rules.store.migration import bring_up_to_date
 from rules.store.rows import CaseMark, CaseRow, Position
 from rules.store.scrubbing import SEALED, scrub
 from rules.store.sealing import octets_in, open_entry
+from rules.store.state import read_states, seal_plain, write_state
 from rules.store.unreadable import unreadable_cases
+from rules.store.upsert import upsert
 from rules.versions import FORGOTTEN, FRAME_PART, OPEN
 
 if TYPE_CHECKING:
@@ -135,16 +136,25 @@ class Store:
 
     def state(self, name: str) -> bytes | None:
         """Return what was committed under *name*, None: nothing yet."""
-        kept = schema.engine_state
         with self.database.reading() as connection:
-            return connection.execute(sa.select(kept.c.body).where(kept.c.name == name)).scalar()
+            return read_states(connection, schema.engine_state.c.name == name).get(name)
 
     def states(self, prefix: str) -> dict[str, bytes]:
-        """Return what was committed under names that begin with *prefix*, by name."""
-        kept = schema.engine_state
-        asked = sa.select(kept.c.name, kept.c.body).where(kept.c.name.startswith(prefix, autoescape=True))
+        """Return what was committed under names that begin with *prefix*, by name; what cannot be read is left out."""
         with self.database.reading() as connection:
-            return {row.name: row.body for row in connection.execute(asked.order_by(kept.c.name))}
+            return read_states(connection, schema.engine_state.c.name.startswith(prefix, autoescape=True))
+
+    def seal_state(self) -> int:
+        """Seal the state of days that an earlier release left as it was, and return how many parts those were.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self.database.writing() as connection:
+            sealed = seal_plain(connection, keys=lambda: self.log_writer(connection).keys)
+        if sealed:
+            scrub(self.database, tables=SEALED)
+        return sealed
 
     def position(self, sha256: str) -> Position | None:
         """Return how far the input with this hash has been judged, None: never seen."""
@@ -243,9 +253,9 @@ class Store:
         """
         with self.database.writing() as connection:
             self._record(connection, list(cases), findings=findings)
-            for name in dropped:
-                connection.execute(sa.delete(schema.engine_state).where(schema.engine_state.c.name == name))
-            upsert(connection, schema.engine_state, [{"name": name, "body": body} for name, body in state.items()])
+            write_state(
+                connection, state, dropped=dropped, at=self._at(), keys=lambda: self.log_writer(connection).keys
+            )
             if position is not None:
                 row = {
                     "sha256": position.sha256,
@@ -297,7 +307,10 @@ class Store:
 
     def log_writer(self, connection: sa.Connection) -> CaseLogWriter:
         """Return what appends to the log inside a writing transaction, and holds its head and keys."""
-        return CaseLogWriter(connection, at=self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        return CaseLogWriter(connection, at=self._at())
+
+    def _at(self) -> str:
+        return self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def _record(
         self, connection: sa.Connection, rows: list[CaseRow], *, findings: Mapping[str, FindingRow] | None = None
@@ -318,24 +331,6 @@ class Store:
         changed = record_cases(connection, rows, log=log)
         upsert(connection, schema.cases, changed)
         log.flush()
-
-
-def upsert(
-    connection: sa.Connection,
-    table: sa.Table,
-    rows: Sequence[Mapping[str, object]],
-    *,
-    newer: sa.Column[int] | None = None,
-) -> None:
-    """Insert *rows*, and replace those of the same key: all, or only by one whose column *newer* is larger."""
-    if not rows:
-        return
-    insert = postgresql.insert if connection.dialect.name == POSTGRESQL else sqlite.insert
-    statement = insert(table)
-    key = [column.name for column in table.primary_key]
-    values = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in key}
-    where = None if newer is None else statement.excluded[newer.name] > newer
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=where), list(rows))
 
 
 def _judged_until(connection: sa.Connection) -> date | None:

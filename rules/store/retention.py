@@ -20,6 +20,7 @@ from rules.contact_book import CONTACTS, COUNTED
 from rules.life_cycle import ENDED
 from rules.retention import FLOW_HOURS, DayLedger
 from rules.store import schema
+from rules.store.state import day_key_of, destroy_day_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -225,6 +226,8 @@ class _Purge:
                 return
             with self._database.writing() as connection:
                 connection.execute(sa.delete(table).where(key.in_(portion)))
+                if table is schema.engine_state:
+                    destroy_day_keys(connection, filter(None, map(day_key_of, portion)), at=_stamp(self._now))
             self._done.removed[place] += len(portion)
 
     def _note_end(self) -> None:

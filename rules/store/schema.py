@@ -22,7 +22,8 @@ findings = sa.Table(
     sa.Column("case_id", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
-# What bodies, evidence, endings and entries of the log are sealed with (`rules.case_keys`). Never in a backup.
+# What bodies, evidence, endings, entries of the log and state of days are sealed with (`rules.case_keys`). Never in a
+# backup.
 case_keys = sa.Table(
     "case_keys",
     tables,

@@ -158,7 +158,8 @@ class CanaryDistrict:
         for place, octets in self._places():
             yield place, octets
             for layer in opened(octets):
-                yield from ((place, inner) for inner in sealed.inside(layer))
+                for inner in sealed.inside(layer):
+                    yield from ((place, each) for each in opened(inner))
 
     def _places(self) -> Iterator[tuple[str, bytes]]:
         yield from self.served.items()

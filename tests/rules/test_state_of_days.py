@@ -1,0 +1,140 @@
+"""State that tells of a day is sealed in the store, so that it is in a backup, and goes for good with the day's key."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from rules.case_keys import CaseKey, day_id
+from rules.contact_book import COUNTED, ContactBook
+from rules.counted import packed
+from rules.retention import Policy
+from rules.store import Store, schema
+from rules.store.backup import back_up, restore
+from rules.store.keys import live_keys
+from rules.store.retention import purge
+from tests.rules.made_contacts import BROUGHT, FIRST_DAY, PARTY, counts_of, log_of, visits
+from tests.rules.told_cases import Hands
+
+NOW = datetime(2026, 10, 14, 15, 0, tzinfo=UTC)
+POLICY = Policy(finding_days=90)
+OPEN = f"contacts/{FIRST_DAY.isoformat()}/0"
+SHUT = f"{COUNTED}{FIRST_DAY.isoformat()}/1"
+DAY_KEY = day_id(FIRST_DAY)
+
+
+@pytest.fixture
+def store(store_address: str) -> Iterator[Store]:
+    own = Store(store_address, clock=Hands())
+    yield own
+    own.close()
+
+
+def write(store: Store, *dropped: str, **state: bytes) -> None:
+    """Commit state, with names as keywords cannot have them."""
+    names = {"open_": OPEN, "shut": SHUT}
+    told = {names.get(name, name): body for name, body in state.items()}
+    store.commit(findings={}, cases=(), state=told, position=None, dropped=dropped)
+
+
+def lying(store: Store, name: str) -> bytes:
+    """Return what lies in the table, as it lies there."""
+    kept = schema.engine_state.c
+    with store.database.reading() as connection:
+        return bytes(connection.execute(sa.select(kept.body).where(kept.name == name)).scalar_one())
+
+
+def day_keys(store: Store) -> dict[str, bytes]:
+    """Return the keys of days that are there."""
+    with store.database.reading() as connection:
+        return {key.case_id: key.octets for key in live_keys(connection) if key.case_id.startswith("day-")}
+
+
+def in_backup(path: Path, name: str) -> bytes:
+    """Return what a backup holds of one piece of state."""
+    lines = map(json.loads, gzip.decompress(path.read_bytes()).splitlines())
+    rows = [line["row"] for line in lines if line.get("table") == "engine_state"]
+    return b64decode(next(row["body"]["base64"] for row in rows if row["name"] == name))
+
+
+def test_contacts_and_counts_are_sealed_where_they_lie_and_read_as_before(store: Store) -> None:
+    book = ContactBook(store)
+    scene = visits(*BROUGHT, days=1)
+    for met in scene:
+        book.log.note(met)
+    kept = book.changes()
+    write(store, **kept.written, shut=packed(counts_of(scene)), engine=b"{}")
+    assert list(ContactBook(store).log.devices(FIRST_DAY)) == list(log_of(scene).devices(FIRST_DAY))
+    assert packed(ContactBook(store).closed) == packed(counts_of(scene))
+    (piece,) = kept.written.values()
+    assert PARTY.encode() in piece
+    assert PARTY.encode() not in lying(store, OPEN)
+    assert (lying(store, OPEN)[0], lying(store, SHUT)[0]) == (1, 1)
+    # Sums of the whole district tell of nobody, and the desk reads them.
+    assert lying(store, "engine") == b"{}"
+    assert list(day_keys(store)) == [DAY_KEY]
+
+
+def test_the_key_of_a_day_goes_with_the_last_that_is_kept_of_it(store: Store) -> None:
+    write(store, open_=b"contacts")
+    first = day_keys(store)[DAY_KEY]
+    # The day ends: contacts become counts, in one commit.
+    write(store, OPEN, shut=b"counts")
+    assert day_keys(store) == {DAY_KEY: first}
+    purge(store, policy=POLICY, now=NOW, dry="no")
+    assert day_keys(store) == {DAY_KEY: first}
+    assert purge(store, policy=POLICY, now=NOW + timedelta(days=90)).removed == {"counted": 1}
+    assert day_keys(store) == {}
+    # A capture of that day is read again: under a key of its own.
+    write(store, shut=b"again")
+    assert day_keys(store)[DAY_KEY] != first
+    assert store.states(COUNTED) == {SHUT: b"again"}
+
+
+def test_a_backup_of_a_day_that_is_gone_is_read_by_no_key_that_is_left(
+    store: Store, new_store: Callable[[], str], tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.gz"
+    write(store, shut=b"what the class met")
+    back_up(store, tmp_path / "before.gz", keys=keys)
+    assert b"what the class met" not in gzip.decompress((tmp_path / "before.gz").read_bytes())
+    whole, blind = Store(new_store()), Store(new_store())
+    restore(whole, tmp_path / "before.gz", keys=keys)
+    assert whole.states(COUNTED) == {SHUT: b"what the class met"}
+    # Without the keys there is nothing, and nothing is said to be missing: a day is no case.
+    assert restore(blind, tmp_path / "before.gz").without == 0
+    assert blind.states(COUNTED) == {}
+    ContactBook(blind)
+    purge(store, policy=POLICY, now=NOW)
+    purge(store, policy=POLICY, now=NOW + timedelta(days=90))
+    write(store, **{f"{COUNTED}2026-12-01/1": b"a later day"})
+    back_up(store, tmp_path / "after.gz", keys=keys)
+    after = Store(new_store())
+    restore(after, tmp_path / "before.gz", keys=keys)
+    assert after.states(COUNTED) == {}
+    sealed = in_backup(tmp_path / "before.gz", SHUT)
+    for key in (*store.live_keys(), *after.live_keys()):
+        as_that_day = CaseKey(case_id=DAY_KEY, number=1, octets=key.octets)
+        assert (key.open(sealed, kind="state"), as_that_day.open(sealed, kind="state")) == (None, None)
+    for each in (whole, blind, after):
+        each.close()
+
+
+def test_what_an_earlier_release_left_in_the_clear_is_read_and_sealed_before_a_backup(
+    store: Store, tmp_path: Path
+) -> None:
+    with store.database.writing() as connection:
+        connection.execute(sa.insert(schema.engine_state).values(name=SHUT, body=b"xplain counts"))
+    assert store.states(COUNTED) == {SHUT: b"xplain counts"}
+    back_up(store, tmp_path / "backup.gz")
+    assert b"plain counts" not in in_backup(tmp_path / "backup.gz", SHUT)
+    assert lying(store, SHUT)[0] == 1
+    assert store.states(COUNTED) == {SHUT: b"xplain counts"}
+    assert store.seal_state() == 0
