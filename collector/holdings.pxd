@@ -1,7 +1,7 @@
 # C types of collector/holdings.py; the code is there and runs without them.
 cimport cython
 
-cdef Py_ssize_t _PLACES, _PLACE_OCTETS
+cdef Py_ssize_t _PLACES, _PLACE_OCTETS, _LOOKS
 
 cdef class Holding:
     cdef Py_ssize_t places
@@ -15,5 +15,7 @@ cdef class Holdings:
     cdef list _ring
     cdef Py_ssize_t _at
 
+    @cython.locals(given=Py_ssize_t, step=Py_ssize_t, taken=double, place=Py_ssize_t, holding=Holding, needed=Py_ssize_t)
+    cpdef double taken(self) except -1
     @cython.locals(weight=Py_ssize_t, oldest=Holding)
     cpdef keep(self, Holding holding)

@@ -14,8 +14,12 @@ PLACE_OCTETS = 2_048
 OBJECT_OCTETS = 256
 """What an object costs beside the octets in it: so many tiny pieces weigh what they take."""
 
+LOOKS = 1_024
+"""Places looked at, evenly chosen, to say how many of all are taken."""
+
 _PLACES = PLACES
 _PLACE_OCTETS = PLACE_OCTETS
+_LOOKS = LOOKS
 
 
 class Holding:
@@ -46,6 +50,24 @@ class Holdings:
         """Holdings that were let go to make room."""
         self._ring: list[Holding] = []
         self._at = 0
+
+    def taken(self) -> float:
+        """Return about what share of the places something takes that still waits; a ring that has come round has more.
+
+        Who waits no longer keeps its places until the ring comes to them, and loses nothing then.
+        """
+        given = len(self._ring)
+        if given == 0:
+            return 0.0
+        step = 1 + (given - 1) // _LOOKS
+        taken = 0.0
+        place = 0
+        while place < given:
+            holding = self._ring[place]
+            needed = (holding.weight() + _PLACE_OCTETS - 1) // _PLACE_OCTETS
+            taken += 1.0 if needed >= holding.places else needed / holding.places
+            place += step
+        return taken / ((given + step - 1) // step) * given / _PLACES
 
     def keep(self, holding: Holding) -> None:
         """Give *holding* the places that it needs; those who had them may have to go."""

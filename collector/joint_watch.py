@@ -46,12 +46,14 @@ class JointWatch:
 
     @property
     def tables(self) -> Tables:
-        """How full the tables are, and what they had to let go; the fullest table of flows counts for all."""
+        """How full the tables are, and what they had to let go; of several of a kind the fullest counts."""
         newest = self._tap.newest
         fullest = max(newest, key=lambda report: report.flows_live, default=None)
         return Tables(
             flows=fullest.flows_live if fullest else 0,
             flows_capacity=CAPACITY,
+            answers=self._names.taken,
+            openings=max((report.openings_taken for report in newest), default=0.0),
             overflows=overflows(
                 flows=sum(report.flows_evicted for report in newest),
                 openings=self.affected.get("openings_shed", 0),

@@ -133,6 +133,16 @@ class CollectorMetrics:
             "Share of the room for open flows that is taken; of several processes the fullest.",
             registry=registry,
         )
+        self._answers_held = Gauge(
+            "schoolgate_capture_answers_held_ratio",
+            "Share of the room for DNS answers, or for the devices that got them, that is taken.",
+            registry=registry,
+        )
+        self._openings_waiting = Gauge(
+            "schoolgate_capture_openings_waiting_ratio",
+            "Share of the room for first octets that wait for more that is taken; of several processes the fullest.",
+            registry=registry,
+        )
         self._overflows = Counter(
             "schoolgate_capture_table_overflows",
             "What a full table let go before its time; the reason is the table.",
@@ -147,7 +157,7 @@ class CollectorMetrics:
         )
         for table in OVERFLOWING:
             self._overflows.labels(reason=table)
-        self._seen_tables = Tables(flows=0, flows_capacity=1, overflows={})
+        self._seen_tables = Tables(flows=0, flows_capacity=1, answers=0, openings=0, overflows={})
         for reason in DROP_REASONS:
             self._dropped.labels(reason=reason)
         for reason in OPENING_REASONS:
@@ -207,6 +217,8 @@ class CollectorMetrics:
         """Show how full the tables and rings of live interfaces are, and bring their counters up to these totals."""
         seen, self._seen_tables = self._seen_tables, tables
         self._flows_open.set(tables.flows / tables.flows_capacity)
+        self._answers_held.set(tables.answers)
+        self._openings_waiting.set(tables.openings)
         for table, total in tables.overflows.items():
             self._overflows.labels(reason=table).inc(max(0, total - seen.overflows.get(table, 0)))
         self._ring_octets.set(tables.ring_octets)

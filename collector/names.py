@@ -104,6 +104,11 @@ class DnsMemory:
         self.histories_cut = 0
         """Answers forgotten before they were old, because too many others came for the same address or name."""
 
+    @property
+    def taken(self) -> float:
+        """Share of the room that is taken: for answers, or for the devices that got them if less of that is left."""
+        return max(self._weight / MAX_WEIGHT, len(self._devices) / MAX_DEVICES)
+
     def learn(
         self,
         device: bytes,

@@ -45,6 +45,11 @@ class Openings(Opener):
         self._counters.openings_shed = self._holdings.shed
         return self._counters
 
+    @property
+    def taken(self) -> float:
+        """About what share of the room for first octets that wait for more is taken."""
+        return self._holdings.taken()
+
     def asks_who(self, client_port: int, server_port: int) -> bool:  # noqa: D102 -- see the base
         return client_port == _DNS or server_port == _DNS  # noqa: PLR1714 -- compiled to two comparisons
 

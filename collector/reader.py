@@ -119,6 +119,7 @@ class Reader:
             affected=self._openings.counters.told(),
             flows_live=self._table.live,
             flows_evicted=self._table.evicted,
+            openings_taken=self._openings.taken,
             ring_octets=self._tap.ring_octets,
             rings_grown=self._tap.rings_grown,
             last=last,

@@ -24,6 +24,10 @@ class Tables:
     """Open flows."""
     flows_capacity: int
     """Flows that there is room for."""
+    answers: float
+    """Share of the room for DNS answers, or for the devices that got them, that is taken."""
+    openings: float
+    """Share of the room for first octets that wait for more that is taken, about."""
     ring_octets: int = 0
     """Octets of the capture rings; 0: there are none."""
     rings_grown: int = 0

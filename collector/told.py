@@ -101,6 +101,8 @@ class Report(msgspec.Struct, array_like=True, kw_only=True):
     """Flows in the table."""
     flows_evicted: int
     """Flows ended because the table was full."""
+    openings_taken: float
+    """Share of the room for first octets that wait for more that is taken, about."""
     ring_octets: int
     """Octets of the capture ring."""
     rings_grown: int

@@ -68,6 +68,8 @@ class _Sight(Generic[_Given]):
         return Tables(
             flows=self.table.live,
             flows_capacity=CAPACITY,
+            answers=self._names.taken,
+            openings=self._openings.taken,
             overflows=overflows(
                 flows=self.table.evicted,
                 openings=self._openings.counters.openings_shed,

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 UID: Final = "schoolgate-pipeline"
 HERE: Final = 'instance=~"$instance"'
+# Of the collector: what they hold, and how full they are.
+TABLES: Final = {
+    "open flows": "schoolgate_capture_flows_open_ratio",
+    "DNS answers": "schoolgate_capture_answers_held_ratio",
+    "waiting first octets": "schoolgate_capture_openings_waiting_ratio",
+}
 UP: Final = f'up{{job=~"schoolgate-.*",{HERE}}}'
 HOUR_S: Final = 3600
 
@@ -179,12 +185,13 @@ def _capture(made: Dashboard) -> Dashboard:
         .with_panel(
             course(
                 Told(
-                    title="Flow table",
-                    why="How full it is. A full one ends the flow that was silent longest, and counts it.",
+                    title="Tables",
+                    why="How full they are. A full one lets go what was silent longest, and counts it.",
                     unit="percentunit",
                 ),
-                Series(
-                    expr=f"max by (instance) (schoolgate_capture_flows_open_ratio{{{HERE}}})", legend="{{instance}}"
+                *(
+                    Series(expr=f"max by (instance) ({series}{{{HERE}}})", legend=f"{{{{instance}}}}: {what}")
+                    for what, series in TABLES.items()
                 ),
             )
         )

@@ -132,7 +132,7 @@ class Consultation:
             ("offload", tap, partial(offload, names)),
             ("rights", tap, capture),
             ("traffic", tap, partial(traffic, names)),
-            ("tables", tap or _by_tls(settings.metrics.tls), partial(tables, settings.metrics.listen)),
+            ("tables", tap, partial(tables, settings.metrics.listen, certificate=self._certificate())),
             ("sensor", sensor, self._sensor),
             ("clock", None, clock),
             ("folders", None, self._folders),
@@ -154,6 +154,11 @@ class Consultation:
         if not self._parts or self._parts & set(parts):
             return None
         return f"only {' and '.join(parts)} need it"
+
+    def _certificate(self) -> Path | None:
+        """Return the file of the certificate that metrics are told with, None: they are told in the clear."""
+        tls = self._settings.metrics.tls
+        return None if tls is None else self._folder / tls.certificate
 
     def _sensor(self) -> Iterable[Outcome]:
         source = self._source
@@ -232,10 +237,6 @@ def _interfaces(source: Source | None) -> list[str]:
 
 def _nothing(why: str) -> Look:
     return lambda: [not_applicable(why)]
-
-
-def _by_tls(certificate: object) -> str | None:
-    return None if certificate is None else "the collector tells its metrics by TLS; look at the dashboard instead"
 
 
 def _named(value: object, key: str) -> str | None:

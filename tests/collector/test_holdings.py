@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from collector.holdings import PLACE_OCTETS, PLACES
 from collector.names import DnsMemory
 from collector.opening import Openings
@@ -72,3 +74,16 @@ def test_hellos_of_quic_that_never_end_are_let_go_too() -> None:
         opened(openings, port=443).octets(FROM_CLIENT, 0, half, NOON_NS + number * 100_000)
     assert openings.counters.openings_shed > 0
     assert first.octets(FROM_CLIENT, 0, half, NOON_NS) == DOWN, "only the side of the server is wanted still"
+
+
+def test_how_much_of_the_room_is_taken_is_told_and_less_once_it_is_not_waited_for() -> None:
+    openings = Openings(DnsMemory(), device_key=device_key)
+    assert openings.taken == 0
+    size = 64_000
+    begun = [opened(openings) for _ in range(PLACES // (size // PLACE_OCTETS + 1) // 2)]
+    for opening in begun:
+        opening.octets(FROM_CLIENT, 0, HEAD.ljust(size, b"x"), NOON_NS)
+    assert openings.taken == pytest.approx(0.5, abs=0.02)
+    for opening in begun[::2]:
+        opening.octets(FROM_CLIENT, size, b"\r\n\r\n", NOON_NS)
+    assert openings.taken == pytest.approx(0.25, abs=0.02)

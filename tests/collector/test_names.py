@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from collector.names import (
     ADDRESS_LIFETIME_S,
     CHAIN_LIFETIME_S,
@@ -9,6 +11,7 @@ from collector.names import (
     MAX_ADDRESSES,
     MAX_DEVICES,
     MAX_HISTORY,
+    MAX_WEIGHT,
     DnsMemory,
 )
 
@@ -124,6 +127,17 @@ def test_one_device_more_than_the_bound_makes_the_most_silent_one_be_forgotten()
     assert memory.devices_forgotten == 1
     assert memory.name_of((0).to_bytes(4), ADDRESS, after(1)) is not None
     assert memory.name_of((1).to_bytes(4), ADDRESS, after(1)) is None
+
+
+def test_how_much_of_the_room_is_taken_counts_devices_or_answers_whichever_has_less_left() -> None:
+    memory = DnsMemory()
+    assert memory.taken == 0
+    for number in range(3):
+        learn(memory, device=number.to_bytes(4))
+    assert memory.taken == 3 / MAX_DEVICES
+    for number in range(1_000):  # each under its address and under its name
+        learn(memory, name=f"{number}.example", address=number.to_bytes(4))
+    assert memory.taken == pytest.approx(2_000 / MAX_WEIGHT, rel=0.01)
 
 
 def test_addresses_beyond_the_bound_push_out_the_oldest_and_are_counted() -> None:

@@ -12,13 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from collector.metrics import CollectorMetrics
 from collector.outcomes import Outcome, well
+from collector.server_tls import ServerTls, server_context
 from schoolgate.doctor import doctor
+from schoolgate.metrics_server import serve_metrics
 from schoolgate.parts import Part
 from schoolgate.rounds import LIMIT_S, Check, make_rounds
 from tests.collector.sensor_lines import conn, dns, ssl, zeek_text
 from tests.parts.broker import Broker
+from tests.parts.certificates import Authority
 from tests.parts.ports import free_ports
 from tests.system.product import configure, schoolgate, until
 from tests.system.topic_reader import with_kafka
@@ -105,19 +110,26 @@ def test_another_sensor_is_looked_at_instead_of_interfaces(
     assert looked(config, Part.JUDGE)[1]["sensor"][0]["state"] == "not applicable"
 
 
-def test_tables_of_a_collector_that_speaks_tls_are_not_said_to_be_away(
+def test_a_collector_that_speaks_tls_is_asked_for_its_tables_too(
     district: Path, looked: Callable[..., tuple[int, Found]]
 ) -> None:
-    config = district / "config.yaml"
+    config, own = district / "config.yaml", Authority("ours", folder=district).issue("own")
+    (port,) = free_ports(1)
+    listen = f"127.0.0.1:{port}"
     rows = [
         row for row in config.read_text(encoding="utf-8").splitlines() if not row.startswith(("source:", "metrics:"))
     ]
-    added = ["source: {interface: lo}", "metrics: {tls: {certificate: own.pem, key: own.key}}"]
+    added = ["source: {interface: lo}", f"metrics: {{listen: '{listen}', tls: {{certificate: {own.name}}}}}"]
     config.write_text("\n".join([*rows, *added]), encoding="utf-8")
-    _, found = looked(config)
-    assert [each["what"] for each in found["tables"]] == [
-        "the collector tells its metrics by TLS; look at the dashboard instead"
-    ]
+    registry = CollectorRegistry()
+    CollectorMetrics(registry)
+    server = serve_metrics(listen, registry=registry, tls=server_context(ServerTls(certificate=str(own)), folder=own))
+    try:
+        _, found = looked(config)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert [each["state"] for each in found["tables"]] == ["ok"]
 
 
 def test_a_wrong_file_is_2_and_says_which_line(district: Path, looked: Callable[..., tuple[int, Found]]) -> None:
