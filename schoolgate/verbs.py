@@ -221,7 +221,8 @@ def collect(
     """Bring flow events of an interface or of captures to Kafka, by way of a durable spool.
 
     While the broker is away the spool grows; nothing is lost until it is full. Captures end the run when the broker has
-    everything; a capture that was collected before is skipped, one that was interrupted is gone on with.
+    everything; a capture that was collected before is skipped, one that was interrupted is gone on with. Where one core
+    cannot read all that passes an interface, `source: {interface: eth1, processes: 3}` shares it among several.
     """
     from schoolgate.collect import collect as do
 

@@ -9,17 +9,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 from collector.events import FlowEvent
 from collector.live_input import LiveInput
 from collector.segments import load_network
+from collector.settings import Hardening
 from collector.sources.afpacket import RingSize
 from collector.sources.live import LiveCapture
 from collector.spread_tap import SpreadTap
 from collector.watch import new_pseudonyms
-from tests.system.product import ROOT
+from schoolgate.rights import give_up_system_calls
+from tests.system.product import ROOT, until
 from tests.system.test_run_live import frames
 from tests.system.veth_for_tests import PATIENCE_S, Lab, inside, made_lab
 
@@ -39,6 +42,17 @@ def lab() -> Iterator[Lab]:
 
 def unconfined() -> None:
     """Leave a process what the test run may do."""
+
+
+def confined() -> None:
+    """Take from a process what the configuration says if nobody wrote anything."""
+    give_up_system_calls(Hardening())
+
+
+def filtered(pid: int) -> bool:
+    """Whether the kernel holds the system calls of every thread of a process against a filter."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return all("\nSeccomp:\t2\n" in (thread / "status").read_text(encoding="ascii") for thread in threads)
 
 
 def spread(lab: Lab, *, say: Callable[[str], None] = print) -> SpreadTap:
@@ -83,7 +97,9 @@ def timeless(events: list[FlowEvent]) -> Counter[str]:
 def test_several_processes_give_the_events_that_one_gives(lab: Lab) -> None:
     day = frames()
     with spread(lab) as tap, lab.tap("tap0", size=SIZE) as alone:
-        tap.start(confine=unconfined)
+        assert not filtered(os.getpid())
+        tap.start(confine=confined)
+        until(lambda: all(filtered(pid) for pid in tap.pids), what="the processes to give up system calls")
         send(lab, day)
         together = events_of(tap, packets=len(day))
         assert sum(report.packets > len(day) // 20 for report in tap.newest) == PROCESSES
