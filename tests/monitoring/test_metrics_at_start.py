@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rules.metrics import SEVERITIES
 from tests.monitoring.school_day import RULES, product_names
-from tests.parts.program import Program
 from tests.parts.prometheus import PrometheusParts
-from tests.system.product import command, copy_district, free_port, scrape, until
+from tests.parts.verb_program import VerbProgram
+from tests.system.product import copy_district, free_port, scrape, until
 
 # Contract, section 7; `_info` and `_total` as Prometheus sees them.
 OF_THE_CONTRACT = {
@@ -44,7 +44,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         for verb in ("run", "collect", "judge"):
             listen = f"127.0.0.1:{free_port()}"
             log = folder / f"{verb}.log"
-            programs.append(Program(command(verb, "--config", config, "--metrics", listen), log=log))
+            programs.append(VerbProgram((verb, "--config", config, "--metrics", listen), log=log))
             until(lambda listen=listen: answers(listen), what=f"the metrics of {verb} ({log})")  # type: ignore[misc]
             told[verb] = scrape(listen)
         yield told

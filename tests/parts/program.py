@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from tests.parts.cache import tail
 
@@ -25,6 +25,20 @@ class ProgramError(Exception):
     """A program did not start, or ended by itself. The message names its log and gives the last lines."""
 
 
+class Leash(Protocol):
+    """Whatever started a program, and ends it when it is let go of."""
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """What holds it; closed, the program is killed."""
+
+    def poll(self) -> int | None:
+        """Return the program's exit code, 128 + signal if a signal ended it; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the program's exit code when it has ended; `subprocess.TimeoutExpired` when it has not in time."""
+
+
 class Program:
     """A running program, known by a pidfd, so that no signal can ever reach another process that got its number.
 
@@ -32,24 +46,28 @@ class Program:
     """
 
     def __init__(self, command: Sequence[str], *, log: Path) -> None:
-        self.log = log
         with log.open("ab") as out:
-            self._leash = subprocess.Popen(
+            leash = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(LEASH), *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=out,
                 start_new_session=True,  # Ctrl-C at the terminal is for the test run; the leash then ends this
             )
-        assert self._leash.stdout is not None
-        told = self._leash.stdout.readline()
-        self._leash.stdout.close()
+        assert leash.stdout is not None
+        told = leash.stdout.readline()
+        leash.stdout.close()
+        self._hold(leash, name=command[0], told=told, log=log)
+
+    def _hold(self, leash: Leash, *, name: str, told: bytes, log: Path) -> None:
+        self.log = log
+        self._leash = leash
         try:
             self.pid = int(told)
             self._pidfd = os.pidfd_open(self.pid)
         except (ValueError, ProcessLookupError):
             self._let_go()
-            raise ProgramError(f"{command[0]} did not start: {tail(log)} (see {log})") from None
+            raise ProgramError(f"{name} did not start: {tail(log)} (see {log})") from None
 
     @property
     def alive(self) -> bool:

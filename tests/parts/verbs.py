@@ -1,4 +1,4 @@
-"""Runs one verb of the command line to its end, quickly; `verb_server.py` says how."""
+"""Runs one verb of the command line quickly, to its end or beside the test; `verb_server.py` says how."""
 
 from __future__ import annotations
 
@@ -43,16 +43,12 @@ def run_verb(
     Raises:
         subprocess.TimeoutExpired: it took longer.
     """
-    request = {
-        "words": [str(word) for word in words],
-        "folder": str(folder or Path.cwd()),
-        "environment": dict(os.environ if environment is None else environment),
-    }
     server = _server()
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told:
         given.write(octets)
         given.seek(0)
-        socket.send_fds(server, [json.dumps(request).encode()], [given.fileno(), out.fileno(), told.fileno()])
+        request = _request(words, folder=folder, environment=environment, stays=False)
+        socket.send_fds(server, [request], [given.fileno(), out.fileno(), told.fileno()])
         pid = _answer(server)
         late = not select.select([server], [], [], limit_s)[0]
         if late:
@@ -65,6 +61,41 @@ def run_verb(
     if late:
         raise subprocess.TimeoutExpired(done.args, limit_s, done.stdout, done.stderr)
     return done
+
+
+def start_verb(
+    words: Sequence[str | Path],
+    *,
+    leash: int,
+    told: int,
+    log: int,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Start `schoolgate WORDS...` and return at once; `verb_program.py` is what tests call.
+
+    Args:
+        words: the verb and what follows it.
+        leash: the end of a pipe to read from; when nobody holds its other end any more, the verb is killed.
+        told: the end of a pipe to write to; it gets a line with the process id, and at the end one with the exit code.
+        log: what gets all that the verb says.
+        folder: where it runs; None: here.
+        environment: its whole environment; None: ours.
+    """
+    request = _request(words, folder=folder, environment=environment, stays=True)
+    socket.send_fds(_server(), [request], [leash, told, log])
+
+
+def _request(
+    words: Sequence[str | Path], *, folder: Path | None, environment: Mapping[str, str] | None, stays: bool
+) -> bytes:
+    request = {
+        "words": [str(word) for word in words],
+        "folder": str(folder or Path.cwd()),
+        "environment": dict(os.environ if environment is None else environment),
+        "stays": stays,
+    }
+    return json.dumps(request).encode()
 
 
 def _answer(server: socket.socket) -> int:

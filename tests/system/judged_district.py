@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from aiokafka import AIOKafkaProducer
 from collector.topics import FLOWS
 from tests.parts.broker import KafkaBroker
 from tests.parts.program import Program
+from tests.parts.verb_program import VerbProgram
 from tests.system.product import (
     PATIENCE_S,
-    command,
     copy_district,
     free_port,
     report_now,
@@ -36,15 +35,16 @@ class JudgedDistrict:
         with self.config.open("a", encoding="utf-8") as file:
             file.write(f"kafka: {{bootstrap: [{broker.bootstrap}]}}\n")
         assert schoolgate("kafka", "setup", "--config", self.config).returncode == 0
-        words = command("flows", self.folder / "day.pcap.gz", "--network", self.folder / "network.yaml")
-        self.day = subprocess.run(words, capture_output=True, check=True, timeout=240).stdout.splitlines()
+        told = schoolgate("flows", self.folder / "day.pcap.gz", "--network", self.folder / "network.yaml")
+        assert told.returncode == 0, told.stderr
+        self.day = told.stdout.encode().splitlines()
         self._started: list[Program] = []
 
     def judge(self, *words: str) -> tuple[Program, str]:
         """Start a judge; return it, and where it shows its metrics."""
         listen = f"127.0.0.1:{free_port()}"
         log = self.folder / f"judge-{len(self._started)}.log"
-        program = Program(command("judge", "--config", self.config, "--metrics", listen, *words), log=log)
+        program = VerbProgram(("judge", "--config", self.config, "--metrics", listen, *words), log=log)
         self._started.append(program)
         return program, listen
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Self
 from collector.topics import FINDINGS, FLOWS
 from tests.parts.program import Program
 from tests.parts.topics import all_read
+from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
-from tests.system.product import PATIENCE_S, SAMPLE, command, free_port, stored_report, until
+from tests.system.product import PATIENCE_S, SAMPLE, free_port, stored_report, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +149,7 @@ class ThroughKafka:
             *instance,
         ]
         self._started += 1
-        self._judges[number] = Program(command(*words), log=self._folder / f"{self._started:03}-judge-{number}.log")
+        self._judges[number] = VerbProgram(words, log=self._folder / f"{self._started:03}-judge-{number}.log")
 
     def report(self) -> dict[str, Any]:
         """Return the report of `cases --json` when the judges have read everything there is, and tell nothing more."""
@@ -181,7 +182,7 @@ class ThroughKafka:
         chance = random.Random(seed)  # noqa: S311 -- a seed makes the round the same every time
         for number in range(JUDGES):
             self.start_judge(number)
-        collect = Program(command("collect", "--config", self._config), log=self._folder / "collect.log")
+        collect = VerbProgram(("collect", "--config", self._config), log=self._folder / "collect.log")
         try:
             while collect.alive or self.killed < kills:
                 # Now and then longer than a session (10 s): then partitions move, and are judged in their new place.

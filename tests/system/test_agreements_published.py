@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from collector.topics import AGREEMENTS, FLOWS, JUDGE_GROUPS, PLACES, TOPICS
 from tests.parts.broker import KafkaBroker
 from tests.parts.topics import make_topics
+from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
-from tests.system.product import command, copy_district, free_port, report_now, schoolgate, scrape, stray_evidence
+from tests.system.product import copy_district, free_port, report_now, schoolgate, scrape, stray_evidence
 
 pytestmark = pytest.mark.kafka
 
@@ -63,8 +65,7 @@ def judge() -> Iterator[Callable[[Path], Judging]]:
 
     yield begin
     for one in started:
-        one.process.kill()
-        one.process.wait()
+        one.program.kill()
 
 
 class Judging:
@@ -73,17 +74,15 @@ class Judging:
     def __init__(self, folder: Path) -> None:
         listen = self.listen = f"127.0.0.1:{free_port()}"
         self.log = folder / f"judge-{listen.rpartition(':')[2]}.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command("judge", "--config", folder / "config.yaml", "--metrics", listen), stderr=log, stdout=log
-            )
+        words = ("judge", "--config", folder / "config.yaml", "--metrics", listen)
+        self.program = VerbProgram(words, log=self.log)
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
     def end(self) -> int:
-        self.process.terminate()
-        return self.process.wait(timeout=60)
+        self.program.signal(signal.SIGTERM)
+        return self.program.wait(limit_s=PATIENCE_S)
 
 
 def publish(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -168,7 +167,7 @@ def wait_for(folder: Path, *, holds: Callable[[dict[str, Any]], bool], judge: Ju
         stored = report_now(folder / "config.yaml")
         if holds(stored):
             return stored
-        assert judge.process.poll() is None, judge.said()
+        assert judge.program.alive, judge.said()
         time.sleep(0.2)
     raise AssertionError(f"{judge.said()}\n{json.dumps(stored, indent=1)}")
 
@@ -177,7 +176,7 @@ def wait_for_word(judge: Judging, word: str) -> None:
     for _ in range(PATIENCE_S * 5):
         if word in judge.said():
             return
-        assert judge.process.poll() is None, judge.said()
+        assert judge.program.alive, judge.said()
         time.sleep(0.2)
     raise AssertionError(judge.said())
 

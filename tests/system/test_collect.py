@@ -20,9 +20,9 @@ from tests.chaos.material import dense
 from tests.chaos.plan import Cut
 from tests.parts.broker import KafkaBroker
 from tests.parts.kafka_jars import KafkaJars
-from tests.parts.program import Program
 from tests.parts.secure_broker import SecureBroker
-from tests.system.product import PATIENCE_S, UNLISTED, command, configure, free_port, schoolgate, scrape, until
+from tests.parts.verb_program import VerbProgram
+from tests.system.product import PATIENCE_S, UNLISTED, configure, free_port, schoolgate, scrape, until
 from tests.system.topic_reader import Record, events, make_topic, records, with_kafka
 
 pytestmark = pytest.mark.kafka
@@ -53,7 +53,7 @@ class Collect:
     def __init__(self, config: Path) -> None:
         self.listen = f"127.0.0.1:{free_port()}"
         self._log = config.with_name("collect.log")
-        self.program = Program(command("collect", "--config", config, "--metrics", self.listen), log=self._log)
+        self.program = VerbProgram(("collect", "--config", config, "--metrics", self.listen), log=self._log)
 
     def said(self) -> str:
         return self._log.read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import pytest
 
 from tests.collector.sensor_lines import AT, eve_flow, eve_tls
 from tests.parts.broker import Broker
-from tests.parts.program import Program
-from tests.system.product import command, configure, copy_district, free_port, until
+from tests.parts.verb_program import VerbProgram
+from tests.system.product import configure, copy_district, free_port, until
 from tests.system.topic_reader import events, make_topic, records, with_kafka
 
 pytestmark = pytest.mark.kafka
@@ -38,7 +38,7 @@ def test_a_log_that_is_not_there_yet_is_followed_and_arrives_whole_and_once_over
             write(district / "eve.json", range(100, 150))
         log = tmp_path / f"collect{part}.log"
         listen = f"127.0.0.1:{free_port()}"
-        program = Program(command("collect", "--config", config, "--metrics", listen), log=log)
+        program = VerbProgram(("collect", "--config", config, "--metrics", listen), log=log)
         try:
             if not part:
                 until(lambda: "is not there yet" in log.read_text(encoding="utf-8"), what="it to be missed")  # noqa: B023

@@ -30,12 +30,11 @@ from rules.sealed_records import open_edges, open_finding
 from rules.store import Store
 from rules.windows import Counts
 from tests.parts.broker import Broker, KafkaBroker
-from tests.parts.program import Program
 from tests.parts.topics import make_topics
+from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
 from tests.system.product import (
     PATIENCE_S,
-    command,
     copy_district,
     free_port,
     report_now,
@@ -116,7 +115,7 @@ class Judging:
     def __init__(self, config: Path, *words: str) -> None:
         listen = f"127.0.0.1:{free_port()}"
         self.log = config.with_name(f"judge-{listen.rpartition(':')[2]}.log")
-        self.program = Program(command("judge", "--config", config, "--metrics", listen, *words), log=self.log)
+        self.program = VerbProgram(("judge", "--config", config, "--metrics", listen, *words), log=self.log)
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8")

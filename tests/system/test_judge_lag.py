@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaProducer
 
 from collector.topics import FINDINGS, FLOWS
 from tests.parts.broker import KafkaBroker
-from tests.parts.program import Program
-from tests.system.product import command, copy_district, free_port, schoolgate, scrape, until
+from tests.parts.verb_program import VerbProgram
+from tests.system.product import copy_district, free_port, schoolgate, scrape, until
 
 pytestmark = pytest.mark.kafka
 
@@ -56,7 +56,7 @@ def test_the_lag_is_what_waits_in_both_stages_and_0_when_all_is_judged(
     assert schoolgate("kafka", "setup", "--config", config).returncode == 0
     # Nothing else lies there: what stage one writes behind a transaction that is open waits as well, and would count.
     listen = f"127.0.0.1:{free_port()}"
-    judge = Program(command("judge", "--config", config, "--metrics", listen), log=folder / "judge.log")
+    judge = VerbProgram(("judge", "--config", config, "--metrics", listen), log=folder / "judge.log")
     try:
         asyncio.run(hold_back(mortal_broker.bootstrap, listen=listen))
         until(lambda: lag(listen) == 0, what="the lag to go")

@@ -14,10 +14,10 @@ import pytest
 
 from tests.collector.sensor_lines import eve_flow, eve_tls, zeek_text
 from tests.parts.program import Program
+from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
 from tests.system.product import (
     check_report,
-    command,
     copy_district,
     free_port,
     report_now,
@@ -175,7 +175,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[Path], Program]]:
 
     def begin(config: Path) -> Program:
         log = tmp_path / f"run{len(started)}.log"
-        started.append(Program(command("run", "--config", config), log=log))
+        started.append(VerbProgram(("run", "--config", config), log=log))
         until(lambda: "following" in log.read_text(encoding="utf-8"), what=f"the start of run ({log})")
         return started[-1]
 

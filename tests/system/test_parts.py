@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -14,9 +15,12 @@ import pytest
 from tests.parts import cache, kafka_jars, ports
 from tests.parts.cache import PartDamagedError, PartMissingError
 from tests.parts.program import Program, ProgramError
+from tests.parts.verb_program import VerbProgram
+from tests.system.product import copy_district, until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GONE_LIMIT_S = 10.0
+VERB_LIMIT_S = 60.0
 
 
 def runs(pid: int) -> bool:
@@ -58,9 +62,31 @@ def test_a_program_ends_when_the_run_that_started_it_is_killed(tmp_path: Path) -
 
 def test_a_program_ends_when_its_leash_is_killed(tmp_path: Path) -> None:
     program = Program(["sleep", "600"], log=tmp_path / "log")
+    assert isinstance(program._leash, subprocess.Popen)
     program._leash.kill()
     assert wait_until_gone(program.pid)
     program.kill()
+
+
+def test_a_verb_that_stays_is_a_process_of_its_own_that_ends_with_who_holds_it(tmp_path: Path) -> None:
+    config = copy_district(tmp_path / "district") / "config.yaml"
+    with config.open("a", encoding="utf-8") as file:
+        file.write("kafka: {bootstrap: ['127.0.0.1:1']}\n")
+    programs = [VerbProgram(("collect", "--config", config), log=tmp_path / f"log-{way}") for way in ("let go", "stop")]
+    assert all(program.alive and program.code is None and runs(program.pid) for program in programs)
+    held, stopped = programs
+    # What becomes of the pipe when a test run is killed.
+    assert held._leash.stdin is not None
+    held._leash.stdin.close()
+    assert wait_until_gone(held.pid)
+    assert held.wait(limit_s=VERB_LIMIT_S) == 128 + signal.SIGKILL
+    until(lambda: "127.0.0.1:1" in stopped.log.read_text(encoding="utf-8"), what="what the verb says")
+    stopped.signal(signal.SIGTERM)
+    assert stopped.wait(limit_s=VERB_LIMIT_S) == 0
+    refused = VerbProgram(("nosuchverb",), log=tmp_path / "refused")
+    assert refused.wait(limit_s=VERB_LIMIT_S) == 2
+    for program in (*programs, refused):
+        program.kill()
 
 
 def test_a_stalled_program_can_be_killed_and_killing_twice_is_no_fault(tmp_path: Path) -> None:

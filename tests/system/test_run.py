@@ -6,15 +6,14 @@ import re
 import signal
 import socket
 import stat
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.parts.verb_program import VerbProgram
 from tests.system.product import (
     check_report,
-    command,
     configure,
     free_port,
     report_now,
@@ -32,21 +31,18 @@ class Service:
     def __init__(self, config: Path, *words: str) -> None:
         self.listen = f"127.0.0.1:{free_port()}"
         self._log = config.with_name("service.log")
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                command("run", "--config", config, "--metrics", self.listen, *words), stderr=log, stdout=log
-            )
+        self.program = VerbProgram(("run", "--config", config, "--metrics", self.listen, *words), log=self._log)
 
     def said(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
     def wait_for(self, words: str) -> None:
-        until(lambda: words in self.said() or self.process.poll() is not None, what=words)
+        until(lambda: words in self.said() or not self.program.alive, what=words)
         assert words in self.said(), self.said()
 
     def end(self) -> int:
-        self.process.terminate()
-        return self.process.wait(timeout=60)
+        self.program.signal(signal.SIGTERM)
+        return self.program.wait(limit_s=60)
 
 
 @pytest.fixture
@@ -60,8 +56,7 @@ def start() -> Iterator[Callable[..., Service]]:
 
     yield begin
     for service in started:
-        service.process.kill()
-        service.process.wait()
+        service.program.kill()
 
 
 @pytest.fixture
@@ -99,8 +94,7 @@ def test_an_interrupted_capture_is_gone_on_with_and_nothing_counts_twice(
     config = configure(district, speed=1000)
     service = start(config)
     until(lambda: (district / "cases.db").exists() and bool(report_now(config)["coverage"]["flows"]), what="flows")
-    service.process.send_signal(signal.SIGTERM)
-    assert service.process.wait(timeout=60) == 0
+    assert service.end() == 0
     assert "the next run goes on from there" in service.said()
     part = stored_report(config)["coverage"]["flows"]
     assert 0 < part < 537
@@ -113,8 +107,7 @@ def test_a_service_killed_without_warning_is_gone_on_with(district: Path, start:
     config = configure(district, speed=1000)
     service = start(config)
     until(lambda: (district / "cases.db").exists() and bool(report_now(config)["coverage"]["flows"]), what="flows")
-    service.process.kill()
-    service.process.wait()
+    service.program.kill()
     run = schoolgate("run", "--config", configure(district))
     assert run.returncode == 0, run.stderr
     assert stored_report(config) == check_report(district)
@@ -189,7 +182,7 @@ def test_a_bad_file_never_replaces_a_good_one(district: Path, staying: Service) 
 
 
 def test_sighup_reads_the_files_again_even_if_nothing_changed(staying: Service) -> None:
-    staying.process.send_signal(signal.SIGHUP)
+    staying.program.signal(signal.SIGHUP)
     staying.wait_for("read again: 0 cases opened, 0 withdrawn")
 
 

@@ -6,7 +6,6 @@ import gzip
 import json
 import re
 import struct
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -26,6 +25,7 @@ from tests.parts.mail_sink import MailSink
 from tests.parts.ports import free_ports
 from tests.parts.program import Program
 from tests.parts.prometheus import PrometheusParts
+from tests.parts.verb_program import VerbProgram
 from tests.parts.web_sink import WebSink
 from tests.system.product import CAPTURE, ROOT, copy_district, free_port, scrape
 
@@ -171,8 +171,8 @@ class District:
         return self.mail.mails(to=BY_ALERTMANAGER)
 
     def _run(self, config: Path, *, listen: str) -> Program:
-        command = [sys.executable, "-m", "schoolgate", "run", "--config", str(config), "--stay"]
-        program = self._program(command, name=config.stem)
+        program = VerbProgram(("run", "--config", config, "--stay"), log=self.folder / f"{config.stem}.out")
+        self._programs.append(program)
         self.until(lambda: answers(listen) or not program.alive, what=f"{config.stem} at {listen}")
         assert program.alive, self.logs()
         return program
