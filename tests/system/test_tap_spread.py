@@ -85,6 +85,9 @@ def events_of(tap: LiveCapture | SpreadTap, *, packets: int) -> list[FlowEvent]:
             tap.stop()
     assert tap.packets == packets
     assert watched.dropped["kernel"] == 0
+    told = watched.tables
+    assert 0 < told.answers < 0.1
+    assert 0 <= told.openings < 0.1
     return events
 
 
