@@ -21,6 +21,7 @@ struct errand {
 struct outcome {
     uint64_t sent;  /* packets */
     double seconds; /* from the first to the last */
+    double waited;  /* seconds that nothing was due, and after the last */
 };
 
 struct live_frames;
