@@ -46,6 +46,26 @@ COMPILED_MODULES = (
     "rules.record_batches",
 )
 
+# Facts that can be part of no circle of objects: there is one or more of each for every flow, and to keep them in the
+# lists of the collector of garbage, and to go through them, would cost more than to fill them. It can only be said of
+# a whole module: what a .pxd file says of one class is lost, for the class itself stands in the .py file.
+CIRCLELESS_MODULES = frozenset(
+    {
+        "collector.dissect.dns",
+        "collector.dissect.http",
+        "collector.dissect.quic",
+        "collector.dissect.tls",
+        "collector.devices",
+        "collector.flow",
+        "collector.names",
+        "collector.opening_dns",
+        "collector.opening_facts",
+        "collector.opening_quic",
+        "collector.opening_tcp",
+        "collector.streams",
+    }
+)
+
 DIRECTIVES = {
     "language_level": 3,
     # Types come from the .pxd files alone: `int` in the source means the number, not the Python object.
@@ -58,6 +78,12 @@ DIRECTIVES = {
     "nonecheck": False,
 }
 
+if os.environ.get("SCHOOLGATE_PURE") != "1":  # a pure build needs no Cython
+    from Cython.Compiler.Options import get_directive_defaults
+
+    # Without a default it could not be given to a whole module. Here, for processes that translate import this file.
+    get_directive_defaults().setdefault("no_gc", False)
+
 
 def extensions() -> list[Extension]:
     """Return the extension modules to build: none where SCHOOLGATE_PURE=1 says so."""
@@ -65,11 +91,16 @@ def extensions() -> list[Extension]:
         return []
     from Cython.Build import cythonize  # noqa: PLC0415 -- a pure build needs no Cython
 
-    sources = [
-        Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=["-O2", "-g0"])
-        for name in COMPILED_MODULES
-    ]
-    return list(cythonize(sources, build_dir="build", compiler_directives=DIRECTIVES, nthreads=os.cpu_count() or 1))  # type: ignore[no-untyped-call]
+    made: list[Extension] = []
+    for circleless in (True, False):
+        sources = [
+            Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=["-O2", "-g0"])
+            for name in COMPILED_MODULES
+            if (name in CIRCLELESS_MODULES) == circleless
+        ]
+        directives = DIRECTIVES | {"no_gc": circleless}
+        made += cythonize(sources, build_dir="build", compiler_directives=directives, nthreads=os.cpu_count() or 1)  # type: ignore[no-untyped-call]
+    return made
 
 
 if __name__ == "__main__":  # Cython translates in processes of its own, which import this file

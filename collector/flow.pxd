@@ -2,8 +2,6 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
-@cython.no_gc
-@cython.freelist(16)
 @cython.final
 cdef class Flow:
     cdef readonly bytes client

@@ -12,7 +12,6 @@ cdef int64_t _CHAIN_LIFETIME
 cdef int64_t _MOST_TTL
 cdef int64_t _SLACK
 
-@cython.no_gc
 @cython.final
 cdef class _Span:
     cdef str name

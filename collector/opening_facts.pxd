@@ -3,7 +3,6 @@ cimport cython
 from collector.resolvers cimport is_known_resolver
 from libc.stdint cimport int64_t, uint64_t
 
-@cython.no_gc
 cdef class Opening:
     cdef public str server_name
     cdef public str name_source

@@ -36,7 +36,6 @@ cdef class _Hello(Holding):
     cdef Py_ssize_t weight(self) except -1
     cdef int let_go(self) except -1
 
-@cython.no_gc
 cdef class QuicOpening(Opening):
     cdef object _counters
     cdef AttemptBudget _budget

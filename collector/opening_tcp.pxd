@@ -13,7 +13,6 @@ cdef int _UP, _DOWN
 cdef Py_ssize_t _OTHER_SEGMENTS
 cdef Stream _GONE
 
-@cython.no_gc
 cdef class _Side(Holding):
     cdef Stream stream
     cdef Handshakes handshakes
@@ -26,7 +25,6 @@ cdef class _Side(Holding):
     cdef Py_ssize_t weight(self) except -1
     cdef int let_go(self) except -1
 
-@cython.no_gc
 cdef class TcpOpening(Opening):
     cdef object _counters
     cdef Holdings _holdings

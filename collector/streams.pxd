@@ -5,7 +5,6 @@ from libc.stdint cimport int64_t
 cdef Py_ssize_t _MAX_OCTETS, _MAX_WAITING, _OBJECT_OCTETS
 cdef int NOTHING, MORE, EARLIER, FULL
 
-@cython.no_gc
 @cython.final
 cdef class Stream:
     cdef readonly bytearray octets

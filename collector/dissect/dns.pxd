@@ -7,8 +7,6 @@ cdef Py_ssize_t _MOST_RECORDS, _MOST_HINTS, _MOST_CHAIN, _MOST_POINTERS, _MOST_T
 cdef dict _TEXTS
 cdef int _LONGEST_LABEL, _POINTER, _HEADER_OCTETS
 
-@cython.no_gc
-@cython.freelist(16)
 @cython.final
 cdef class Record:
     cdef readonly str name
@@ -17,8 +15,6 @@ cdef class Record:
     cdef readonly tuple addresses
     cdef readonly str target
 
-@cython.no_gc
-@cython.freelist(16)
 @cython.final
 cdef class Message:
     cdef readonly int id
@@ -28,8 +24,6 @@ cdef class Message:
     cdef readonly int type
     cdef readonly tuple records
 
-@cython.no_gc
-@cython.freelist(16)
 @cython.final
 cdef class Resolution:
     cdef readonly str name
@@ -37,8 +31,6 @@ cdef class Resolution:
     cdef readonly tuple addresses
     cdef readonly int64_t ttl_s
 
-@cython.no_gc
-@cython.freelist(16)
 @cython.final
 cdef class _Cursor:
     cdef bytes octets

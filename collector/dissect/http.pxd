@@ -4,8 +4,6 @@ from collector.dissect.hostname cimport host_name, without_port
 
 cdef frozenset _COMMON_METHODS, _COMMON_VERSIONS
 
-@cython.no_gc
-@cython.freelist(16)
 @cython.final
 cdef class Request:
     cdef readonly str method
@@ -17,8 +15,6 @@ cdef class Request:
     cdef readonly bint upgrade
     cdef readonly bint http2
 
-@cython.no_gc
-@cython.freelist(4)
 @cython.final
 cdef class _Fields:
     cdef bytes name

@@ -8,8 +8,6 @@ cdef Py_ssize_t _MAX_HELLO, MAX_RECORD, RECORD_HEADER, _VERSION_AT, _SESSION_AT
 cdef int _SERVER_NAME, _ALPN, _SUPPORTED_VERSIONS, _ENCRYPTED_CLIENT_HELLO, _FATAL, _TLS_1_0, _TLS_1_3
 cdef dict _VERSION_NAMES
 
-@cython.no_gc
-@cython.freelist(16)
 @cython.final
 cdef class ClientHello:
     cdef readonly str server_name
@@ -19,14 +17,11 @@ cdef class ClientHello:
     cdef readonly int legacy_version
     cdef readonly str ech
 
-@cython.no_gc
-@cython.freelist(16)
 @cython.final
 cdef class ServerHello:
     cdef readonly int version
     cdef readonly str alpn
 
-@cython.no_gc
 @cython.final
 cdef class Handshakes:
     cdef readonly bytearray octets
