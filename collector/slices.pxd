@@ -1,7 +1,7 @@
 # What collector/slices.py does, for compiled code; both must say the same (tests/collector/test_slices.py).
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -74,6 +74,24 @@ cdef inline int64_t any32(const unsigned char[::1] octets, Py_ssize_t at, bint b
     if big:
         return _be32(octet)
     return (<uint32_t> octet[3] << 24) | (<uint32_t> octet[2] << 16) | (<uint32_t> octet[1] << 8) | octet[0]
+
+cdef inline bytes joined(bytes octets, int64_t[::1] places, Py_ssize_t begin, Py_ssize_t end):
+    cdef Py_ssize_t place, size = len(octets)
+    cdef int64_t at, length, total = 0
+    cdef char* room
+    for place in range(begin, end, 3):
+        at = places[place + 1]
+        length = places[place + 2]
+        if at < 0 or length < 0 or length > size or at > size - length:
+            raise IndexError("a piece reaches beyond the octets")
+        total += length
+    made = PyBytes_FromStringAndSize(NULL, total)
+    room = PyBytes_AS_STRING(made)
+    for place in range(begin, end, 3):
+        length = places[place + 2]
+        memcpy(room, PyBytes_AS_STRING(octets) + places[place + 1], length)
+        room += length
+    return made
 
 cdef inline Py_ssize_t behind_zeros(bytes octets, Py_ssize_t at) except -1:
     cdef const char* octet = octets

@@ -70,6 +70,20 @@ def any32(octets: memoryview, at: int, big: bool) -> int:
     return int.from_bytes(octets[at : at + 4], "big" if big else "little")
 
 
+def joined(octets: bytes, places: memoryview, begin: int, end: int) -> bytes:
+    """Return pieces of *octets* in one; *places*, from *begin* to *end*, hold three numbers for each.
+
+    The second is where it lies, the third its length. Raises IndexError when one reaches beyond the octets.
+    """
+    pieces = []
+    for place in range(begin, end, 3):
+        at, length = places[place + 1], places[place + 2]
+        if at < 0 or length < 0 or at + length > len(octets):
+            raise IndexError("a piece reaches beyond the octets")
+        pieces.append(octets[at : at + length])
+    return b"".join(pieces)
+
+
 def behind_zeros(octets: bytes, at: int) -> int:
     """Return the place of the first octet from *at* on that is not zero; the end, where there is none."""
     if not 0 <= at <= len(octets):

@@ -5,6 +5,7 @@ Compiled; the C types stand in quic.pxd.
 
 from __future__ import annotations
 
+from array import array
 from enum import IntEnum
 
 from collector import slices
@@ -20,6 +21,8 @@ MIN_CLIENT_CID_OCTETS = 8
 MAX_CID_OCTETS = 20
 MAX_CRYPTO_OCTETS = 65_536
 """CRYPTO octets beyond this offset belong to no hello that is read."""
+MAX_SORTED = 64
+"""CRYPTO frames of one packet that are put in order."""
 MAX_PACKETS = 8
 """Packets that are looked for in one datagram; four kinds exist."""
 
@@ -29,6 +32,9 @@ _FIXED_BIT = 0x40
 _MAX_CID = MAX_CID_OCTETS
 _MAX_CRYPTO = MAX_CRYPTO_OCTETS
 _MAX_PACKETS = MAX_PACKETS
+_MOST_SORTED = MAX_SORTED
+# Offset, place and length of the CRYPTO frames of the packet in hand; no call leaves anything here for the next.
+_PLACES = memoryview(array("q", bytes(8 * 3 * MAX_SORTED)))
 _VERSION_2 = VERSION_2
 
 _SALT_DRAFT_22 = bytes.fromhex("7fbcdb0e7c66bbe9193a96cd21519ebd7a02644a")
@@ -278,9 +284,10 @@ def packet_number(truncated: int, octets: int, largest: int) -> int:
 
 
 def crypto_frames(frames: bytes) -> list[tuple[int, bytes]]:
-    """Return the CRYPTO frames among the *frames* of an Initial packet: offset and octets of each, as they come.
+    """Return what the CRYPTO frames among the *frames* of an Initial packet hold: pieces, each with its offset.
 
-    Browsers cut a hello into a dozen frames and shuffle them.
+    Browsers cut a hello into a dozen frames and shuffle them: they are put in order here, and those that adjoin become
+    one piece. Where frames overlap, or are more than MAX_SORTED, each is a piece, in the order in which they came.
 
     Raises:
         DissectError: a frame that no Initial may carry, or one cut short.
@@ -288,15 +295,23 @@ def crypto_frames(frames: bytes) -> list[tuple[int, bytes]]:
     Source: RFC 9000 sections 12.4 and 19.
     """
     try:
-        return _found(frames)
+        count = _walk(frames, None)
+        if count <= _MOST_SORTED:
+            _sort(count)
+            if not _overlap(count):
+                return _joined(frames, count)
+        found: list[tuple[int, bytes]] = []
+        _walk(frames, found)
     except IndexError as cut:
         raise DissectError("frame cut short") from cut
+    return found
 
 
-def _found(frames: bytes) -> list[tuple[int, bytes]]:
-    found: list[tuple[int, bytes]] = []
+def _walk(frames: bytes, found: list[tuple[int, bytes]] | None) -> int:
+    """Put the pieces into *found* or, without it, where they lie into `_PLACES`; return how many there are."""
     cursor = Cursor(frames, 0)
     at = 0
+    count = 0
     size = len(frames)
     while at < size:
         at = slices.behind_zeros(frames, at)  # PADDING, by the thousand
@@ -313,7 +328,13 @@ def _found(frames: bytes) -> list[tuple[int, bytes]]:
             at = cursor.at
             if length > size - at or offset + length > _MAX_CRYPTO:
                 raise DissectError("CRYPTO frame runs past its bounds")
-            found.append((offset, frames[at : at + length]))
+            if found is not None:
+                found.append((offset, frames[at : at + length]))
+            elif count < _MOST_SORTED:
+                _PLACES[3 * count] = offset
+                _PLACES[3 * count + 1] = at
+                _PLACES[3 * count + 2] = length
+            count += 1
             at += length
         elif kind == 0x02 or kind == 0x03:  # noqa: PLR1714 -- compiled to two comparisons
             cursor.at = at
@@ -323,6 +344,46 @@ def _found(frames: bytes) -> list[tuple[int, bytes]]:
             break
         else:
             raise DissectError(f"frame {kind:#04x} in an Initial packet")
+    return count
+
+
+def _sort(count: int) -> None:
+    """Put the first *count* of the places into the order of their offsets; they are few."""
+    for number in range(1, count):
+        offset = _PLACES[3 * number]
+        at = _PLACES[3 * number + 1]
+        length = _PLACES[3 * number + 2]
+        before = 3 * number - 3
+        while before >= 0 and _PLACES[before] > offset:
+            _PLACES[before + 3] = _PLACES[before]
+            _PLACES[before + 4] = _PLACES[before + 1]
+            _PLACES[before + 5] = _PLACES[before + 2]
+            before -= 3
+        _PLACES[before + 3] = offset
+        _PLACES[before + 4] = at
+        _PLACES[before + 5] = length
+
+
+def _overlap(count: int) -> bool:
+    """Say whether a piece, in order of offsets, reaches into the next."""
+    for place in range(3, 3 * count, 3):  # noqa: SIM110 -- compiled, a loop over C numbers
+        if _PLACES[place - 3] + _PLACES[place - 1] > _PLACES[place]:
+            return True
+    return False
+
+
+def _joined(frames: bytes, count: int) -> list[tuple[int, bytes]]:
+    """Return the pieces in order, and as one those that adjoin."""
+    found: list[tuple[int, bytes]] = []
+    place = 0
+    while place < 3 * count:
+        begin = place
+        end = _PLACES[place] + _PLACES[place + 2]
+        place += 3
+        while place < 3 * count and _PLACES[place] == end:
+            end += _PLACES[place + 2]
+            place += 3
+        found.append((_PLACES[begin], slices.joined(frames, _PLACES, begin, place)))
     return found
 
 

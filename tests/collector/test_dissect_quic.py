@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from collector.dissect import quic, tls
 from collector.dissect.errors import DissectError
+from collector.streams import stream
 
 DCID = bytes.fromhex("8394c8f03e515708")
 # The CRYPTO frame of both appendices.
@@ -142,7 +143,34 @@ def test_frames_that_an_initial_may_carry_are_stepped_over() -> None:
     ack = bytes.fromhex("02") + b"\x05\x00\x01\x00" + b"\x01\x01"
     ack_with_counts = bytes.fromhex("03") + b"\x05\x00\x00\x00" + b"\x01\x01\x01"
     frames = b"\x00\x00\x01" + ack + b"\x06\x05\x02hi" + ack_with_counts + b"\x00" * 40 + b"\x06\x40\x00\x01a"
-    assert quic.crypto_frames(frames) == [(5, b"hi"), (0, b"a")]
+    assert quic.crypto_frames(frames) == [(0, b"a"), (5, b"hi")]
+
+
+def test_frames_that_adjoin_are_one_piece_whatever_their_order() -> None:
+    assert quic.crypto_frames(b"\x06\x02\x02cd" + b"\x06\x06\x01g" + b"\x06\x00\x02ab") == [(0, b"abcd"), (6, b"g")]
+
+
+def test_frames_that_overlap_stay_as_they_came_for_the_first_of_them_wins() -> None:
+    frames = b"\x06\x02\x02cd" + b"\x06\x00\x03abX" + b"\x06\x04\x01e"
+    assert quic.crypto_frames(frames) == [(2, b"cd"), (0, b"abX"), (4, b"e")]
+
+
+@pytest.mark.parametrize(("count", "pieces"), [(quic.MAX_SORTED, 1), (quic.MAX_SORTED + 1, quic.MAX_SORTED + 1)])
+def test_a_packet_of_very_many_frames_is_not_put_in_order(count: int, pieces: int) -> None:
+    frames = b"".join(bytes((6, 0x40 | number >> 8, number & 255, 1, number)) for number in reversed(range(count)))
+    found = quic.crypto_frames(frames)
+    assert len(found) == pieces
+    assert b"".join(octets for _, octets in sorted(found)) == bytes(range(count))
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.binary(max_size=6)), max_size=12))
+def test_a_stream_fills_up_alike_with_pieces_in_order_or_as_they_came(cut: list[tuple[int, bytes]]) -> None:
+    in_order, as_they_came = stream(), stream()
+    for offset, octets in quic.crypto_frames(b"".join(bytes((6, at, len(held))) + held for at, held in cut)):
+        in_order.add(offset, octets)
+    for offset, octets in cut:
+        as_they_came.add(offset, octets)
+    assert in_order.octets == as_they_came.octets
 
 
 def test_a_frame_whose_octets_end_in_zeros_keeps_them_though_padding_follows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,14 @@ def test_numbers_become_the_octets_they_were_read_from(high: int, low: int) -> N
     assert slices.be64(memoryview(address), 0) == high
     assert slices.be64(memoryview(address), 8) == low
     assert slices.octets_of(low, 6) == address[10:]
+
+
+def test_pieces_are_joined_and_none_reaches_beyond_the_octets() -> None:
+    places = memoryview(array("q", [0, 4, 2, 2, 0, 3, 9, 5, 2]))
+    assert slices.joined(b"abcdef", places, 0, 6) == b"efabc"
+    assert slices.joined(b"abcdef", places, 3, 3) == b""
+    with pytest.raises(IndexError):
+        slices.joined(b"abcdef", places, 0, 9)
 
 
 @given(before=st.binary(max_size=9), zeros=st.integers(0, 40), after=st.binary(max_size=9))
