@@ -3,6 +3,7 @@
 # linked with: nothing is opened that is not open already, and no headers are needed to build this. Where that library
 # is not to be found, or is of another kind, the functions of libcrypto.py are called (decision 0029).
 cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc
@@ -26,7 +27,14 @@ cdef extern from *:
     typedef void* (*schoolgate_fetch)(void*, const char*, const char*);
     typedef void* (*schoolgate_new)(void);
     typedef unsigned long (*schoolgate_version)(void);
+    #if defined(__GNUC__) || defined(__clang__)
+    #define SCHOOLGATE_SEEN(place) __asm__ __volatile__("" : : "r"(place) : "memory")
+    #else
+    #define SCHOOLGATE_SEEN(place) ((void) *(volatile unsigned char *) (place))
+    #endif
     """
+    # No compiler may leave out what was written there, though nobody reads it.
+    void _seen "SCHOOLGATE_SEEN" (void* place) noexcept nogil
     ctypedef int (*DigestInit "schoolgate_digest_init")(void*, const void*, void*) noexcept nogil
     ctypedef int (*DigestUpdate "schoolgate_digest_update")(void*, const void*, size_t) noexcept nogil
     ctypedef int (*DigestFinal "schoolgate_digest_final")(void*, unsigned char*, unsigned int*) noexcept nogil
@@ -156,7 +164,22 @@ cdef inline bint _hmac(
         return False
     if library.digest_update(library.hash, block, 96) != 1:
         return False
-    return library.digest_final(library.hash, out, &written) == 1 and written == 32
+    written = 32 if library.digest_final(library.hash, out, &written) == 1 and written == 32 else 0
+    # The key must not outlive the call; the library itself wipes what it has seen of it.
+    memset(block, 0, 128)
+    _seen(block)
+    return written == 32
+
+cdef inline bytes mac(Library* library, bytearray key, bytes message):
+    cdef unsigned char[32] out
+    if library == NULL or PyByteArray_GET_SIZE(key) > 64 or PyBytes_GET_SIZE(message) > 64:
+        return None
+    if not _hmac(
+        library, <const unsigned char*> PyByteArray_AS_STRING(key), PyByteArray_GET_SIZE(key),
+        <const unsigned char*> PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message), out
+    ):
+        return None
+    return (<const char*> out)[:32]
 
 cdef inline bytes secrets(Library* library, bytes salt, bytes dcid, tuple labels):
     cdef unsigned char[32] initial

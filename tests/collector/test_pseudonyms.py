@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from collector.periods import NS, Periods
 from collector.pseudonyms import KeyRing, Pseudonyms
@@ -42,6 +45,15 @@ def test_collectors_of_one_site_that_share_keys_agree_and_other_sites_do_not() -
     second = KeyRing(fresh, keys=first.snapshot())
     assert pseudonyms(second).of(DEVICE, at_ns=DAY_ONE) == name
     assert pseudonyms(second, site="roosevelt").of(DEVICE, at_ns=DAY_ONE) != name
+
+
+@pytest.mark.parametrize(
+    "site", ["", "lincoln", "a district of more than 64 octets, the block of SHA-256 -------------"]
+)
+def test_a_pseudonym_is_the_first_64_bits_of_an_hmac(site: str) -> None:
+    ring = KeyRing(lambda: b"\7" * 32)
+    mac = hmac.digest(b"\7" * 32, site.encode() + b"\0" + DEVICE, "sha256")
+    assert pseudonyms(ring, site=site).of(DEVICE, at_ns=DAY_ONE) == mac.hex()[:16]
 
 
 def test_after_a_key_is_destroyed_the_old_pseudonym_cannot_be_made_again() -> None:
