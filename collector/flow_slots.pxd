@@ -1,7 +1,7 @@
 # C types of collector/flow_slots.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport uint32_t, uint64_t
-from collector cimport flow_hash, slices
+from collector cimport arenas, flow_hash, slices
 from collector.dissect.frame cimport Frame
 from collector.flow_words cimport WORDS, PORTS, LAST, TAG, IS_V6, LOW
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 from collector.sources.errors import NoSuchInterfaceError, TapError
 from collector.wrong_input import WrongInputError
 from rules.errors import StoreError
-from schoolgate.shell import EnvironmentFailedError, Exit, end_with_the_reader, say
+from schoolgate.shell import EnvironmentFailedError, Exit, end_with_the_reader, leave, say
 
 
 def main() -> NoReturn:
@@ -34,8 +34,8 @@ def _run(arguments: list[str]) -> None:
         captures = plain(arguments)
         if captures:
             end_with_the_reader()
-            flows(captures, network=None, sensor=DEFAULT_SENSOR, addresses=False)
-            return
+            tables = flows(captures, network=None, sensor=DEFAULT_SENSOR, addresses=False)
+            leave(tables)
     from schoolgate.verbs import app  # noqa: PLC0415 -- takes longer to load than a small capture takes to read
 
     app()

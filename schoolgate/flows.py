@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from collector.capture import CaptureLines
+from collector.flow_slots import use_huge_pages
 from collector.progress import ReadingBar
 from collector.sources.input_file import input_files
 from collector.sources.octets import CaptureError
@@ -40,8 +41,10 @@ def plain(arguments: Sequence[str]) -> Sequence[str]:
     return captures
 
 
-def flows(captures: Sequence[str], *, network: Path | None, sensor: str, addresses: bool) -> None:
+def flows(captures: Sequence[str], *, network: Path | None, sensor: str, addresses: bool) -> object:
     """Write the events of *captures* to standard output; logs of other sensors among them are read together.
+
+    Returns what the last of them was seen through: tables that a process which ends now need not take down.
 
     Raises:
         DocumentError: the network file is wrong, or nothing of a log can be read.
@@ -50,6 +53,7 @@ def flows(captures: Sequence[str], *, network: Path | None, sensor: str, address
     # Nothing here makes circles of objects: looking for them takes a tenth of the time, and finds none.
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
+    use_huge_pages()
     known = None if network is None else network_at(network)
     if known is None:
         say("note: without --network no school or group is known, so no case can come of these events")
@@ -59,16 +63,20 @@ def flows(captures: Sequence[str], *, network: Path | None, sensor: str, address
         if file.form == "events":
             raise CaptureError(f"{file.path}: holds flow events already, or JSON of another kind; give it to `check`")
     logs = [file for file in files if file.is_sensor_log]
+    last: CaptureLines | None = None
     with ReadingBar() as bar:
         for file in files:
             if not file.is_sensor_log:
-                _write_capture(CaptureLines(file.open(), sensor=sensor, network=known, pseudonyms=pseudonyms), bar=bar)
+                last = None  # two at a time would take twice the memory
+                last = CaptureLines(file.open(), sensor=sensor, network=known, pseudonyms=pseudonyms)
+                _write_capture(last, bar=bar)
         if logs:
             # Who reads captures alone does not pay for loading this.
             from collector.sensor_events import SensorEvents  # noqa: PLC0415
 
             _write_logs(SensorEvents(logs, sensor=sensor, network=known, pseudonyms=pseudonyms), bar=bar)
     sys.stdout.flush()
+    return last
 
 
 def _write_capture(capture: CaptureLines, *, bar: ReadingBar) -> None:

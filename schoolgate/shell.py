@@ -7,7 +7,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from datetime import date
@@ -42,6 +42,13 @@ def tell_warning(warning: str) -> None:
 def end_with_the_reader() -> None:
     """Let `schoolgate flows day.pcap | head` end quietly when head has seen enough."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def leave(tables: object) -> NoReturn:  # noqa: ARG001 -- held by the caller until there is nobody to take them down
+    """End the process as `Exit.DONE`; *tables* go with its memory, which is quicker than to take them down."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(Exit.DONE)
 
 
 def new_key() -> bytes:
