@@ -1,8 +1,8 @@
 # C types of collector/devices.py; the code is there and runs without them.
 cimport cython
 from libc.stdint cimport int64_t
+from collector cimport slices
 
-@cython.no_gc
 @cython.final
 cdef class _Carrier:
     cdef readonly bytes key

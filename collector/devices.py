@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collector import slices
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -17,8 +19,6 @@ MAX_IPV6_A_DAY = 16
 MAX_MACS_A_DAY = 65_536
 MAX_DAYS = 2
 IPV4_OCTETS = 4
-# What a device says that has no address yet (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2) is none that it carries.
-NO_ADDRESS = frozenset({bytes(4), bytes(16)})
 
 
 class _Carrier:
@@ -74,7 +74,8 @@ class Devices:
         """
         if mac is None:
             return b"a" + address
-        if address in NO_ADDRESS:
+        # What a device says that has no address yet (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2): all zeros.
+        if slices.behind_zeros(address, 0) == len(address):
             return b"m" + mac
         if not self._last_from_ns <= at_ns < self._last_until_ns:
             self._turn_to(at_ns)

@@ -4,6 +4,8 @@ from libc.stdint cimport int64_t, uint64_t
 from collector cimport scribe, slices
 
 cdef uint64_t _NS, _US
+cdef int64_t _DAY_S
+cdef Py_ssize_t _DATE_CHARACTERS
 cdef Py_ssize_t _IPV4_OCTETS
 
 @cython.final
@@ -46,7 +48,7 @@ cdef class Draft:
     cdef str _district
     cdef str _school
     cdef str _group
-    cdef int64_t _second
+    cdef int64_t _day
     cdef str _date
 
     cdef object event(self)
@@ -56,7 +58,7 @@ cdef class Draft:
     cdef Py_ssize_t _write_ends(self, bytearray paper, Py_ssize_t at) except -1
     @cython.locals(begin=Py_ssize_t)
     cdef Py_ssize_t _put_place(self, bytearray paper, Py_ssize_t at) except -1
-    @cython.locals(second=int64_t)
+    @cython.locals(second=int64_t, day=int64_t)
     cdef Py_ssize_t _put_stamp(self, bytearray paper, Py_ssize_t at, uint64_t at_ns) except -1
 
 @cython.locals(micros=int)

@@ -23,6 +23,8 @@ MAX_PAPER_OCTETS = 2_097_152
 """A paper that grew beyond is not kept."""
 _NS = 1_000_000_000
 _US = 1_000
+_DAY_S = 86_400
+_DATE_CHARACTERS = 11  # 2026-10-06T
 _IPV4_OCTETS = 4
 MAX_ADDRESS_OCTETS = 39
 """Longest IPv6 address as text."""
@@ -79,8 +81,8 @@ class Draft:
         self._district: str | None = None
         self._school: str | None = None
         self._group: str | None = None
-        # The second that was written last, and its date; so is the next one, mostly.
-        self._second = -1
+        # The day that was written last, and its date; so is the next one, mostly.
+        self._day = -1
         self._date = ""
         # Two classes of the same layout; who only writes lines does not load them.
         self._blank: Any = None
@@ -229,10 +231,18 @@ class Draft:
 
     def _put_stamp(self, paper: bytearray, at: int, at_ns: int) -> int:
         second = at_ns // _NS
-        if second != self._second:
-            self._second = second
-            self._date = _date(second) + "."
+        day = second // _DAY_S
+        if day != self._day:
+            self._day = day
+            self._date = _date(day * _DAY_S)[:_DATE_CHARACTERS]
+        second -= day * _DAY_S
         at = scribe.put(paper, at, self._date)
+        at = scribe.put_digits(paper, at, second // 3600, 2)
+        at = scribe.put_words(paper, at, b":")
+        at = scribe.put_digits(paper, at, second // 60 % 60, 2)
+        at = scribe.put_words(paper, at, b":")
+        at = scribe.put_digits(paper, at, second % 60, 2)
+        at = scribe.put_words(paper, at, b".")
         at = scribe.put_digits(paper, at, at_ns % _NS // _US, 6)
         return scribe.put_words(paper, at, b"Z")
 

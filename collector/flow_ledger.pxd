@@ -5,7 +5,7 @@ from collector.dissect.frame cimport Frame
 from collector.flow cimport Flow
 from collector.flow_slots cimport Slots
 from collector.flow_words cimport WORDS, PORTS, STATE, OCTETS, PACKETS, PAYLOAD, STARTED, ENDED, BASE, HIGH, SIDE, ORDINAL, PART, CLIENT_IS_LAST, CERTAIN, FIN, BASED, FROM_SYN, WANTED, SIDED, UPS, PAIRS, RESET, CLOSED, TCP, OPENED, IS_V6, LOW, MAC
-from collector cimport slices
+from collector cimport foresight, slices
 
 cdef uint64_t _SECOND
 cdef uint64_t _TCP_IDLE

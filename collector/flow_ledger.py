@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from collector import slices
+from collector import foresight, slices
 from collector.dissect.frame import Frame
 from collector.flow import Flow
 from collector.flow_slots import Slots
@@ -226,6 +226,8 @@ class Ledger:
 
     def _end(self, slot: int, why: End) -> None:
         """End a flow: closed connections by what closed them, others by *why*."""
+        # Mostly flows end one after another, as they fell silent, and none of them is in any cache by then.
+        foresight.approach(self._slots, slot, self._opened)
         state = self._records[slot * WORDS + STATE]
         if not state & CLOSED:
             self.evicted += why == "evicted"

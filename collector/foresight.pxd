@@ -1,5 +1,6 @@
 # What stands behind collector/foresight.py in compiled code. Guesses are kept by row, for sixteen rows.
 cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 from collector.dissect.frame cimport Frame
 from collector.flow_hash cimport mix
@@ -16,6 +17,27 @@ cdef extern from *:
     #endif
     """
     void SOON(const void*) noexcept nogil
+    PyObject* PyList_GET_ITEM(list things, Py_ssize_t at) noexcept
+
+# The next but one by its record, the next, whose record was asked for before, by what its opening became.
+@cython.boundscheck(False)
+cdef inline void approach(Slots slots, Py_ssize_t slot, list opened) noexcept:
+    cdef Py_ssize_t following
+    cdef const char* place
+    if slot < 0 or slot >= slots.capacity:
+        return
+    following = slots._after[slot]
+    if following >= slots.capacity:
+        return
+    place = <const char*> PyList_GET_ITEM(opened, following)
+    SOON(place)
+    SOON(place + 64)
+    following = slots._after[following]
+    if following < slots.capacity:
+        SOON(&slots.records[following * WORDS])
+        SOON(&slots.records[following * WORDS + 8])
+        SOON(&slots.records[following * WORDS + 16])
+        SOON(&slots.records[following * WORDS + 24])
 
 @cython.boundscheck(False)
 cdef inline void touch(const unsigned char[::1] octets, Py_ssize_t at) noexcept:

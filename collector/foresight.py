@@ -7,11 +7,15 @@ for. Not compiled: compiled code has foresight.pxd, and uncompiled code would ga
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collector.dissect.frame import Frame
     from collector.flow_slots import Slots
+
+
+def approach(slots: Slots, slot: int, opened: list[Any]) -> None:
+    """Ask for what ends after the flow in *slot*, if its list ends in order."""
 
 
 def touch(octets: memoryview, at: int) -> None:

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from collector cimport slices
 from collector.devices cimport Devices
 from collector.dissect.dns cimport Message, Resolution, message, resolution
-from collector.dissect.hostname cimport host_name
+from collector.dissect.hostname cimport names_host
 from collector.names cimport DnsMemory
 from collector.holdings cimport Holding, Holdings
 from collector.opening_facts cimport Opening
@@ -12,8 +12,7 @@ from collector.streams cimport FULL, NOTHING, Stream
 
 cdef int _BOTH, _UP, _DOWN
 cdef Stream _GONE
-cdef Py_ssize_t _QUESTION_OCTETS, _MOST_HOSTS
-cdef dict _HOSTS
+cdef Py_ssize_t _QUESTION_OCTETS
 
 @cython.final
 cdef class Learner:
@@ -23,11 +22,8 @@ cdef class Learner:
     cdef readonly object counters
     cdef readonly Holdings holdings
 
-    @cython.locals(found=Resolution, name=str, device=bytes, devices=Devices)
+    @cython.locals(found=Resolution, device=bytes, devices=Devices)
     cdef void learn(self, Message answer, bytes mac, bytes client, int64_t at_ns) except *
-
-@cython.locals(name=str)
-cdef str _host(str text)
 
 cdef class _Questions(Holding):
     cdef dict asked
@@ -35,7 +31,6 @@ cdef class _Questions(Holding):
     cdef Py_ssize_t weight(self) except -1
     cdef int let_go(self) except -1
 
-@cython.no_gc
 cdef class DnsOpening(Opening):
     cdef Learner _learner
     cdef bytes _client
@@ -56,7 +51,6 @@ cdef class DnsOpening(Opening):
     cdef bint _was_asked(self, tuple question, bint answer_up) except -1
     cdef int _meet(self, Learner learner, bytes client, bytes server, bytes mac, bytes server_mac) except -1
 
-@cython.no_gc
 cdef class DnsDatagrams(DnsOpening):
     cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
 
@@ -67,7 +61,6 @@ cdef class _Messages(Holding):
     cdef Py_ssize_t weight(self) except -1
     cdef int let_go(self) except -1
 
-@cython.no_gc
 cdef class DnsSegments(DnsOpening):
     cdef Holdings _holdings
     cdef _Messages _up

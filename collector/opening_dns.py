@@ -11,7 +11,7 @@ from collector import slices
 from collector.devices import Devices
 from collector.dissect.dns import Message, message, resolution
 from collector.dissect.errors import DissectError
-from collector.dissect.hostname import host_name
+from collector.dissect.hostname import names_host
 from collector.holdings import Holding
 from collector.opening_facts import BOTH, DOWN, UP, Opening
 from collector.streams import Stream
@@ -37,11 +37,6 @@ _DOWN = DOWN
 _QUESTION_OCTETS = 1_280
 
 _Question = tuple[int, int, str | None]
-
-MAX_HOSTS = 4_096
-"""Names of which it is remembered whether they are host names: devices ask for the same ones all day."""
-_MOST_HOSTS = MAX_HOSTS
-_HOSTS: dict[str, str | None] = {}
 
 
 class DeviceKey(Protocol):
@@ -80,25 +75,13 @@ class Learner:
         if found is None:
             return
         # A wire name may hold any octets; one that is no host name was not asked for to connect to a host.
-        name = _host(found.name)
-        if name is None:
+        if not names_host(found.name):
             return
         devices = self._devices
         device = self._device_key(mac, client, at_ns) if devices is None else devices.key(mac, client, at_ns)
         self._memory.learn(
-            device, name=name, chain=found.chain, addresses=found.addresses, ttl_s=found.ttl_s, at_ns=at_ns
+            device, name=found.name, chain=found.chain, addresses=found.addresses, ttl_s=found.ttl_s, at_ns=at_ns
         )
-
-
-def _host(text: str) -> str | None:
-    """Return the host name in *text*, a name of a message; None: it is none."""
-    try:
-        return _HOSTS[text]
-    except KeyError:
-        if len(_HOSTS) >= _MOST_HOSTS:
-            _HOSTS.clear()
-        name = _HOSTS[text] = host_name(text.encode("ascii"))
-        return name
 
 
 class _Questions(Holding):

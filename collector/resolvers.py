@@ -59,7 +59,7 @@ _USUAL_STARTS = frozenset({"dns", "dns.", "doh", "doh."})
 
 def is_known_resolver(name: str) -> bool:
     """Say whether *name* (lower case, no trailing dot) is a resolver for DNS over HTTPS, by list or by its name."""
-    if name[:4] in _USUAL_STARTS:
+    if name.startswith("d") and name[:4] in _USUAL_STARTS:
         return True
     dot = name.rfind(".")
     if name[name.rfind(".", 0, dot) + 1 if dot >= 0 else 0 :] not in _ENDINGS:

@@ -49,6 +49,30 @@ def host_name(octets: bytes) -> str | None:
     return name.decode("ascii")
 
 
+def names_host(text: str) -> bool:
+    """Say whether *text*, in lower case and without a dot at its end, is what `host_name` makes of it."""
+    size = len(text)
+    if not 0 < size <= _MAX_NAME:
+        return False
+    label = 0  # characters of this label so far
+    digits = 0
+    for character in text:
+        if character == ".":
+            if label == 0 or label > _MAX_LABEL:
+                return False
+            label = 0
+            digits = 0
+            continue
+        label += 1
+        if "0" <= character <= "9":
+            digits += 1
+        elif not "a" <= character <= "z" and character != "-" and character != "_":  # noqa: PLR1714 -- compiled to comparisons
+            return False
+    if not 0 < label <= _MAX_LABEL or digits == label:
+        return False
+    return text[size - label] != "0" or not _is_hexadecimal(text[size - label :].encode("ascii"))
+
+
 def without_port(authority: bytes) -> bytes:
     """Return *authority* without the port at its end (RFC 3986 section 3.2.3), if one is there."""
     end = at = len(authority)

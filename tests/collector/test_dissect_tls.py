@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.dissect import tls
 from collector.dissect.errors import DissectError
-from collector.dissect.hostname import host_name
+from collector.dissect.hostname import host_name, names_host
 
 GREASE = bytes.fromhex("0a0a0001001a1a0000")
 
@@ -86,6 +86,16 @@ def test_an_underscore_is_part_of_a_name() -> None:
 @pytest.mark.parametrize("literal", [b"127.1", b"0x7f.0x1", b"10.0.0.0x1f", b"1"])
 def test_a_name_that_ends_in_a_number_is_an_address(literal: bytes) -> None:
     assert host_name(literal) is None
+
+
+@given(st.lists(st.text("ab0x9-_.\\", max_size=9) | st.just("a" * 63), max_size=6).map("".join))
+@example("0x1f")
+@example("a.0xg")
+@example("a" * 64)
+@example(".".join(["a" * 63] * 4))
+def test_a_name_of_dns_is_a_host_where_its_octets_are_one(text: str) -> None:
+    text = text.rstrip(".")  # no name of DNS has a dot there
+    assert names_host(text) == (host_name(text.encode()) is not None)
 
 
 def test_a_name_of_253_octets_is_the_longest() -> None:
