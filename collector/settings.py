@@ -188,6 +188,8 @@ class Privacy(Record):
     """Days that findings and counts of contacts are kept, and inputs are known again."""
     case_retention_days: Annotated[int, Field(ge=1)] | None = None
     """Days that a case is kept after it has ended; None: until somebody forgets it."""
+    case_certificates: str | None = None
+    """Folder for purge certificates: cases that are due are forgotten by themselves. None: they are only named."""
     told_retention_days: Annotated[int, Field(ge=1, le=400)] = 400
     """Days that it is kept what was told to whom, and who signed in to the desk."""
     off_schools: list[str] = Field(default_factory=list)

@@ -167,7 +167,7 @@ def export(
 
 
 @app.command()
-def forget(
+def forget(  # noqa: PLR0913 -- one for each word of the verb
     cases: Annotated[list[str], typer.Argument(metavar="CASE...", help="Ids, or their first characters.")],
     config: Config,
     reason: Annotated[str, typer.Option(help="Why. It stays readable: write nothing of the case into it.")],
@@ -176,6 +176,12 @@ def forget(
         Path | None, typer.Option(help="New file for the certificate (zip); not given: beside the configuration.")
     ] = None,
     key: Annotated[Path | None, typer.Option(readable=False, help="Signing key (PEM); made when missing.")] = None,
+    backup: Annotated[
+        list[Path] | None, typer.Option(readable=False, help="File of `store backup`: try to read them in it, too.")
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(readable=False, help="File of keys: look whether it holds one that was destroyed.")
+    ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which cases it would be, and do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -186,7 +192,10 @@ def forget(
     """
     from schoolgate.forget import Wish, forget_cases
 
-    wish = Wish(cases=tuple(cases), reason=reason, by=by, certificate=certificate, key=key)
+    wish = Wish(
+        cases=tuple(cases), reason=reason, by=by, certificate=certificate, key=key,
+        backups=tuple(backup or ()), keys=keys,
+    )  # fmt: skip
     forget_cases(config, wish, dry_run=dry_run, agreed=lambda question: yes or typer.confirm(question, err=True))
 
 

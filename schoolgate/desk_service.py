@@ -21,6 +21,7 @@ from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import configured_channels, rulebook_files
 from schoolgate.configured_desk import desk_server
+from schoolgate.due_cases import due_cases_of
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
@@ -70,7 +71,8 @@ def serve(config: Path, *, listen: str | None) -> None:
             notifier = Notifier(store, channels=channels, metrics=metrics, say=say)
             notifier.start()
             ending.callback(notifier.stop)
-        purger = Purger(store, policy=policy_of(settings), say=say)
+        due = due_cases_of(settings, folder=config.parent, store=store, say=say)
+        purger = Purger(store, policy=policy_of(settings), say=say, due=due)
         purger.start()
         ending.callback(purger.stop)
         for warning in desk.warnings:

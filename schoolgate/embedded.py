@@ -33,6 +33,7 @@ from rules.store import Store
 from schoolgate.configuration import store_address
 from schoolgate.configured import rulebook_files
 from schoolgate.configured_desk import desk_server
+from schoolgate.due_cases import due_cases_of
 from schoolgate.inputs import open_input
 from schoolgate.listed import listed_names
 from schoolgate.metrics_server import serve_metrics
@@ -126,7 +127,8 @@ class Embedded:
         RuleMetrics(registry, rules=lambda: self._service.rules)
         notify_metrics = NotifyMetrics(registry)
         PurgeMetrics(registry, store=self.store)
-        self._purger = Purger(self.store, policy=policy_of(settings), say=say)
+        due = due_cases_of(settings, folder=folder, store=self.store, say=say)
+        self._purger = Purger(self.store, policy=policy_of(settings), say=say, due=due)
         self._notifier = (
             None if channels is None else Notifier(self.store, channels=channels, metrics=notify_metrics, say=say)
         )

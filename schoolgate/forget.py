@@ -8,16 +8,18 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from collector.problems import DocumentError, Problem
 from collector.segments import load_network
 from rules.export.evidence_pack import Origin
 from rules.export.purge import CERTIFICATE, purge_certificate
+from rules.store.elsewhere import Attempt, Elsewhere
 from rules.store.forgetting import forget
 from schoolgate.cases import opened
 from schoolgate.configuration import configuration_at
 from schoolgate.exports import signing_key, write
+from schoolgate.forgotten_in_topics import tried_in_topics
 from schoolgate.release import VERSION
 from schoolgate.shell import EnvironmentFailedError, say
 
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rules.store import Store
+    from rules.store.forgetting import Purge
+    from schoolgate.configuration import Configuration
+
+NOT_SCRUBBED: Final = (
+    "the keys are destroyed, but old pages of the database may hold them still: somebody reads it without end; end "
+    "other programs and run `schoolgate store scrub`"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,10 @@ class Wish:
     """New file; None: one in the folder at hand, named by the time."""
     key: Path | None
     """Signing key; None: the certificate is not signed."""
+    backups: tuple[Path, ...] = ()
+    """Files that `store backup` wrote, in which it is tried to read them."""
+    keys: Path | None = None
+    """File of keys that `store backup --keys` wrote; None: it is not looked at."""
 
 
 def forget_cases(config: Path, wish: Wish, *, dry_run: bool, agreed: Callable[[str], bool]) -> None:
@@ -60,7 +73,8 @@ def forget_cases(config: Path, wish: Wish, *, dry_run: bool, agreed: Callable[[s
     """
     if not wish.reason.strip():
         raise _wrong("the reason is empty", "say why, in words that may stay: they are not forgotten")
-    district = load_network(config.parent / configuration_at(config).network).district
+    settings = configuration_at(config)
+    district = load_network(config.parent / settings.network).district
     with opened(config) as store:
         ids = _chosen(store, wish.cases)
         for case_id in ids:
@@ -79,15 +93,36 @@ def forget_cases(config: Path, wish: Wish, *, dry_run: bool, agreed: Callable[[s
         if out.exists():
             raise _wrong(f"{out} is there already", "name a file that does not exist yet")
         purge = forget(store, ids, by=wish.by or getpass.getuser(), reason=wish.reason.strip())
+        elsewhere = _tried_elsewhere(purge, settings=settings, config=config, store=store, wish=wish)
     origin = Origin(district=district, made_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"), software=VERSION)
-    write(out, purge_certificate(purge, origin=origin, key=key))
+    write(out, purge_certificate(purge, origin=origin, elsewhere=elsewhere, key=key))
     say(f"{len(ids)} cases are forgotten; the certificate is in {out}")
+    for place in elsewhere:
+        say(f"{place.place}: {_outcome(place)}")
     say("replace the file of keys now: `schoolgate store backup OUT --keys KEYS`; an older one opens older backups")
     if not purge.is_complete:
-        raise EnvironmentFailedError(
-            "the keys are destroyed, but old pages of the database may hold them still: somebody reads it without end; "
-            "end other programs and run `schoolgate store scrub`"
-        )
+        raise EnvironmentFailedError(NOT_SCRUBBED)
+    if any(place.opened for place in elsewhere):
+        raise EnvironmentFailedError("the cases can still be read in a place that was tried; see above what to replace")
+
+
+def _tried_elsewhere(
+    purge: Purge, *, settings: Configuration, config: Path, store: Store, wish: Wish
+) -> list[Elsewhere]:  # fmt: skip
+    left = store.live_keys()
+    found = [tried_in_topics(settings, config=config, attempt=Attempt(purge, keys=left))]
+    found += [Attempt(purge, keys=left).backup(path) for path in wish.backups]
+    if not wish.backups:
+        found.append(Elsewhere.untried("Backups", why="none was named with --backup"))
+    if wish.keys is None:
+        found.append(Elsewhere.untried("File of keys", why="none was named with --keys"))
+    else:
+        found.append(Attempt(purge, keys=left).file_of_keys(wish.keys))
+    return found
+
+
+def _outcome(place: Elsewhere) -> str:
+    return place.what if place.pieces is None else f"{place.opened:,} of {place.pieces:,} can be read; {place.what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

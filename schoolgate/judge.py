@@ -34,6 +34,7 @@ from rules.stage_two import StageTwo
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import rulebook_files
+from schoolgate.due_cases import due_cases_of
 from schoolgate.metrics_server import serve_metrics
 from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
@@ -236,7 +237,8 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
         store = Store(store_address(settings.store, folder=config.parent))
         held.callback(store.close)
         PurgeMetrics(registry, store=store)
-        purger = Purger(store, policy=policy_of(settings), say=say)
+        due = due_cases_of(settings, folder=config.parent, store=store, say=say)
+        purger = Purger(store, policy=policy_of(settings), say=say, due=due)
         purger.start()
         held.callback(purger.stop)
         tls = server_context(settings.metrics.tls, folder=config.parent)

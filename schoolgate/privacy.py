@@ -47,22 +47,35 @@ def purge(
     config: Config,
     *,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what is due.")] = False,
+    cases: Annotated[
+        bool, typer.Option("--cases", help="Forget the cases that are due, too, with a certificate; else name them.")
+    ] = False,
 ) -> None:
     """Let go of what has been kept for as long as it may be. `run`, `judge` and `desk` do it by themselves each hour.
 
-    Cases are not taken away here: those that are due are named, and `schoolgate cases forget` takes them.
+    Cases that are due are only named here, unless you ask for it; then they are forgotten, with a certificate. With
+    `privacy.case_certificates` in the configuration it happens by itself.
     """
     from rules.store.retention import purge as do
     from schoolgate.cases import opened
     from schoolgate.configuration import configuration_at
+    from schoolgate.due_cases import due_cases_of
     from schoolgate.purging import policy_of
+    from schoolgate.shell import say
 
     settings = configuration_at(config)
     with opened(config) as store:
+        due = due_cases_of(settings, folder=config.parent, store=store, say=say) if cases and not dry else None
+        if cases and not dry and due is None:
+            raise typer.BadParameter(
+                "`privacy.case_certificates` in the configuration names no folder for certificates"
+            )
         found = do(store, policy=policy_of(settings), now=datetime.now(UTC), dry="yes" if dry else "no")
+        if due is not None:
+            due.forget(found.due_cases)
     for place, rows in sorted(found.removed.items()):
         sys.stdout.write(f"{place}: {rows:,} rows {'would go' if dry else 'gone'}\n")
     if not found.removed:
         sys.stdout.write("nothing is due\n")
-    for case_id in found.due_cases:
+    for case_id in found.due_cases if due is None else ():
         sys.stdout.write(f"case {case_id} is due: schoolgate cases forget {case_id} --config {config}\n")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rules.store import Store
     from rules.store.retention import Purged
     from schoolgate.configuration import Configuration
+    from schoolgate.due_cases import DueCases
 
 EVERY: Final = timedelta(hours=1)
 """How often it is looked whether anything is due."""
@@ -55,7 +56,7 @@ class Purger:
         store: the case store.
         policy: how long what is kept.
         say: told in one sentence what an operator should know.
-        forget_cases: forgets cases by their ids; None: a person does it, and is told that it is due.
+        due: forgets cases that are due; None: a person does it, and is told.
         clock: the time, UTC.
     """
 
@@ -65,13 +66,13 @@ class Purger:
         *,
         policy: Policy,
         say: Callable[[str], None],
-        forget_cases: Callable[[list[str]], None] | None = None,
+        due: DueCases | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._policy = policy
         self._say = say
-        self._forget_cases = forget_cases
+        self._due = due
         self._clock = clock
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -113,8 +114,8 @@ class Purger:
             self._lease.release()
         with self._lock:
             self._days |= found.days
-        if found.due_cases and self._forget_cases is not None:
-            self._forget_cases(found.due_cases)
+        if found.due_cases and self._due is not None:
+            self._due.forget(found.due_cases)
         elif found.due_cases:
             self._say(
                 f"{len(found.due_cases)} cases have been kept for as long as `privacy.case_retention_days` says; run "

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from rules.export.evidence_pack import Origin
+    from rules.store.elsewhere import Elsewhere
     from rules.store.forgetting import Purge
 
 CERTIFICATE: Final = "purge.json"
@@ -56,6 +57,14 @@ PLACES: Final = (
     ),
 )
 """Where a case lay, and what became of it there."""
+ENDINGS: Final = {
+    (True, False): "Nothing of it can be read any more, in any place below.",
+    (True, True): "Nothing of it can be read any more where it was tried; not every place was: see below.",
+    (False, False): "NOT COMPLETE: see what was tried.",
+    (False, True): "NOT COMPLETE: see what was tried.",
+}
+"""Whether nothing could be read, and whether a place was not tried -> how the page begins."""
+BEYOND: Final = ("Place", "Sealed pieces beside their names", "Tried", "Read all the same", "How, or why not")
 LIMITS: Final = (
     (
         "The id of a case is a hash of agreement, rule, clause and subject: who guesses all four can tell that there "
@@ -88,12 +97,15 @@ way: a key that came with the certificate proves nothing by itself.
 """
 
 
-def purge_certificate(purge: Purge, *, origin: Origin, key: Ed25519PrivateKey | None = None) -> bytes:
+def purge_certificate(
+    purge: Purge, *, origin: Origin, elsewhere: Sequence[Elsewhere] = (), key: Ed25519PrivateKey | None = None
+) -> bytes:
     """Return a zip with the certificate as JSON and as a page, signed where there is a key.
 
     Args:
         purge: what was done.
         origin: where it was done.
+        elsewhere: what trying outside of the store came to.
         key: signs; None: the hashes in the manifest are all there is.
     """
     told = {
@@ -103,10 +115,11 @@ def purge_certificate(purge: Purge, *, origin: Origin, key: Ed25519PrivateKey | 
         "at": purge.at,
         "by": purge.by,
         "reason": purge.reason,
-        "complete": purge.is_complete,
+        "complete": purge.is_complete and not any(place.opened for place in elsewhere),
         "cases": [_case(asdict(case)) for case in purge.cases],
         "log": asdict(purge.head),
         "tried": asdict(purge.tried),
+        "elsewhere": [asdict(place) for place in elsewhere],
         "places": [{"place": place, "what": what} for place, what in PLACES],
         "limits": list(LIMITS),
         "check": list(CHECK),
@@ -149,7 +162,10 @@ def _page(told: Mapping[str, Any]) -> bytes:
     ]
     heads = ["Case", "Keys destroyed (SHA-256)", "Findings deleted", "Log entries sealed for good", "Log row"]
     lines = [_line(case) for case in told["cases"]]
-    ending = "Nothing of it can be read any more." if told["complete"] else "NOT COMPLETE: see what was tried."
+    ending = ENDINGS[told["complete"], any(place["pieces"] is None for place in told["elsewhere"])]
+    beyond = [
+        (place["place"], place["pieces"], place["tried"], place["opened"], place["what"]) for place in told["elsewhere"]
+    ]
     places = [(each["place"], each["what"]) for each in told["places"]]
     parts = [
         pages.paragraphs([ending]),
@@ -157,6 +173,7 @@ def _page(told: Mapping[str, Any]) -> bytes:
         pages.section("Cases", pages.table(heads, lines, caption="What was forgotten")),
         pages.section("Places", pages.facts(places, caption="Where it lay, and what became of it there")),
         pages.section("Tried", pages.facts(checks, caption="Whether anything can be read still")),
+        pages.section("Elsewhere", pages.table(BEYOND, beyond, caption="What was tried outside of the store")),
         pages.section("Limits", pages.paragraphs(told["limits"])),
         pages.section("To check", pages.paragraphs(told["check"])),
     ]

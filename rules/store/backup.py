@@ -94,7 +94,7 @@ def restore(store: Store, source: Path, *, keys: Path | None = None) -> Restored
         StoreError: the store is not empty, a file is no whole backup, or its case log was changed.
         OSError: a file cannot be read.
     """
-    told = [] if keys is None else _read_keys(keys)
+    told = [] if keys is None else read_keys(keys)
     with store.database.writing() as connection:
         for table in _TABLES.values():
             if table is not schema.case_log_head and connection.execute(sa.select(table).limit(1)).first():
@@ -141,7 +141,13 @@ def _write_keys(out: Path, rows: list[dict[str, Any]]) -> None:
     fresh.replace(out)
 
 
-def _read_keys(source: Path) -> list[dict[str, Any]]:
+def read_keys(source: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file of keys: `case_id`, `number`, `key`.
+
+    Raises:
+        StoreError: it is none.
+        OSError: it cannot be read.
+    """
     try:
         with gzip.open(source, "rt", encoding="utf-8") as lines:
             head, *rows, end = map(json.loads, lines)
@@ -170,34 +176,50 @@ def _insert(connection: sa.Connection, name: str, rows: list[dict[str, Any]]) ->
         connection.execute(sa.insert(_TABLES[name]), rows)
 
 
-def _read(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield table and row of each line; at the end, with no table, what the last line says."""
+def backup_rows(source: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the version of the store, under no table, and then table and row of every line: as written, unchecked.
+
+    The last is again under no table, and says how many rows there were.
+
+    Raises:
+        StoreError: it is no whole backup.
+        OSError: it cannot be read.
+    """
     ended = False
     try:
         with gzip.open(source, "rt", encoding="utf-8") as lines:
             head = json.loads(next(lines, "null"))
             if not isinstance(head, dict) or head.get("kind") != KIND:
                 raise StoreError(f"{source} is no backup of a case store")
-            if head["store_version"] != schema.STORE_VERSION:
-                raise StoreError(
-                    f"{source} is of a store of version {head['store_version']}, this program restores version "
-                    f"{schema.STORE_VERSION}; restore it with the program that wrote it, then open it with this one"
-                )
+            yield "", head["store_version"]
             for line in lines:
                 told = json.loads(line)
                 ended = "rows" in told
-                yield ("", told) if ended else _row(told, source=source)
+                yield ("", told) if ended else (str(told.get("table")), told.get("row"))
     except (EOFError, gzip.BadGzipFile, ValueError) as error:
         raise StoreError(f"{source} is no whole backup ({error}); nothing was restored") from error
     if not ended:
         raise StoreError(f"{source} ends too early; nothing was restored")
 
 
-def _row(told: dict[str, Any], *, source: Path) -> tuple[str, dict[str, Any]]:
-    table = _TABLES.get(told.get("table", ""))
-    if table is None or set(told.get("row", ())) != set(table.columns.keys()):
+def _read(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield table and row of each line; at the end, with no table, what the last line says."""
+    rows = backup_rows(source)
+    _none, version = next(rows)
+    if version != schema.STORE_VERSION:
+        raise StoreError(
+            f"{source} is of a store of version {version}, this program restores version {schema.STORE_VERSION}; "
+            "restore it with the program that wrote it, then open it with this one"
+        )
+    for name, row in rows:
+        yield (name, _row(name, row, source=source)) if name else (name, row)
+
+
+def _row(name: str, row: Any, *, source: Path) -> dict[str, Any]:
+    table = _TABLES.get(name)
+    if table is None or set(row or ()) != set(table.columns.keys()):
         raise StoreError(f"{source} holds a row of no table of the store; nothing was restored")
-    return table.name, {key: _in(value) for key, value in told["row"].items()}
+    return {key: _in(value) for key, value in row.items()}
 
 
 def _out(value: Any) -> Any:

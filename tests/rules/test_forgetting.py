@@ -17,6 +17,7 @@ from rules.notify.planning import begin
 from rules.store import CaseRow, FindingRow, Store, StoreError
 from rules.store.backup import back_up, restore
 from rules.store.chain import Head
+from rules.store.elsewhere import Attempt
 from rules.store.forgetting import Purge, forget
 from rules.store.glass import GlassLog
 from rules.store.keys import live_keys
@@ -229,6 +230,28 @@ def test_no_old_file_of_keys_brings_a_forgotten_case_back(
         assert list(store.cases()) == ["bb"]
         assert "aa" in {gone.id for gone in store.unreadable()}
         store.close()
+
+
+def test_it_is_tried_in_backups_and_a_key_that_was_left_somewhere_is_found(district: District, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.gz", tmp_path / "new.gz"
+    back_up(district.store, tmp_path / "before.gz", keys=old)
+    spared = list(district.store.live_keys())
+    purge = district.forget()
+    back_up(district.store, tmp_path / "after.gz", keys=new)
+    left = district.store.live_keys()
+    before = Attempt(purge, keys=left).backup(tmp_path / "before.gz")
+    assert (before.place, before.opened, (before.pieces or 0) >= 6) == ("Backup before.gz", 0, True)
+    assert before.tried == before.pieces
+    # Whoever kept the key reads every piece: so the attempt can fail.
+    assert Attempt(purge, keys=spared).backup(tmp_path / "before.gz").opened >= 6
+    assert Attempt(purge, keys=left).file_of_keys(new).opened == 0
+    stale = Attempt(purge, keys=left).file_of_keys(old)
+    assert (stale.opened, "replace it" in stale.what) == (1, True)
+    (tmp_path / "none.gz").write_bytes(b"no backup")
+    for wrong in (tmp_path / "nowhere.gz", tmp_path / "none.gz"):
+        for told in (Attempt(purge, keys=left).backup(wrong), Attempt(purge, keys=left).file_of_keys(wrong)):
+            assert (told.pieces, told.what[:26]) == (None, "not tried: it cannot be re")
+            assert str(tmp_path) not in told.what
 
 
 def test_whoever_judges_on_without_keys_begins_anew_and_keys_that_come_later_fit(

@@ -117,6 +117,10 @@ def check_certificate(path: Path, *, wanted: list[str]) -> None:
     assert (told["complete"], told["by"], told["reason"]) == (True, "ada", "The vendor left.")
     assert [case["case_id"] for case in told["cases"]] == wanted
     assert "Nothing of it can be read any more" in page
+    kafka, backup, keys = told["elsewhere"]
+    assert [each["opened"] for each in (kafka, backup)] == [0, 0], (kafka["what"], backup["what"])
+    assert [(each["pieces"] or 0) > 10 for each in (kafka, backup)] == [True, True], (kafka["what"], backup["what"])
+    assert ("every one that was there" in kafka["what"], keys["pieces"]) == (True, None)
     assert PARTY not in json.dumps(told) + page
 
 
@@ -144,7 +148,7 @@ def test_a_forgotten_case_is_read_nowhere_and_its_promise_is_watched_on(judged: 
     )
     dry = schoolgate(*words, "--dry-run")
     assert (dry.returncode, dry.stdout.split(), set(store.cases())) == (0, wanted, all_of_them)
-    run = schoolgate(*words, "--yes", "--certificate", tmp_path / "purge.zip")
+    run = schoolgate(*words, "--yes", "--certificate", tmp_path / "purge.zip", "--backup", tmp_path / "before.gz")
     assert run.returncode == 0, run.stderr
     check_certificate(tmp_path / "purge.zip", wanted=wanted)
     left = store.live_keys()

@@ -84,6 +84,15 @@ def test_the_certificate_is_signed_and_the_log_ends_where_it_says(folder: Path) 
     told, manifest = json.loads(files["purge.json"]), json.loads(files["manifest.json"])
     assert {name: hashlib.sha256(files[name]).hexdigest() for name in manifest["sha256"]} == manifest["sha256"]
     assert "aa01.example" not in "".join(octets.decode("latin-1") for octets in files.values())
+    # What was not looked at is said, on the certificate and to whoever asked for it.
+    assert told["complete"]
+    assert [place["what"] for place in told["elsewhere"]] == [
+        "not tried: the configuration names no broker",
+        "not tried: none was named with --backup",
+        "not tried: none was named with --keys",
+    ]
+    assert b"not every place was" in files["purge.html"]
+    assert "Backups: not tried: none was named with --backup" in run.stderr
     line = f"schoolgate-case-log/1 {told['log']['entries']} {told['log']['hash']}\n"
     assert verb(folder, "cases", "verify").stdout == line
     for name, octets in files.items():

@@ -1,0 +1,128 @@
+"""Forgets the cases that have been kept for as long as the district wants, and leaves a certificate of each time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from collector.problems import DocumentError, Problem
+from collector.segments import load_network
+from rules.export.evidence_pack import Origin
+from rules.export.purge import purge_certificate
+from rules.store.elsewhere import Elsewhere
+from rules.store.forgetting import forget
+from schoolgate.exports import write
+from schoolgate.release import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from rules.store import Store
+    from rules.store.forgetting import Purge
+    from schoolgate.configuration import Configuration
+
+BY: Final = "schoolgate"
+"""Who forgot them, as the log names it: nobody, but the policy."""
+AT_ONCE: Final = 100
+"""Cases of one certificate: meanwhile nobody else writes into the store."""
+WHY_NOT: Final = "forgotten by the retention, which looks at the store alone"
+
+
+class DueCases:
+    """Forgets cases that are due.
+
+    Args:
+        store: the case store.
+        folder: where certificates go; made when it is missing.
+        district: name of the district.
+        days: how long the district keeps cases after their end.
+        say: told in one sentence what an operator should know.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        folder: Path,
+        district: str,
+        days: int,
+        say: Callable[[str], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._district = district
+        self._days = days
+        self._say = say
+        self._clock = clock
+
+    def forget(self, ids: Sequence[str]) -> int:
+        """Destroy the keys of these cases, write down what that came to, and return how many they were.
+
+        Where no certificate can be written nothing is forgotten; it is said, and tried again an hour later.
+
+        Raises:
+            StoreError: the store cannot be used; what was forgotten until then is.
+        """
+        done = 0
+        try:
+            for start in range(0, len(ids), AT_ONCE):
+                done += self._some(ids[start : start + AT_ONCE])
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            self._say(f"cases that are due are not forgotten: {self._folder} takes no certificate ({why})")
+        return done
+
+    def _some(self, ids: Sequence[str]) -> int:
+        now = self._clock()
+        out = self._folder / f"purge-{now:%Y%m%dT%H%M%S%f}Z.zip"
+        part = out.with_suffix(".part")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # There is no way back after it: whether a certificate can be written shows before.
+        write(part, b"")
+        try:
+            reason = f"kept for {self._days} days after their end, as `privacy.case_retention_days` says"
+            purge = forget(self._store, ids, by=BY, reason=reason)
+            part.write_bytes(self._certificate(purge, at=now))
+            part.replace(out)
+        finally:
+            part.unlink(missing_ok=True)
+        self._say(
+            f"{len(ids)} cases that were due are forgotten; the certificate is {out.name} in {self._folder}; replace "
+            "the file of keys: `schoolgate store backup OUT --keys KEYS`"
+        )
+        if not purge.is_complete:
+            self._say("old pages of the database may hold their keys still; run `schoolgate store scrub`")
+        return len(ids)
+
+    def _certificate(self, purge: Purge, *, at: datetime) -> bytes:
+        origin = Origin(district=self._district, made_at=at.strftime("%Y-%m-%dT%H:%M:%SZ"), software=VERSION)
+        elsewhere = [Elsewhere.untried(place, why=WHY_NOT) for place in ("Kafka", "Backups", "File of keys")]
+        return purge_certificate(purge, origin=origin, elsewhere=elsewhere)
+
+
+def due_cases_of(settings: Configuration, *, folder: Path, store: Store, say: Callable[[str], None]) -> DueCases | None:
+    """Return what forgets cases that are due, None: the configuration leaves that to a person.
+
+    Args:
+        settings: the configuration.
+        folder: where relative paths in it start.
+        store: the case store.
+        say: told in one sentence what an operator should know.
+
+    Raises:
+        DocumentError: certificates are wanted and no time after which a case is due, or the network file is wrong.
+    """
+    privacy = settings.privacy
+    if privacy.case_certificates is None:
+        return None
+    if privacy.case_retention_days is None:
+        raise DocumentError(
+            [Problem(path="privacy", line=1, what="`case_certificates` is there and `case_retention_days` is not",
+                     remedy="say for how many days a case is kept after its end, or leave the folder out")]
+        )  # fmt: skip
+    district = load_network(folder / settings.network).district
+    certificates = folder / privacy.case_certificates
+    return DueCases(store, folder=certificates, days=privacy.case_retention_days, say=say, district=district)
