@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from collector.dissect.hostname import host_name
 from collector.sensor_records import RecordError
+
+if TYPE_CHECKING:
+    import msgspec
 
 MAX_COUNT = 1 << 48
 """No flow carries more; what says so would break the sums of everybody else."""
@@ -18,6 +23,10 @@ MAX_ADDRESSES = 65_536
 """Addresses whose octets are remembered: those of one log come again and again."""
 MAX_CHAIN = 16
 """CNAME targets taken from one answer, as many as the collector's own eyes take."""
+# What msgspec says: names of fields are those of our structures, and a key of a mapping is never spelt out.
+_KINDS = re.compile(r"^Expected `([a-z]+(?: \| [a-z]+)*)`, got `([a-z]+)`")
+_AT = re.compile(r" - at `(\$(?:\.[a-z_]+|\[[0-9]+\]|\[\.\.\.\])*)`$")
+_MISSING = re.compile(r"^Object missing required field `([a-z_]+)`")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Seconds since the epoch are below this until the year 5138, milliseconds have been above it since 1973.
@@ -133,3 +142,13 @@ def is_address(text: str) -> bool:
     except RecordError:
         return False
     return True
+
+
+def what_is_wrong(error: msgspec.ValidationError) -> str:
+    """Return which field is of which kind, and never a word more: what the library says besides may quote the line."""
+    said = str(error)
+    kinds, at, missing = _KINDS.search(said), _AT.search(said), _MISSING.search(said)
+    if missing:
+        return f"`{missing[1]}` is missing"
+    what = f"`{kinds[2]}` where `{kinds[1]}` belongs" if kinds else "a value that cannot be"
+    return f"{what}, at `{at[1]}`" if at else what

@@ -12,7 +12,7 @@ import msgspec
 from collector.dissect.dns import Message, resolution
 from collector.dissect.dns import Record as ResourceRecord
 from collector.sensor_records import KINDS, Answer, RecordError, Saying, SensorFlow
-from collector.sources.log_values import address, count, is_address, moment_ns, name_in, port
+from collector.sources.log_values import address, count, is_address, moment_ns, name_in, port, what_is_wrong
 
 if TYPE_CHECKING:
     from collector.events import App, End, TlsVersion
@@ -236,8 +236,7 @@ def _decoded(decoder: msgspec.json.Decoder[_T], line: bytes) -> _T:
     try:
         return decoder.decode(line)
     except msgspec.ValidationError as error:
-        # It names the field and the type it should have, and no value.
-        raise RecordError(f"no event of EVE: {str(error)[:120]}") from None
+        raise RecordError(f"no event of EVE: {what_is_wrong(error)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RecordError("the line is not JSON") from None
 

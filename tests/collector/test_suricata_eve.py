@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.sensor_records import Answer, Record, RecordError, Saying, SensorFlow
+from collector.sources.log_values import what_is_wrong
 from collector.sources.suricata_eve import EveLog
 from tests.collector.sensor_lines import AT, PUPIL, RESOLVER, SERVER, Row, eve, eve_dns, eve_flow, eve_tls
 
@@ -226,6 +228,30 @@ def test_a_broken_line_is_refused_by_what_is_wrong_and_not_by_its_values(broken:
     with pytest.raises(RecordError, match=words) as caught:
         EveLog().read(broken, at=0)
     assert "192.0.2" not in str(caught.value)
+
+
+class Strict(msgspec.Struct, frozen=True):
+    """Of a kind whose faults the library tells with the value."""
+
+    kind: Literal["flow"] = "flow"
+    by_name: dict[str, int] = {}
+    ports: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ({"kind": PUPIL}, "a value that cannot be, at `$.kind`"),
+        ({"by_name": {PUPIL: "x"}}, "`str` where `int` belongs, at `$.by_name[...]`"),
+        ({"ports": [1, PUPIL]}, "`str` where `int` belongs, at `$.ports[1]`"),
+        (PUPIL, "`str` where `object` belongs"),
+    ],
+)
+def test_a_fault_is_told_by_place_and_kind_and_never_by_the_words_of_the_library(line: object, told: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.json.decode(json.dumps(line), type=Strict)
+    assert what_is_wrong(caught.value) == told
+    assert PUPIL not in what_is_wrong(msgspec.ValidationError(f"Expected `int`, got `{PUPIL}` - at `$.{PUPIL}`"))
 
 
 _json = st.recursive(
