@@ -27,7 +27,7 @@ from rules.exposures import exposures_of, windows_of
 from rules.noisy_or import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rules.device_walk import Cause
     from rules.edges import Audience, Exposure, Lab, Standing
@@ -78,6 +78,10 @@ class District:
     """Agreement id and domain -> what recordings in a lab say."""
 
 
+Patterns = dict[tuple[str, str], frozenset[tuple["Cause", ...]]]
+"""Party and product -> what stood open beside the product at the contacts that are credited to it."""
+
+
 class _Tested(NamedTuple):
     party: str
     product: str
@@ -90,18 +94,7 @@ class _Tested(NamedTuple):
 
 def attribute(counts: Counts, *, district: District) -> tuple[Edge, ...]:
     """Return every confirmed and every suspected edge, by product and party: a function of the counts alone."""
-    pages = pages_in(counts, is_service=district.is_service)
-    rows: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in sorted(counts.rows):
-        rows[row.party].append(row)
-    tests: list[_Tested] = []
-    pairs = 0
-    for party in sorted(rows):
-        if answers_everywhere(counts, party=party):
-            continue
-        found, tried = _tests_of(party, rows=rows[party], counts=counts, pages=pages)
-        tests += found
-        pairs += tried
+    pages, rows, tests, pairs = _tested(counts, district=district)
     passed = _discoveries([_chance(test.statistic) for test in tests], pairs=pairs)
     edges = (
         # An edge asks for rows of its own party alone; to look for them among all would take the square of the days.
@@ -115,6 +108,38 @@ def attribute(counts: Counts, *, district: District) -> tuple[Edge, ...]:
         for test, significant in zip(tests, passed, strict=True)
     )
     return tuple(sorted((e for e in edges if e is not None), key=lambda edge: (edge.agreement, edge.party)))
+
+
+def credited_patterns(counts: Counts, *, district: District) -> Patterns:
+    """Return what stands open at the contacts that are credited to each product: of all that is weighed."""
+    return {
+        (test.party, test.product): frozenset(row.active for row, _share in test.credited)
+        for test in _tested(counts, district=district).tests
+    }
+
+
+class _Weighing(NamedTuple):
+    pages: set[str]
+    rows: Mapping[str, list[Row]]
+    tests: list[_Tested]
+    pairs: int
+
+
+def _tested(counts: Counts, *, district: District) -> _Weighing:
+    """Return every product that is tested as a cause of any party."""
+    pages = pages_in(counts, is_service=district.is_service)
+    rows: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in sorted(counts.rows):
+        rows[row.party].append(row)
+    tests: list[_Tested] = []
+    pairs = 0
+    for party in sorted(rows):
+        if answers_everywhere(counts, party=party):
+            continue
+        found, tried = _tests_of(party, rows=rows[party], counts=counts, pages=pages)
+        tests += found
+        pairs += tried
+    return _Weighing(pages, rows, tests, pairs)
 
 
 def _tests_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from collector.hosts import covers
 from rules.agreements.model import waivers
@@ -18,6 +18,8 @@ from rules.basis import Basis, basis_of_case
 from rules.case_keys import case_id
 from rules.case_order import place_of
 from rules.checks.base import Evidence, device_days
+from rules.checks.wording import groups_of
+from rules.closed_findings import closed, is_closed, is_past
 from rules.editions import Editions
 from rules.evidence import evidence_of, party_in, sections_in
 from rules.findings import NO_AGREEMENT, Case, Promise, WaivedCase
@@ -27,10 +29,19 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from rules.agreements.model import Agreement
-    from rules.checks.base import Check, Conclusion
+    from rules.checks.base import Check, Conclusion, SettlingCheck
     from rules.edges import Edge
     from rules.findings import Finding
     from rules.parties import Party
+
+
+class Closing(NamedTuple):
+    """What the end of a day changes in what is held."""
+
+    written: tuple[Finding, ...] = ()
+    """Findings that stand for those of devices."""
+    dropped: frozenset[str] = frozenset()
+    """Ids of findings that are no more."""
 
 
 class Cases:
@@ -64,6 +75,8 @@ class Cases:
         self._concluded: dict[Promise, tuple[Case | None, WaivedCase | None]] = {}
         self._grounds: dict[Promise, Conclusion | None] = {}
         self._attributed: dict[Promise, Grounds] = {}
+        self.open_days: set[date] = set()
+        """Local days of which findings of devices are held."""
 
     def apply(self, findings: Iterable[Finding]) -> None:
         """Take findings in; the same one twice, or an older one later, changes nothing."""
@@ -75,6 +88,8 @@ class Cases:
             merged = finding if held is None else _later(held, finding)
             if merged != held:
                 self._findings[promise][finding.id] = merged
+                if finding.day not in self.open_days and not is_closed(finding):
+                    self.open_days.add(finding.day)
                 self._concluded.pop(promise, None)
 
     def forget(self, cases: Collection[str]) -> None:
@@ -91,6 +106,42 @@ class Cases:
                 del held[key]
             if gone:
                 self._concluded.pop(promise, None)
+        self.open_days -= {*days}
+
+    def close(self, days: Collection[date]) -> Closing:
+        """Keep of the findings of these local days what `rules.closed_findings` leaves, and say what that changes."""
+        written: dict[str, Finding] = {}
+        dropped: set[str] = set()
+        for promise, held in self._findings.items():
+            ending: defaultdict[date, list[Finding]] = defaultdict(list)
+            for finding in held.values():
+                if finding.day in days:
+                    ending[finding.day].append(finding)
+            for day in sorted(ending):
+                if all(map(is_closed, ending[day])):
+                    continue
+                left = {each.id: each for each in closed(self._settled(promise, ending[day]), edition=self._edition)}
+                for finding in ending[day]:
+                    del held[finding.id]
+                dropped |= {finding.id for finding in ending[day]} - left.keys()
+                held.update(left)
+                written |= left
+                self._concluded.pop(promise, None)
+        self.open_days -= {*days}
+        return Closing(written=tuple(written.values()), dropped=frozenset(dropped))
+
+    def _edition(self, moment: datetime) -> int:
+        return self._editions.number(moment)
+
+    def _settled(self, promise: Promise, findings: list[Finding]) -> Iterable[Finding]:
+        """Return findings of one day with what their rule saw of single devices."""
+        check = self._checks.get(promise.rule)
+        if check is None or not _settles(check):
+            return findings
+        day = findings[0].day
+        others = [each for each in self._findings[promise].values() if each.day != day and is_closed(each)]
+        parts = ([each for each in findings if each.waived is waived] for waived in (False, True))
+        return [each for part in parts if part for each in check.settle(self._evidence(promise, part), others=others)]
 
     def attributed(self, edges: Iterable[Edge]) -> None:
         """Take what attribution says of all agreements now, in place of what it said before."""
@@ -154,7 +205,7 @@ class Cases:
         return Grounds(edges=edges, findings=left)
 
     def _is_past(self, promise: Promise, finding: Finding) -> bool:
-        return self._until is not None and finding.first_seen <= self._until(case_id(promise))
+        return self._until is not None and is_past(finding, until=self._until(case_id(promise)))
 
     def _promises(self) -> set[Promise]:
         return self._findings.keys() | self._attributed.keys()
@@ -194,11 +245,14 @@ class Cases:
         check = self._checks.get(promise.rule)
         if check is None or not findings:
             return None
+        return check.conclude(self._evidence(promise, findings))
+
+    def _evidence(self, promise: Promise, findings: list[Finding]) -> Evidence:
         grounds = self._attributed.get(promise)
         edges = tuple(grounds.edges) if grounds else ()
         # The newest version that surely made one of these findings: each was judged by that of its first flow.
         newest = max(finding.first_seen for finding in findings)
-        evidence = Evidence(
+        return Evidence(
             clause=promise.clause,
             subject=promise.subject,
             findings=tuple(findings),
@@ -207,7 +261,10 @@ class Cases:
             party=self._party_of(edges[0].party if edges else promise.subject),
             edges=edges,
         )
-        return check.conclude(evidence)
+
+
+def _settles(check: Check) -> TypeGuard[SettlingCheck]:
+    return hasattr(check, "settle")
 
 
 def _later(one: Finding, other: Finding) -> Finding:
@@ -235,7 +292,7 @@ def _case(promise: Promise, conclusion: Conclusion) -> Case:
         confidence=round(conclusion.confidence, 2),
         devices=device_days(findings),
         schools=tuple(sorted({finding.school for finding in findings})),
-        groups=tuple(sorted({finding.group for finding in findings})),
+        groups=groups_of(findings),
         flows=sum(finding.flows for finding in findings),
         bytes_up=sum(finding.bytes_up for finding in findings),
         bytes_down=sum(finding.bytes_down for finding in findings),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from rules.closed_contacts import closed
 from rules.contacts import ContactLog, pieces
-from rules.counted import packed, unpacked
+from rules.counted import packed_closed, unpacked
 from rules.windows import Counts
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 CONTACTS: Final = "contacts/"
 """State names of the contacts of open days: day, number of the piece."""
 COUNTED: Final = "counted/"
-"""State names of the counts of closed days: day, hour since 1970 UTC."""
+"""State names of the counts of closed days: day, and a number from 1."""
+FIRST_HOUR: Final = 100_000
+"""Numbers from here on are hours since 1970 (UTC), by which releases before kept their counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +56,36 @@ class ContactBook:
             self._names.setdefault(date.fromisoformat(day), []).append(name)
             self._number = max(self._number, int(number) + 1)
         self._counted = {name: unpacked(octets) for name, octets in store.states(COUNTED).items()}
-        for name in sorted(self._counted):
-            self.closed.add(self._counted[name])
         self._written: dict[str, bytes] = {}
         self._dropped: list[str] = []
+        self._close_old()
+        for name in sorted(self._counted):
+            self.closed.add(self._counted[name])
         self.log.fresh = []
 
-    def close(self, day: date, *, hours: Mapping[int, Counts]) -> None:
-        """Replace the contacts of *day* by counts, when next written down."""
-        for hour, counts in hours.items():
-            name = f"{COUNTED}{day.isoformat()}/{hour}"
-            whole = self._counted.setdefault(name, Counts())
-            whole.add(counts)
-            self._written[name] = packed(whole)
+    def close(self, day: date, *, counts: Counts) -> None:
+        """Replace the contacts of *day* by counts, whose rows are closed, when next written down."""
+        self._keep(day, counts)
         self._dropped += self._names.pop(day, [])
         self.log.fresh = [met for met in self.log.fresh or () if met.day != day]
+
+    def _keep(self, day: date, counts: Counts) -> None:
+        """Keep counts under a name of their own: what is closed is never taken up again."""
+        number = 1 + sum(_day_of(name) == day and _number_of(name) < FIRST_HOUR for name in self._counted)
+        name = f"{COUNTED}{day.isoformat()}/{number}"
+        self._counted[name] = counts
+        self._written[name] = packed_closed(counts)
+
+    def _close_old(self) -> None:
+        """Close what releases before kept by the hour, with contacts of devices to the minute."""
+        old = [name for name in self._counted if _number_of(name) >= FIRST_HOUR]
+        for day in sorted({_day_of(name) for name in old}):
+            whole = Counts()
+            for name in sorted(each for each in old if _day_of(each) == day):
+                whole.add(self._counted.pop(name))
+            whole.rows = closed(whole.rows)
+            self._keep(day, whole)
+        self._dropped += old
 
     def let_go(self, days: Collection[date]) -> None:
         """Drop the counts of these days, when next written down; `closed` is another object then."""
@@ -104,6 +122,10 @@ class ContactBook:
         if kept.taken:
             self._number += 1
             del (self.log.fresh or [])[: kept.taken]
+
+
+def _number_of(name: str) -> int:
+    return int(name.rpartition("/")[2])
 
 
 def _day_of(name: str) -> date:

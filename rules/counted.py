@@ -61,7 +61,16 @@ _decoder = msgspec.msgpack.Decoder(_Counted)
 
 
 def packed(counts: Counts) -> bytes:
-    """Return *counts* as octets: the same counts give the same octets, in whatever order they were summed."""
+    """Return *counts* of an open day as octets: the same counts give the same octets, in whatever order they came."""
+    return _packed(counts, rows=pooled(counts.rows))
+
+
+def packed_closed(counts: Counts) -> bytes:
+    """Return *counts* of which the rows are closed (`rules.closed_contacts`) as octets."""
+    return _packed(counts, rows=sorted(counts.rows))
+
+
+def _packed(counts: Counts, *, rows: Iterable[Row]) -> bytes:
     names = _Places()
     actives: dict[tuple[int, ...], int] = {}
 
@@ -83,7 +92,7 @@ def packed(counts: Counts) -> bytes:
             for party, met in sorted(counts.others.items())
             for causes, n in sorted(met.items())
         ],
-        rows=[_row(row, names=names, active=active(row.active)) for row in pooled(counts.rows)],
+        rows=[_row(row, names=names, active=active(row.active)) for row in rows],
         used=[
             (names.of(product), names.of(school), names.of(group), n)
             for (product, school, group), n in sorted(counts.used.items())

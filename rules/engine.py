@@ -197,6 +197,12 @@ class Engine:
         self._changed -= gone
         self._known = {key: known for key, known in self._known.items() if case_of(known) not in cases}
 
+    def close(self, days: Collection[date]) -> None:
+        """Let go of the sums of these local days: what comes of them later is counted under fresh tokens."""
+        self._tallies = {key: tally for key, tally in self._tallies.items() if key.day not in days}
+        self._changed = {key for key in self._changed if key.day not in days}
+        self._known = {key: known for key, known in self._known.items() if known.day not in days}
+
     def _count(self, rule: RuleId, observation: Observation, *, sighting: Sighting) -> None:
         event = sighting.event
         # A sighting has all three; the empty string only satisfies the type.

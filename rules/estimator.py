@@ -6,7 +6,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from rules.attribution import District, attribute
+from rules.attribution import District, attribute, credited_patterns
 from rules.contacts import PRODUCT_MARK
 from rules.device_walk import Kinds
 from rules.differential import by_audience
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import date
 
+    from rules.attribution import Patterns
     from rules.contacts import ContactLog
     from rules.edges import Audience, Edge, Lab
     from rules.parties import Kind
@@ -77,6 +78,10 @@ class Estimator:
     def edges(self, counts: Counts) -> tuple[Edge, ...]:
         """Return what the counts say."""
         return attribute(counts, district=self._district)
+
+    def credited(self, counts: Counts) -> Patterns:
+        """Return what stands open at the contacts that the counts credit to each product, for `closed_contacts`."""
+        return credited_patterns(counts, district=self._district)
 
     def differential(self, edges: Iterable[Edge], *, counts: Counts) -> list[dict[str, Any]]:
         """Return which audiences of each product meet its third parties, as *edges* of these *counts* say."""

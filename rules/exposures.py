@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from rules.closed_contacts import is_timeless, noon_ms
 from rules.edges import Exposure, SampleWindow
 from rules.small_numbers import STEP_S
 
@@ -45,8 +46,8 @@ def exposures_of(credited: Sequence[Credited], *, audience: Callable[[str, str],
             flows=sum(row.flows for row in found),
             bytes_up=sum(row.bytes_up for row in found),
             bytes_down=sum(row.bytes_down for row in found),
-            first_seen=_moment(min(row.at_ms for row in found)),
-            last_seen=_moment(max(row.until_ms for row in found)),
+            first_seen=_moment(min((row.at_ms for row in found if not is_timeless(row)), default=noon_ms(day))),
+            last_seen=_moment(max((row.until_ms for row in found if not is_timeless(row)), default=noon_ms(day))),
         )
         for (day, school, group), found in sorted(parts.items())
     )
@@ -57,7 +58,7 @@ def windows_of(credited: Sequence[Credited]) -> tuple[SampleWindow, ...]:
     step = STEP_S * 1000
     devices: defaultdict[int, set[int]] = defaultdict(set)
     for row, share in credited:
-        if share >= CITED:
+        if share >= CITED and not is_timeless(row):
             devices[row.at_ms // step].add(row.device)
     most = sorted(devices, key=lambda place: (-len(devices[place]), place))[:MOST_WINDOWS]
     return tuple(SampleWindow(start=_moment(place * step), devices=len(devices[place])) for place in sorted(most))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rules.attributed import edges_since
 from rules.cases import Cases
 from rules.checks.registry import all_checks
+from rules.closed_contacts import closed
+from rules.closed_findings import is_closed
 from rules.contacts import ContactLog
 from rules.district.rule import troubles
 from rules.engine import Engine
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from collector.events import FlowEvent
+    from rules.cases import Closing
     from rules.coverage import Coverage
     from rules.findings import Case, Finding
     from rules.rulebook import Rulebook
@@ -73,7 +76,7 @@ class Judgement:
             network=rulebook.network,
             checks=checks,
             token_key=token_key,
-            known=known,
+            known=(finding for finding in known if not is_closed(finding)),
             meet=self.contacts.note,
         )
         self.engine.last_day = last_day
@@ -103,23 +106,36 @@ class Judgement:
 
     def attribute(self) -> None:
         """Weigh anew what brought which party about: a function of all contacts so far, not of when it is called."""
-        counts = Counts()
-        counts.add(self.closed)
-        for day in self.contacts.days():
-            for part in self._hours(day).values():
-                counts.add(part)
+        counts = self._counts()
         found = self._estimator.edges(counts)
         edges = found if self._until is None else edges_since(found, until=self._until)
         self.cases.attributed(edges)
         self._differential = self._estimator.differential(edges, counts=counts)
 
-    def close(self, day: date) -> dict[int, Counts]:
-        """Keep the counts of *day* alone, and return them by hour since 1970 UTC: nobody can be told apart any more."""
-        hours = self._hours(day)
-        for part in hours.values():
-            self.closed.add(part)
-        self.contacts.forget(day)
-        return hours
+    def settle(self, days: Collection[date]) -> Closing:
+        """Keep of the findings of these local days nothing of a device, and say what that changes."""
+        self.engine.close(days)
+        return self.cases.close(days)
+
+    def _counts(self) -> Counts:
+        counts = Counts()
+        counts.add(self.closed)
+        for day in self.contacts.days():
+            for part in self._hours(day).values():
+                counts.add(part)
+        return counts
+
+    def close(self, days: Iterable[date]) -> dict[date, Counts]:
+        """Keep the counts of these days alone, and return them: nobody can be told apart any more."""
+        credited, left = self._estimator.credited(self._counts()), {}
+        for day in days:
+            whole = left[day] = Counts()
+            for part in self._hours(day).values():
+                whole.add(part)
+            whole.rows = closed(whole.rows, credited=credited)
+            self.closed.add(whole)
+            self.contacts.forget(day)
+        return left
 
     def let_go(self, days: Collection[date], *, closed: Counts) -> None:
         """Drop the findings of these local days, and hold *closed* alone of the days that are over."""

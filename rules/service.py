@@ -21,6 +21,7 @@ from rules.floors import Floors
 from rules.judgement import Judgement
 from rules.key_ring import KeyRing
 from rules.sealed_rows import WAIVED, open_report, open_rows, seal_report
+from rules.standing import Standing
 from rules.store import CaseRow, FindingRow
 from rules.store.keys import KeysInHand
 from rules.store.retention import read_ledger
@@ -103,6 +104,11 @@ class EmbeddedService:
             closed=self._book.closed,
             until=self._keys.until,
         )
+        self._fresh: dict[str, Finding] = {}
+        self._dropped: set[str] = set()
+        self._restated: set[str] = set()
+        self._standing = Standing()
+        self._standing.learn((row.id, row.evidence) for row in self._rows.values() if row.state == OPEN)
         self._floors = Floors()
         self._learn_floors()
         # What an earlier run attributed still holds; without it the first commit would withdraw its cases.
@@ -125,17 +131,18 @@ class EmbeddedService:
         self._forget()
         if self._is_time_to_attribute(position):
             self._judgement.attribute()
-        findings, cases = self._judgement.conclude()
-        rows, changes = self._compare(cases)
+        rows, changes = self._compare(self._conclude())
         kept = self._book.changes()
         self._store.commit(
-            findings={finding.id: _finding_row(finding) for finding in findings},
+            findings={key: _finding_row(finding) for key, finding in self._fresh.items()},
             cases=rows,
             state={**self._state(), **kept.written},
             position=position,
             dropped=kept.dropped,
+            closed=self._dropped,
         )
         self._book.committed(kept)
+        self._fresh, self._dropped, self._restated = {}, set(), set()
         self._rows |= {row.id: row for row in rows}
         for case in changes.opened:
             self._metrics.opened(agreement=case.agreement, rule=case.rule, severity=case.severity)
@@ -149,14 +156,31 @@ class EmbeddedService:
         return self.commit(None)
 
     def close_before(self, day: date) -> bool:
-        """Keep no more than counts of the days before *day*: their devices cannot be told apart any more.
+        """Keep no more than counts and sums of the days before *day*: their devices cannot be told apart any more.
 
-        Return whether there was anything to close; the next commit writes it down.
+        Return whether there was anything to close; the next commit writes it down. No case changes by it.
         """
-        over = [each for each in self._judgement.contacts.days() if each < day]
-        for each in over:
-            self._book.close(each, hours=self._judgement.close(each))
-        return bool(over)
+        met = [each for each in self._judgement.contacts.days() if each < day]
+        over = {*met, *(each for each in self._judgement.cases.open_days if each < day)}
+        if not over:
+            return False
+        self._judgement.attribute()
+        before = [self._standing.over(case) for case in self._conclude()]
+        for each, counts in self._judgement.close(met).items():
+            self._book.close(each, counts=counts)
+        closing = self._judgement.settle(over)
+        self._fresh = {key: found for key, found in self._fresh.items() if key not in closing.dropped}
+        self._fresh |= {found.id: found for found in closing.written}
+        self._dropped |= closing.dropped
+        self._judgement.attribute()
+        self._restated |= self._standing.note(before, after=self._conclude())
+        return True
+
+    def _conclude(self) -> list[Case]:
+        """Return every case that is open now; findings that changed are written down by the next commit."""
+        findings, cases = self._judgement.conclude()
+        self._fresh |= {finding.id: finding for finding in findings}
+        return cases
 
     def _forget(self) -> None:
         """Let go of what somebody else has forgotten meanwhile."""
@@ -167,6 +191,8 @@ class EmbeddedService:
         for case in fresh & self._rows.keys():
             self._rows[case] = replace(self._rows[case], state=FORGOTTEN, body=b"", evidence="")
         self._floors.forget(fresh)
+        self._standing.forget(fresh)
+        self._fresh = {key: found for key, found in self._fresh.items() if case_of(found) not in fresh}
 
     def let_go(self, days: Collection[date]) -> None:
         """Drop the findings and counts of these local days; no case is withdrawn by it. The next commit writes it."""
@@ -196,13 +222,15 @@ class EmbeddedService:
 
     def _compare(self, cases: list[Case]) -> tuple[list[CaseRow], Changes]:
         rows, opened = [], []
-        for case in map(self._floors.over, cases):
+        self._standing.keep_only({case.id for case in cases})
+        for case in (self._floors.over(self._standing.over(case)) for case in cases):
             body = json.dumps(asdict(case), separators=(",", ":")).encode()
             before = self._rows.get(case.id)
             if before is None or before.state != OPEN:
                 opened.append(case)
-            if before is None or before.state != OPEN or before.body != body:
+            if before is None or before.state != OPEN or before.body != body or case.id in self._restated:
                 told = self._floors.evidence(case.id, self._judgement.cases.evidence(case))
+                told = self._standing.evidence(case.id, told)
                 evidence = json.dumps(told, separators=(",", ":"))
                 version = before.version + 1 if before else 1
                 rows.append(CaseRow(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))

@@ -6,7 +6,7 @@ which exact counts would. What adds up to a total is a matter of its own (`rules
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 OFFICER_K: Final = 10
@@ -51,3 +51,17 @@ def quarter(stamp: str) -> str:
     """Return a time (ISO 8601) as the beginning of its quarter of an hour, UTC, for example `2026-10-14T18:15Z`."""
     seconds = int(datetime.fromisoformat(stamp).timestamp()) // STEP_S * STEP_S
     return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%MZ}"
+
+
+def quarter_start(moment: datetime) -> datetime:
+    """Return the beginning of the quarter of an hour of *moment* (aware), UTC."""
+    at = moment.astimezone(UTC)
+    return at - timedelta(minutes=at.minute % (STEP_S // 60), seconds=at.second, microseconds=at.microsecond)
+
+
+def floor_step(number: int) -> int:
+    """Return the largest number of the row 0, 1, 2, 5, 10, 20, ... that is not larger than *number* (not negative)."""
+    if number <= 0:
+        return 0
+    step = int(10 ** (len(str(number)) - 1))
+    return next(step * factor for factor in (5, 2, 1) if step * factor <= number)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
 
     from collector.events import FlowEvent
@@ -204,6 +204,19 @@ class EdgeCheck(Check, Protocol):
             edge: what attribution says; of a suspected one no observation may name an agreement.
             agreement: the agreement of the edge's product.
             party: owner of the edge's party by the party lists; None: in no list.
+        """
+        ...
+
+
+class SettlingCheck(Check, Protocol):
+    """A rule that looks at single devices: what it sees must be said before nobody can tell them apart any more."""
+
+    def settle(self, evidence: Evidence, *, others: Sequence[Finding]) -> Iterable[Finding]:
+        """Return what `conclude` needs of *evidence* when its day is over: findings whose details say what it saw.
+
+        Args:
+            evidence: all findings of one day, those of them that are closed already (`rules.closed_findings`) included.
+            others: closed findings of the same promise on other days.
         """
         ...
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rules.checks.base import Conclusion, Example, Observation, used
 from rules.checks.example import ABSENT, each
-from rules.checks.wording import extent, listed, product_of, says
+from rules.checks.wording import extent, groups_in, listed, product_of, says
 from rules.matching import own_subject
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Under13NotCovered:
         if not reasons:
             # The file was amended since: the promise is made now, and the case is withdrawn.
             return None
-        groups = listed(finding.group for finding in evidence.findings)
+        groups = groups_in(evidence.findings)
         return Conclusion(
             verdict=verdict,
             severity="warning",

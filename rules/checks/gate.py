@@ -8,7 +8,7 @@ from rules.agreements.plain import span
 from rules.agreements.standing import gate_on
 from rules.checks.base import Conclusion, Example, Observation, used
 from rules.checks.example import each
-from rules.checks.wording import extent, listed, product_of, says
+from rules.checks.wording import extent, groups_in, listed, product_of, says
 from rules.matching import own_subject
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class PilotOutsideGroup:
         agreement = evidence.agreement
         if agreement is None or not used(evidence.findings):
             return None
-        groups = listed(finding.group for finding in evidence.findings)
+        groups = groups_in(evidence.findings)
         return Conclusion(
             verdict="contradicted",
             severity="warning",

@@ -18,15 +18,17 @@ each other, and the findings of two agreements must not be joined by device.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from math import comb
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.checks.base import Conclusion, Example, Observation
 from rules.checks.example import SCHOOL_DAY, at
 from rules.checks.wording import NOT_CONTENT, extent, product_of, says
+from rules.closed_findings import is_closed
 from rules.matching import own_subject
 
 if TYPE_CHECKING:
@@ -64,6 +66,11 @@ SHARE_ALIKE = 0.5
 # of 100: four pauses that are all alike, five of six, half of many.
 CHANCE_OF_ONE = 0.25
 CHANCE_OF_ALL = 0.02
+
+
+NIGHT: Final = "night"
+RETURNING: Final = "returning"
+"""What a finding of a day that is over says of its devices, in place of the minute."""
 
 
 class Contact(NamedTuple):
@@ -164,9 +171,7 @@ class OutsideHours:
         agreement = evidence.agreement
         if agreement is None:
             return None
-        hosts: dict[str, list[Finding]] = defaultdict(list)
-        for finding in evidence.findings:
-            hosts[finding.detail.rpartition(" ")[0]].append(finding)
+        hosts = _hosts(evidence.findings)
         background = tuple(finding for host in sorted(hosts) for finding in _background(hosts[host]))
         if not background:
             return None
@@ -181,6 +186,21 @@ class OutsideHours:
             "several devices.",
         )
 
+    def settle(self, evidence: Evidence, *, others: Sequence[Finding]) -> Iterable[Finding]:  # noqa: ARG002 -- the interface
+        """Return the findings of hosts that several devices met so, with all pauses of the day and of no device.
+
+        What fewer did on one date opens no case on any day, so nothing is kept of it.
+        """
+        hosts = _hosts(evidence.findings)
+        return [finding for host in sorted(hosts) for finding in _settled(hosts[host])]
+
+
+def _hosts(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    hosts: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        hosts[_host(finding)].append(finding)
+    return hosts
+
 
 def outside(sighting: Sighting) -> bool:
     """Return whether the flow starts more than an hour before or after school, or on a day without school."""
@@ -190,24 +210,71 @@ def outside(sighting: Sighting) -> bool:
     return sighting.started < begin - GRACE or sighting.started > end + GRACE
 
 
+class _Days(NamedTuple):
+    """What several devices did to one host, by date and device."""
+
+    by_night: dict[tuple[date, str], list[Finding]]
+    """Device-days with a contact in the middle of the night."""
+    returning: dict[tuple[date, str], list[Finding]]
+    """Device-days that came back after a pause."""
+    pauses: dict[date, list[int]]
+    """Minutes of the pauses of the latter."""
+
+
+def _days(findings: Iterable[Finding]) -> _Days:
+    """Return what small contacts of the findings about one host come to; of closed days they say it themselves."""
+    found = _Days({}, {}, defaultdict(list))
+    open_days: dict[tuple[date, str], list[Contact]] = defaultdict(list)
+    for finding in findings:
+        key, told = (finding.day, finding.device), finding.detail.split(" ")[1:]
+        if is_closed(finding):
+            if NIGHT in told[0]:
+                found.by_night.setdefault(key, []).append(finding)
+            if RETURNING in told[0]:
+                found.returning.setdefault(key, []).append(finding)
+            # Each finding of the day says them all.
+            found.pauses[finding.day] = [int(pause) for pause in told[1].split(",") if pause]
+        else:
+            hour, _, minute = told[-1].partition(":")
+            contact = Contact(int(hour) * 60 + int(minute), finding.bytes_up + finding.bytes_down, finding)
+            open_days[key].append(contact)
+    for key, contacts in open_days.items():
+        if not _small(contacts):
+            continue
+        if any(_is_night(contact.minute) for contact in contacts):
+            found.by_night[key] = [contact.finding for contact in contacts]
+        if pauses := _pauses(contacts):
+            found.returning[key] = [contact.finding for contact in contacts]
+            found.pauses[key[0]] += pauses
+    return found
+
+
 def _background(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings about one host that several devices made as by a timer, empty: there is no such pattern."""
-    days: dict[tuple[date, str], list[Contact]] = defaultdict(list)
-    for finding in findings:
-        hour, _, minute = finding.detail.rpartition(" ")[2].partition(":")
-        contact = Contact(int(hour) * 60 + int(minute), finding.bytes_up + finding.bytes_down, finding)
-        days[finding.day, finding.device].append(contact)
-    quiet = {key: contacts for key, contacts in days.items() if _small(contacts)}
-    by_night = {
-        key: contacts for key, contacts in quiet.items() if any(_is_night(contact.minute) for contact in contacts)
-    }
-    returning = {key: contacts for key, contacts in quiet.items() if _pauses(contacts)}
+    days = _days(findings)
     found: dict[str, Finding] = {}
-    if _several(by_night):
-        found |= _findings(by_night)
-    if _several(returning) and _alike([pause for contacts in returning.values() for pause in _pauses(contacts)]):
-        found |= _findings(returning)
+    if _several(days.by_night):
+        found |= _findings(days.by_night)
+    if _several(days.returning) and _alike([pause for day in days.pauses.values() for pause in day]):
+        found |= _findings(days.returning)
     return tuple(found[key] for key in sorted(found))
+
+
+def _settled(findings: Sequence[Finding]) -> Iterable[Finding]:
+    """Yield what is needed of the findings of one day about one host when the day is over."""
+    days = _days(findings)
+    by_night = days.by_night if _several(days.by_night) else {}
+    returning = days.returning if _several(days.returning) else {}
+    pauses = ",".join(map(str, sorted(pause for day in days.pauses.values() for pause in day))) if returning else ""
+    for finding in findings:
+        key = finding.day, finding.device
+        kinds = NIGHT * (key in by_night) + RETURNING * (key in returning)
+        if kinds:
+            yield replace(finding, detail=f"{_host(finding)} {kinds} {pauses}")
+
+
+def _host(finding: Finding) -> str:
+    return finding.detail.partition(" ")[0]
 
 
 def _small(contacts: Sequence[Contact]) -> bool:
@@ -232,11 +299,11 @@ def _is_night(minute: int) -> bool:
     return minute >= NIGHT_FROM_MIN or minute < NIGHT_TO_MIN
 
 
-def _several(days: Mapping[tuple[date, str], object]) -> bool:
+def _several(days: Mapping[tuple[date, str], Sequence[Finding]]) -> bool:
     """Return whether several devices share one date."""
     count: dict[date, int] = defaultdict(int)
-    for day, _ in days:
-        count[day] += 1
+    for (day, _), findings in days.items():
+        count[day] += max(finding.devices for finding in findings)
     return any(devices >= SEVERAL_DEVICES for devices in count.values())
 
 
@@ -253,5 +320,5 @@ def _alike(pauses: Sequence[int]) -> bool:
     return alike >= SHARE_ALIKE * len(pauses) and chance <= CHANCE_OF_ALL
 
 
-def _findings(days: Mapping[tuple[date, str], Iterable[Contact]]) -> dict[str, Finding]:
-    return {contact.finding.id: contact.finding for contacts in days.values() for contact in contacts}
+def _findings(days: Mapping[tuple[date, str], Iterable[Finding]]) -> dict[str, Finding]:
+    return {finding.id: finding for findings in days.values() for finding in findings}

@@ -38,6 +38,17 @@ def extent(findings: Sequence[Finding]) -> str:
     return f"on {devices} (counted per day) in {plural(schools, 'school')}"
 
 
+def groups_of(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the groups of *findings*, sorted; of closed days those with few devices are not known."""
+    return tuple(sorted({finding.group for finding in findings} - {""}))
+
+
+def groups_in(findings: Iterable[Finding]) -> str:
+    """Return the groups of *findings* as in a sentence."""
+    groups = groups_of(findings)
+    return listed(groups) if groups else "a group of few devices"
+
+
 def product_of(agreement: Agreement) -> str:
     """Return vendor and products as one would say them, for example `MathTrek Learning Inc. (MathTrek)`."""
     names = ", ".join(product.name for product in agreement.products)

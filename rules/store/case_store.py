@@ -27,7 +27,7 @@ from rules.store.upsert import upsert
 from rules.versions import FORGOTTEN, FRAME_PART, OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from rules.case_keys import CaseKey
     from rules.life_cycle import Act
@@ -238,6 +238,7 @@ class Store:
         state: Mapping[str, bytes],
         position: Position | None,
         dropped: Iterable[str] = (),
+        closed: Collection[str] = (),
     ) -> None:
         """Write outputs, state and position, all or nothing.
 
@@ -247,12 +248,16 @@ class Store:
             state: named parts of the engine's state.
             position: how far the input is judged now; None: unchanged.
             dropped: names of state that is to be forgotten.
+            closed: ids of findings in whose place others stand now.
 
         Raises:
             StoreError: nothing was written.
         """
         with self.database.writing() as connection:
             self._record(connection, list(cases), findings=findings)
+            if closed:
+                kept, gone = schema.findings.c.id, [{"gone": key} for key in sorted(closed)]
+                connection.execute(sa.delete(schema.findings).where(kept == sa.bindparam("gone")), gone)
             write_state(
                 connection, state, dropped=dropped, at=self._at(), keys=lambda: self.log_writer(connection).keys
             )

@@ -48,8 +48,12 @@ class Breach:
     """Devices that sit together: who knows the timetable knows the class."""
     events: tuple[Mapping[Device, list[FlowEvent]], Mapping[Device, list[FlowEvent]]]
     """What each device did on either day: the topic of flows holds it for 72 hours, the store never."""
+    known: tuple[Mapping[tuple[Device, str], list[dict[str, Any]]], ...]
+    """By day: device and agreement -> the findings of it, as the store held them while the day was open."""
     findings: tuple[Mapping[tuple[Device, str], list[dict[str, Any]]], ...]
-    """By day: device and agreement -> what the store holds."""
+    """By day: device and agreement -> what the store holds in place of them, and of others."""
+    held: list[dict[str, Any]]
+    """All findings that the store holds."""
     rows: tuple[Mapping[tuple[Device, str], list[Row]], ...]
     """By day: device and third party -> counted contacts."""
     cases: list[dict[str, Any]]
@@ -76,11 +80,11 @@ def breach(folder: Path, *, seed: int, devices: int = 52, creatures_of_habit: bo
         events = _again(list(days.events()), chance=chance) if creatures_of_habit else list(days.events())
         service.judge(events)
         service.commit(None)
-        held = keys.snapshot()
+        held, known = keys.snapshot(), [json.loads(body) for body in store.findings()]
         service.close_before(AFTERWARDS)
         keys.destroy_before(AFTERWARDS)
         service.commit(Position(sha256="", name="", events=len(events), finished=True))
-        return _Truth(days, keys=held, seed=seed).told(store, events=events)
+        return _Truth(days, keys=held, seed=seed).told(store, events=events, known=known)
     finally:
         store.close()
 
@@ -132,6 +136,23 @@ def _service(store: Store, *, folder: Path, keys: DayKeys) -> EmbeddedService:
     return EmbeddedService(store=store, rulebook=book, token_key=keys.of, today=AFTERWARDS, metrics=metrics)
 
 
+def _in_place_of(
+    known: Mapping[tuple[Device, str], list[dict[str, Any]]], found: list[dict[str, Any]]
+) -> Mapping[tuple[Device, str], list[dict[str, Any]]]:
+    """Return of each device the findings that stand for it now: those of its promises, school and day."""
+    held: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for each in found:
+        held[_matter(each)].append(each)
+    return {
+        key: [each for matter in {_matter(own) for own in mine} for each in held[matter]] for key, mine in known.items()
+    }
+
+
+def _matter(finding: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("agreement", "rule", "clause", "subject", "day", "school", "verdict", "detail")
+    return (*(str(finding[name]) for name in names), str(finding["waived"]))
+
+
 class _Truth:
     """Knows the keys that the product has destroyed, and so whose token is whose."""
 
@@ -149,8 +170,8 @@ class _Truth:
         # A day that is lived again has other pseudonyms: those of the first, read backwards.
         self._named = {**made, **{name[::-1]: device for name, device in made.items()}}
 
-    def told(self, store: Store, *, events: list[FlowEvent]) -> Breach:
-        """Return what *store* holds, by whom."""
+    def told(self, store: Store, *, events: list[FlowEvent], known: list[dict[str, Any]]) -> Breach:
+        """Return what *store* holds, by whom; *known*: the findings that it held while days were open."""
         first = self._days[0].isoformat()
         by_day: tuple[defaultdict[Device, list[FlowEvent]], ...] = (defaultdict(list), defaultdict(list))
         names: tuple[set[str], set[str]] = (set(), set())
@@ -164,7 +185,11 @@ class _Truth:
         return Breach(
             classes=tuple(self._classes),
             events=(by_day[0], by_day[1]),
-            findings=tuple(self._findings(found, place=place, names=names[place]) for place in (0, 1)),
+            known=tuple(self._findings(known, place=place, names=names[place]) for place in (0, 1)),
+            findings=tuple(
+                _in_place_of(self._findings(known, place=place, names=names[place]), found) for place in (0, 1)
+            ),
+            held=found,
             rows=tuple(self._rows(rows, place=place, names=names[place]) for place in (0, 1)),
             cases=cases,
         )

@@ -10,8 +10,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from rules.checks.example import SCHOOL_DAY, among_others, event, lessons
+from rules.closed_contacts import closed, is_timeless
 from rules.contact_book import CONTACTS, COUNTED, ContactBook
-from rules.counted import packed, unpacked
+from rules.counted import packed, packed_closed, unpacked
 from rules.estimator import Estimator
 from rules.findings import RULES
 from rules.metrics import RulesMetrics
@@ -23,7 +24,7 @@ from rules.windows import Counts
 from tests.rules.made_contacts import BROUGHT, FIRST_DAY, PARTY, Scene, at, counts_of, log_of, visits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from collector.events import FlowEvent
@@ -68,9 +69,12 @@ def commit(store: Store, book: ContactBook) -> Kept:
 
 def close(book: ContactBook, day: date) -> None:
     """End a day, as the service does."""
-    hours = Estimator(world().rulebook).hours(book.log, day=day, key=TOKEN_KEY)
+    counts = Counts()
+    for part in Estimator(world().rulebook).hours(book.log, day=day, key=TOKEN_KEY).values():
+        counts.add(part)
+    counts.rows = closed(counts.rows)
     book.log.forget(day)
-    book.close(day, hours=hours)
+    book.close(day, counts=counts)
 
 
 def held(log: ContactLog) -> dict[date, list[tuple[str, list[Contact]]]]:
@@ -78,12 +82,14 @@ def held(log: ContactLog) -> dict[date, list[tuple[str, list[Contact]]]]:
     return {day: list(log.devices(day)) for day in log.days()}
 
 
-def summed(parts: Iterable[Counts]) -> bytes:
-    """Return the sum of counts as octets."""
+def as_closed(*scenes: Scene) -> bytes:
+    """Return what is left of scenes that were closed one after the other, as octets."""
     total = Counts()
-    for part in parts:
-        total.add(part)
-    return packed(total)
+    for scene in scenes:
+        counts = counts_of(scene)
+        counts.rows = closed(counts.rows)
+        total.add(counts)
+    return packed_closed(total)
 
 
 def test_contacts_survive_a_restart_and_go_on_growing(store: Store) -> None:
@@ -136,7 +142,7 @@ def test_a_commit_that_fails_leaves_nothing_half_and_the_next_one_makes_up_for_i
     commit(store, book)
     again = ContactBook(store)
     assert again.log.days() == [NEXT_DAY]
-    assert packed(again.closed) == packed(counts_of(met for met in scene if met.day == FIRST_DAY))
+    assert packed_closed(again.closed) == as_closed([met for met in scene if met.day == FIRST_DAY])
 
 
 def test_a_closed_day_leaves_counts_and_no_contact(store: Store) -> None:
@@ -148,14 +154,13 @@ def test_a_closed_day_leaves_counts_and_no_contact(store: Store) -> None:
     commit(store, book)
     assert all(NEXT_DAY.isoformat() in name for name in store.states(CONTACTS))
     kept = store.states(COUNTED)
-    # One for each hour of the day in which anything was seen.
-    assert len(kept) == 3
-    assert all(FIRST_DAY.isoformat() in name for name in kept)
+    # Of which hour anything was is not told.
+    assert list(kept) == [f"{COUNTED}{FIRST_DAY}/1"]
     day = [met for met in scene if met.day == FIRST_DAY]
-    assert summed(map(unpacked, kept.values())) == packed(counts_of(day))
+    assert packed_closed(unpacked(kept[f"{COUNTED}{FIRST_DAY}/1"])) == as_closed(day)
     again = ContactBook(store)
     assert again.log.days() == [NEXT_DAY]
-    assert packed(again.closed) == packed(counts_of(day))
+    assert packed_closed(again.closed) == as_closed(day)
 
 
 def test_contacts_of_a_day_that_closes_before_they_were_written_are_counted_and_never_written(store: Store) -> None:
@@ -165,7 +170,7 @@ def test_contacts_of_a_day_that_closes_before_they_were_written_are_counted_and_
     close(book, FIRST_DAY)
     commit(store, book)
     assert store.states(CONTACTS) == {}
-    assert packed(ContactBook(store).closed) == packed(counts_of(scene))
+    assert packed_closed(ContactBook(store).closed) == as_closed(scene)
 
 
 def test_contacts_that_come_after_their_day_was_closed_add_to_its_counts(store: Store) -> None:
@@ -181,7 +186,26 @@ def test_contacts_that_come_after_their_day_was_closed_add_to_its_counts(store: 
     close(again, FIRST_DAY)
     commit(store, again)
     assert store.states(CONTACTS) == {}
-    assert packed(ContactBook(store).closed) == packed(counts_of([*early, *late]))
+    assert list(store.states(COUNTED)) == [f"{COUNTED}{FIRST_DAY}/1", f"{COUNTED}{FIRST_DAY}/2"]
+    assert packed_closed(ContactBook(store).closed) == as_closed(early, late)
+
+
+def test_counts_that_an_earlier_release_kept_by_the_hour_are_closed_at_start(store: Store) -> None:
+    scene = visits(*BROUGHT, days=1)
+    log = log_of(scene)
+    hours = Estimator(world().rulebook).hours(log, day=FIRST_DAY, key=TOKEN_KEY)
+    write(
+        store,
+        ContactBook(store).changes(),
+        **{f"{COUNTED}{FIRST_DAY}/{hour}": packed(counts) for hour, counts in hours.items()},
+    )
+    book = ContactBook(store)
+    commit(store, book)
+    assert list(store.states(COUNTED)) == [f"{COUNTED}{FIRST_DAY}/1"]
+    again = ContactBook(store).closed
+    assert len(again.rows) == len(counts_of(scene).rows)
+    assert all(is_timeless(row) for row in again.rows)
+    assert again.visits == counts_of(scene).visits
 
 
 def test_no_count_that_is_kept_names_a_device(store: Store) -> None:

@@ -101,7 +101,7 @@ def test_another_order_twice_the_events_and_closed_days_give_the_same() -> None:
     judged.judge(events)
     assert told(judged) == WANTED
     for day in judged.contacts.days():
-        judged.close(day)
+        judged.close([day])
         assert told(judged) == WANTED
 
 
