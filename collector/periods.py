@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
+    from datetime import date, tzinfo
 
 NS = 1_000_000_000
 HOURS_A_DAY = 24
 NAME = "%Y-%m-%dT%H"
 
 
-class Period(NamedTuple):
-    """One lifetime of a pseudonym key."""
+class Period:
+    """One lifetime of a pseudonym key. Read only: the types of a NamedTuple are compiled at each start."""
+
+    __slots__ = ("day", "end_ns", "name", "start_ns")
 
     name: str
     """Local start, for example `2026-10-06T00`."""
@@ -24,6 +26,12 @@ class Period(NamedTuple):
     """First nanosecond, since the epoch."""
     end_ns: int
     """First nanosecond that no longer belongs to it."""
+
+    def __init__(self, *, name: str, day: date, start_ns: int, end_ns: int) -> None:
+        self.name = name
+        self.day = day
+        self.start_ns = start_ns
+        self.end_ns = end_ns
 
 
 class Periods:

@@ -120,7 +120,13 @@ class _Sight(Generic[_Given]):
         raise NotImplementedError
 
 
-class Watch(_Sight["list[FlowEvent]"]):
+if TYPE_CHECKING:
+    _EventSight = _Sight[list[FlowEvent]]
+else:
+    _EventSight = _Sight  # a type in quotes would be compiled at each start
+
+
+class Watch(_EventSight):
     """Gives events."""
 
     def __init__(self, *, sensor: str, network: Network | None, pseudonyms: Pseudonyms | None) -> None:
