@@ -91,7 +91,7 @@ def _why(octets: bytes) -> Reason:
     decode: Callable[[bytes], Any] = msgspec.json.decode
     try:
         document = decode(octets)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "not_json"
     if isinstance(document, dict) and document.get("v", 1) != 1:
         return "wrong_version"

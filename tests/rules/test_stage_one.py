@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collector.encoding import encode
@@ -252,6 +252,7 @@ def test_any_age_in_between_is_judged(started: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300), st.one_of(st.none(), st.binary(max_size=8)))
+@example(b'"\x80"', None)
 def test_no_octets_stop_a_partition(octets: bytes, key: bytes | None) -> None:
     whole: Sequence[Record] = [record(octets, key=key), record(flow(), offset=1)]
     portion = task().take(whole)
