@@ -86,26 +86,32 @@ def noida_binary(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="module")
-def broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """The broker that a module shares: the given one, else Apache Kafka, else noida-db.
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The broker that a module shares: the given one, else the Apache Kafka of this process, else noida-db.
 
-    Tests use topics of their own and never harm it; one that must kill a broker takes `mortal_broker`.
+    Tests use topics of their own and never harm it; one that must kill a broker takes `mortal_broker`, which takes away
+    what other tests of its module have made.
     """
     given = os.environ.get(GIVEN)
     if given:
-        _note(pytestconfig, f"{given} ({GIVEN})")
+        _note(request.config, f"{given} ({GIVEN})")
         yield GivenBroker(given)
         return
-    own = _own_broker(pytestconfig, tmp_path_factory.mktemp("broker"))
-    own.start()
-    _note(pytestconfig, own.name)
-    yield own
-    own.close()
+    try:
+        jars_part.set_up()
+    except PartMissingError as missing:
+        own = _stand_in(request.config, tmp_path_factory.mktemp("broker"), instead=str(missing))
+        own.start()
+        _note(request.config, own.name)
+        yield own
+        own.close()
+    else:
+        yield _emptied(request.getfixturevalue("kafka_of_one_process"), config=request.config)
 
 
 @pytest.fixture(scope="session")
 def kafka_of_one_process(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """The Apache Kafka that stands behind `mortal_broker`: a warm one does a test's work for a third of the cost."""
+    """The Apache Kafka behind `broker` and `mortal_broker`: a warm one does a test's work for a third of the cost."""
     own = KafkaBroker(kafka_jars, folder=tmp_path_factory.mktemp("kafka"))
     try:
         yield own
@@ -119,11 +125,7 @@ def mortal_broker(pytestconfig: pytest.Config, kafka_of_one_process: KafkaBroker
 
     noida-db cannot stand in: killed, it forgets records that it has acknowledged.
     """
-    own = kafka_of_one_process
-    _note(pytestconfig, own.name)
-    if own.program is None or not own.program.alive:
-        own.restart()
-    remove_topics(own.bootstrap)
+    own = _emptied(kafka_of_one_process, config=pytestconfig)
     yield own
     if own.program is not None and own.program.alive:
         own.resume()
@@ -157,19 +159,18 @@ def kafka_cluster(pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path: 
         cluster.close()
 
 
-def _own_broker(config: pytest.Config, folder: Path) -> KafkaBroker | NoidaBroker:
-    reasons = []
+def _emptied(own: KafkaBroker, *, config: pytest.Config) -> KafkaBroker:
+    _note(config, own.name)
+    if own.program is None or not own.program.alive:
+        own.restart()
+    remove_topics(own.bootstrap)
+    return own
+
+
+def _stand_in(config: pytest.Config, folder: Path, *, instead: str) -> NoidaBroker:
+    _note(config, instead)
     try:
-        return KafkaBroker(quicken(jars_part.set_up()), folder=folder)
+        return NoidaBroker(noida_part.set_up(), folder=folder)
     except PartMissingError as missing:
-        reasons.append(str(missing))
-    try:
-        binary = noida_part.set_up()
-    except PartMissingError as missing:
-        reasons.append(str(missing))
-    else:
-        _note(config, reasons[0])
-        return NoidaBroker(binary, folder=folder)
-    for reason in reasons:
-        _note(config, reason)
-    pytest.skip("; ".join(reasons))
+        _note(config, str(missing))
+        pytest.skip(f"{instead}; {missing}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import multiprocessing
 from datetime import UTC, datetime
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -25,14 +26,13 @@ from tests.rules.first_store import a_case, build_first_store
 from tests.rules.fourth_store import ENDED, ENDED_AT, build_fourth_store, known
 from tests.rules.second_store import LOG, build_second_store
 
-OPEN_AND_TELL = """
-import sys
-from rules.store import Store
-sys.stdin.readline()
-store = Store(sys.argv[1])
-print(len(store.cases()), len(list(store.log())))
-store.close()
-"""
+
+def open_and_tell(address: str, together: Barrier, told: SimpleQueue[tuple[int, int]]) -> None:
+    """Open the store when all the others do."""
+    together.wait()
+    store = Store(address)
+    told.put((len(store.cases()), len(list(store.log()))))
+    store.close()
 
 
 def statement(address: str, text: str) -> None:
@@ -145,19 +145,16 @@ def test_who_is_told_after_a_migration_hears_of_open_cases_that_nobody_has_taken
 def test_of_programs_that_start_at_once_one_migrates(store_address: str, *, filled: bool) -> None:
     if filled:
         build_first_store(store_address)
-    programs = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPEN_AND_TELL, store_address],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for _ in range(4)
-    ]  # fmt: skip
+    # Processes of their own, and forked: what is asked is not how they are loaded.
+    forked = multiprocessing.get_context("fork")
+    together, told = forked.Barrier(4, timeout=120), forked.SimpleQueue()
+    programs = [forked.Process(target=open_and_tell, args=(store_address, together, told)) for _ in range(4)]
     for program in programs:
-        assert program.stdin is not None
-        program.stdin.write("\n")
-        program.stdin.flush()
-    told = [program.communicate(timeout=120) for program in programs]
-    assert told == [("3 3\n" if filled else "0 0\n", "")] * 4
+        program.start()
+    for program in programs:
+        program.join(timeout=120)
+    assert [program.exitcode for program in programs] == [0] * 4
+    assert [told.get() for _ in programs] == [(3, 3) if filled else (0, 0)] * 4
 
 
 @pytest.mark.parametrize("version", ["99", "7"])

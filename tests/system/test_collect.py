@@ -32,14 +32,11 @@ SLOWLY = 2000
 FOR_LONG = 50
 
 
-@pytest.fixture(scope="module")
-def own_broker(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A broker whose topic of flows is this module's; each test looks at its own collector in it."""
-    broker = KafkaBroker(kafka_jars, folder=tmp_path_factory.mktemp("collect-broker"))
-    broker.start()
-    make_topic(broker.bootstrap)
-    yield broker
-    broker.close()
+@pytest.fixture
+def own_broker(mortal_broker: KafkaBroker) -> KafkaBroker:
+    """A broker with an empty topic of flows."""
+    make_topic(mortal_broker.bootstrap)
+    return mortal_broker
 
 
 @pytest.fixture

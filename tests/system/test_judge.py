@@ -305,10 +305,10 @@ def test_no_finding_names_a_device(
     assert not [device for device in {json.loads(line)["device"] for line in day} if device in text]
 
 
-def test_missing_topics_are_named_with_their_remedy(tmp_path: Path, broker: Broker) -> None:
+def test_missing_topics_are_named_with_their_remedy(tmp_path: Path, mortal_broker: KafkaBroker) -> None:
     folder = copy_district(tmp_path)
     with (folder / "config.yaml").open("a", encoding="utf-8") as config:
-        config.write(f"kafka: {{bootstrap: [{broker.bootstrap}]}}\n")
+        config.write(f"kafka: {{bootstrap: [{mortal_broker.bootstrap}]}}\n")
     ended = schoolgate("judge", "--config", folder / "config.yaml")
     assert ended.returncode == 3
     assert "schoolgate.flows" in ended.stderr
