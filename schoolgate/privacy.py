@@ -79,3 +79,35 @@ def purge(
         sys.stdout.write("nothing is due\n")
     for case_id in found.due_cases if due is None else ():
         sys.stdout.write(f"case {case_id} is due: schoolgate cases forget {case_id} --config {config}\n")
+
+
+@app.command()
+def certificate(
+    config: Config,
+    year: Annotated[int, typer.Option(min=1970, max=9999, help="Of which year, UTC.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON: what `privacy verify` takes.")] = False,
+) -> None:
+    """Say what was destroyed in a year, when and under which rule, with the rows of the case log that tell of it."""
+    from rules.export.purges_of_a_year import as_text
+    from schoolgate.certificate import certificate as do
+
+    told = do(config, year=year, now=datetime.now(UTC))
+    sys.stdout.write(json.dumps(told, indent=1) + "\n" if as_json else as_text(told))
+
+
+@app.command()
+def verify(
+    source: Annotated[Path, typer.Argument(metavar="FILE", readable=False, help="What `certificate --json` printed.")],
+    config: Config,
+) -> None:
+    """Compare a certificate of a year with the case log; exits with 1 where the log does not bear it out."""
+    from schoolgate.certificate import borne_out
+    from schoolgate.shell import say
+
+    wrong = borne_out(config, source=source)
+    for each in wrong:
+        say(each)
+    if wrong:
+        raise typer.Exit(1)
+    sys.stdout.write("the case log is as it was written, and tells the same, row by row\n")

@@ -15,7 +15,7 @@ from rules.store import schema
 from rules.store.case_changes import PORTION, Deed, ending_in, note_act, record_carried_over, record_cases
 from rules.store.chain import Break, check
 from rules.store.database import Database
-from rules.store.keys import KeysInHand, destroyed, live_keys
+from rules.store.keys import KeysInHand, SpentKey, destroyed, live_keys, spent_keys
 from rules.store.log import CaseLogWriter, read_head, read_log, read_raw
 from rules.store.migration import bring_up_to_date
 from rules.store.rows import CaseMark, CaseRow, Position
@@ -203,6 +203,11 @@ class Store:
         """Return of every case that was forgotten up to when (ISO 8601 UTC) what was seen of it is forgotten."""
         with self.database.reading() as connection:
             return destroyed(connection)
+
+    def spent_keys(self) -> list[SpentKey]:
+        """Return the keys that were destroyed, the oldest first."""
+        with self.database.reading() as connection:
+            return spent_keys(connection)
 
     def log_end(self) -> int:
         """Return the number of the last entry of the case log; 0: it is empty. Cheap: asked several times a second."""

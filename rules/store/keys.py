@@ -8,7 +8,7 @@ back.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 # Below what either database takes as parameters of one statement.
 PORTION: Final = 500
+
+
+class SpentKey(NamedTuple):
+    """A key that was destroyed."""
+
+    owner: str
+    """Case, matter or day."""
+    number: int
+    destroyed_at: str
+    """When, ISO 8601 UTC."""
 
 
 class KeysInHand:
@@ -119,6 +129,13 @@ def destroyed(connection: sa.Connection) -> dict[str, str]:
     kept = case_keys.c
     asked = sa.select(kept.case_id, sa.func.max(kept.until)).where(kept.until.is_not(None)).group_by(kept.case_id)
     return {case_id: until for case_id, until in connection.execute(asked)}  # noqa: C416 -- rows are no pairs to mypy
+
+
+def spent_keys(connection: sa.Connection) -> list[SpentKey]:
+    """Return the keys that were destroyed, the oldest first."""
+    kept = case_keys.c
+    asked = sa.select(kept.case_id, kept.number, kept.destroyed_at).where(kept.destroyed_at.is_not(None))
+    return list(map(SpentKey._make, connection.execute(asked.order_by(kept.destroyed_at, kept.case_id, kept.number))))
 
 
 def _rows(

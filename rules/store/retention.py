@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -19,7 +19,9 @@ import sqlalchemy as sa
 from rules.contact_book import CONTACTS, COUNTED
 from rules.life_cycle import ENDED
 from rules.retention import FLOW_HOURS, DayLedger
+from rules.small_numbers import band
 from rules.store import schema
+from rules.store.sealing import PURGED_KIND
 from rules.store.state import day_key_of, destroy_day_keys
 
 if TYPE_CHECKING:
@@ -144,6 +146,7 @@ class _Purge:
         self._done.due_cases = due_cases(self._database, policy=self._policy, now=self._now)
         if not self._dry:
             self._note_end()
+            self._log()
         return self._done
 
     def _days(self) -> None:
@@ -235,6 +238,21 @@ class _Purge:
         removed = {place: before.removed[place] + self._done.removed[place] for place in PLACES}
         at = self._now if self._done.whole else before.at
         self._note(LAST, json.dumps({"at": _stamp(at) if at else None, "removed": removed}))
+
+    def _log(self) -> None:
+        """Let the log tell what went, in bands: it is there for good, and a small number could tell of somebody."""
+        if not self._done.removed:
+            return
+        told = {
+            "v": 1,
+            "removed": {place: band(rows) for place, rows in sorted(self._done.removed.items())},
+            "days": sorted(day.isoformat() for day in self._done.days),
+            "rules": asdict(self._policy),
+        }
+        with self._database.writing() as connection:
+            log = self._store.log_writer(connection)
+            log.append("", version=0, kind=PURGED_KIND, at=log.at, entry=json.dumps(told, sort_keys=True))
+            log.flush()
 
     def _note(self, name: str, value: str) -> None:
         meta = schema.meta

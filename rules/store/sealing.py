@@ -27,7 +27,9 @@ FORGOTTEN_KIND: Final = "forgotten"
 """Kind of the entry that tells that a case was forgotten: the last word on it, and not sealed."""
 RESEALED_KIND: Final = "resealed"
 """Kind of the entry that tells where the log ended before its entries were sealed."""
-CLEAR: Final = frozenset({FORGOTTEN_KIND, RESEALED_KIND})
+PURGED_KIND: Final = "purged"
+"""Kind of the entry that tells what was let go because its time had come; it belongs to no case."""
+CLEAR: Final = frozenset({FORGOTTEN_KIND, RESEALED_KIND, PURGED_KIND})
 _PREFIX: Final = b"schoolgate/case-log/1/entry\n"
 
 
