@@ -91,7 +91,7 @@ TOPICS: Final = (
         writes=("publisher",), reads=("judge", "publisher", "dashboard"), keys="lasting",
     ),
     Topic(
-        name=DEAD_LETTERS, partitions=3, cleanup="delete", retention_ms=30 * DAY_MS,
+        name=DEAD_LETTERS, partitions=3, cleanup="delete", retention_ms=72 * HOUR_MS,
         writes=("judge",), reads=(),
     ),
 )  # fmt: skip
@@ -100,9 +100,10 @@ TOPICS: Final = (
 def kept_for(*, flow_hours: int, finding_days: int) -> tuple[Topic, ...]:
     """Return the topics as they should be in a district that keeps flows and findings for so long.
 
-    State of stage one is not among what can be shortened: it lives exactly as long as the keys of its days.
+    State of stage one is not among what can be shortened: it lives exactly as long as the keys of its days. A dead
+    letter is an event as it came, device and all, so that it goes with the events.
     """
-    shorter = {FLOWS: flow_hours * HOUR_MS, FINDINGS: finding_days * DAY_MS}
+    shorter = {FLOWS: flow_hours * HOUR_MS, DEAD_LETTERS: flow_hours * HOUR_MS, FINDINGS: finding_days * DAY_MS}
     return tuple(replace(topic, retention_ms=shorter.get(topic.name, topic.retention_ms)) for topic in TOPICS)
 
 

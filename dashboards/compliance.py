@@ -13,6 +13,7 @@ from dashboards.panels import (
     FEW_ARE_WORTH_A_LOOK,
     FULL_WIDTH,
     NONE_IS_GOOD,
+    QUARTER,
     Series,
     Told,
     bars,
@@ -194,6 +195,7 @@ def _on_paper(made: Dashboard) -> Dashboard:
                 ),
                 Series(expr="sum by (verdict) (rate(schoolgate_flows_total[$__rate_interval]))", legend="{{verdict}}"),
                 width=FULL_WIDTH,
+                least=QUARTER,
             )
         )
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders.dashboard import Row
 
-from dashboards.panels import Series, Told, course
+from dashboards.panels import QUARTER, Series, Told, course
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -31,6 +31,7 @@ def kept(made: Dashboard, *, here: str) -> Dashboard:
                 ),
                 Series(expr=f"sum by (reason) (increase({withheld}[1h]))", legend="{{reason}}"),
                 Series(expr=f"sum(increase(schoolgate_reduced_names_total{{{here}}}[1h]))", legend="shortened"),
+                least=QUARTER,
             )
         )
         .with_panel(
@@ -44,6 +45,7 @@ def kept(made: Dashboard, *, here: str) -> Dashboard:
                 Series(
                     expr=f"sum(increase(schoolgate_release_names_forgotten_total{{{here}}}[1h]))", legend="made room"
                 ),
+                least=QUARTER,
             )
         )
         .with_panel(

@@ -19,6 +19,8 @@ FULL_WIDTH: Final = 24
 HALF_WIDTH: Final = 12
 STAT_HEIGHT: Final = 4
 HEIGHT: Final = 8
+QUARTER: Final = "15m"
+"""Least step of what tells what devices do (contract, section 5): between two scrapes it is often one device alone."""
 
 Steps = tuple[tuple[float | None, str], ...]
 """From this value on, this colour; None: from the lowest."""
@@ -57,10 +59,18 @@ def figure(told: Told, expr: str, *, steps: Steps = PLAIN, width: int = 4) -> st
     return panel.with_target(_query(Series(expr=expr), ref="A").instant())
 
 
-def course(told: Told, *series: Series, width: int = HALF_WIDTH) -> timeseries.Panel:
-    """Return a panel that shows lines over time."""
+def course(told: Told, *series: Series, width: int = HALF_WIDTH, least: str | None = None) -> timeseries.Panel:
+    """Return a panel that shows lines over time.
+
+    Args:
+        told: what it says about itself.
+        series: its lines.
+        width: of 24.
+        least: least step, and so the least `$__rate_interval`, for example `QUARTER`; None: that of the samples.
+    """
     panel = timeseries.Panel().title(told.title).description(told.why).unit(told.unit).datasource(SOURCE)
     panel = panel.span(width).height(HEIGHT).min(0)
+    panel = panel if least is None else panel.interval(least)
     for ref, each in zip(ascii_uppercase, series, strict=False):
         panel = panel.with_target(_query(each, ref=ref).range())
     return panel

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from grafana_foundation_sdk.builders.dashboard import Row
 
 from dashboards.kept import kept
-from dashboards.panels import FULL_WIDTH, NONE_IS_GOOD, Series, Told, board, course, figure, rows, variable
+from dashboards.panels import FULL_WIDTH, NONE_IS_GOOD, QUARTER, Series, Told, board, course, figure, rows, variable
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -160,6 +160,7 @@ def _capture(made: Dashboard) -> Dashboard:
                     unit="ops",
                 ),
                 Series(expr=f"sum by (reason) (rate({unread}[$__rate_interval]))", legend="{{reason}}"),
+                least=QUARTER,
             )
         )
         .with_panel(
@@ -266,6 +267,7 @@ def _judging(made: Dashboard) -> Dashboard:
             course(
                 Told(title="Flows judged", why="By what the agreements say of them.", unit="cps"),
                 Series(expr=f"sum by (verdict) ({_rate('schoolgate_flows_total')})", legend="{{verdict}}"),
+                least=QUARTER,
             )
         )
         .with_panel(
@@ -340,6 +342,7 @@ def _visibility(made: Dashboard) -> Dashboard:
                     expr=f"sum by (source) (rate(schoolgate_named_flows_total{{{HERE}}}[$__rate_interval]))",
                     legend="{{source}}",
                 ),
+                least=QUARTER,
             )
         )
         .with_panel(

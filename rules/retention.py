@@ -18,8 +18,6 @@ FLOW_HOURS: Final = 72
 """Hours for which flow events, and all state that names devices, may be kept."""
 FINDING_DAYS: Final = 90
 """Days for which findings, and counts of contacts, may be kept."""
-DEAD_LETTER_DAYS: Final = 30
-"""Days for which the broker keeps what could not be judged."""
 TOLD_DAYS: Final = 400
 """Days for which it is kept what was told to whom."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import sqlalchemy as sa
 
 from rules.case_keys import KEY_OCTETS, CaseKey
+from rules.small_numbers import quarter
 from rules.store.schema import case_keys
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ class WritingKeys:
             if found is None or found.key is None:
                 number = found.number + 1 if found else 1
                 key = CaseKey(case_id=case_id, number=number, octets=os.urandom(KEY_OCTETS))
-                fresh.append({"case_id": case_id, "number": key.number, "key": key.octets, "made_at": self._at})
+                fresh.append(
+                    {"case_id": case_id, "number": key.number, "key": key.octets, "made_at": quarter(self._at)}
+                )
             else:
                 key = CaseKey(case_id=case_id, number=found.number, octets=found.key)
             self._keys[case_id] = key

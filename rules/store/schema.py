@@ -31,6 +31,7 @@ case_keys = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     # Null: destroyed where `destroyed_at` says when, else not here (a backup was restored without its keys).
     sa.Column("key", sa.LargeBinary, nullable=True),
+    # A quarter of an hour: a key is made when the first device shows something, long before there is a case.
     sa.Column("made_at", sa.String(32), nullable=False),
     sa.Column("destroyed_at", sa.String(32), nullable=True),
     # What was seen up to this moment makes no case again.

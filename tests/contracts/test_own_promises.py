@@ -48,28 +48,28 @@ def test_figures_are_those_of_the_code() -> None:
     agreement = load_agreement(OWN)
     hours = Privacy().flow_retention_hours
     assert PLACES[FLOWS].retention_ms == PLACES[ENGINE_STATE].retention_ms == hours * HOUR_MS
-    days = {name: (PLACES[name].retention_ms or 0) // HOUR_MS // 24 for name in (FINDINGS, DEAD_LETTERS)}
-    assert agreement.data.retention_days_after_end == agreement.data.retention_days_after_request == days[FINDINGS]
+    assert PLACES[DEAD_LETTERS].retention_ms == PLACES[FLOWS].retention_ms
+    days = (PLACES[FINDINGS].retention_ms or 0) // HOUR_MS // 24
+    assert agreement.data.retention_days_after_end == agreement.data.retention_days_after_request == days
     assert PLACES[CASES].retention_ms is None
     told = text(OWN)
     assert (
-        f"deleted after {hours} hours, findings after {days[FINDINGS]} days, records that could not be read after "
-        in told
-    )
-    assert f"{days[DEAD_LETTERS]} days" in told
+        "Events of connections, and records that could not be read, are deleted after "
+        f"{hours} hours, findings after {days} days"
+    ) in told
     assert f"every {Privacy().pseudonym_hours} hours" in told
     assert KEY_GRACE_NS == 3600 * 10**9
     assert "destroyed an hour after its day is over" in told
     assessment = text(TEMPLATES / "dpia.md")
     for figure in (
         f"broker | {hours} hours |",
-        f"| broker or database, sealed | {days[FINDINGS]} days |",
-        f"| {days[DEAD_LETTERS]} days |",
+        f"| broker or database, sealed | {days} days |",
+        f"| Record that could not be read | same as an event | broker | {hours} hours |",
     ):
         assert figure in assessment
     notice = text(TEMPLATES / "notice-to-parents.md")
     assert f"{hours // 24} days ({hours} hours)" in notice
-    assert f"companies for {days[FINDINGS]} days" in notice
+    assert f"companies for {days} days" in notice
     (kept,) = re.findall(r"retention\.time=(\d+)d", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     assert f"| Prometheus | {kept} days |" in assessment
 

@@ -23,6 +23,12 @@ EVERY = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 FRESH_S = 90
 # Metric names, not those of recorded series, which have colons.
 NAMES = re.compile(r"(?<![:\w])(schoolgate_\w+)(?!\w*:)")
+OF_DEVICES = {
+    "schoolgate_flows_total", "schoolgate_named_flows_total", "schoolgate_withheld_names_total",
+    "schoolgate_reduced_names_total", "schoolgate_release_names", "schoolgate_release_names_forgotten_total",
+    "schoolgate_capture_openings_affected_total",
+}  # fmt: skip
+"""What tells apart what devices do; how much there is in all shows the switch as well."""
 SELECTORS = re.compile(r"(?<![:\w])((?:[a-z_]+:)?schoolgate_\w+(?::\w+)*)(\{[^}]*\})?")
 
 
@@ -104,6 +110,14 @@ def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
 def test_nothing_on_a_dashboard_speaks_of_devices_addresses_or_hosts(path: Path) -> None:
     told = path.read_text(encoding="utf-8")
     assert re.findall(r"\b(?:device|subject|server_name|dst_ip|src_ip|case_id|school|group)s?=", told) == []
+
+
+@EVERY
+def test_what_devices_do_is_shown_in_quarters_of_an_hour(path: Path) -> None:
+    """Between two scrapes a counter often moves for one device alone; and what it moved by is a verdict on it."""
+    for panel in panels(read(path)):
+        if OF_DEVICES & {name for target in panel["targets"] for name in NAMES.findall(target["expr"])}:
+            assert panel["interval"] == "15m", panel["title"]
 
 
 @EVERY
