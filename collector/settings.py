@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_PROCESSES = 64
 """Processes that read one tap."""
+HIGHEST_PORT = 65_535
 
 
 class NameLogs(Record):
@@ -64,7 +65,7 @@ def listen_address(text: str) -> tuple[str, int] | None:
     """Return the address and the port of HOST:PORT or [HOST]:PORT; None: it is none."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not _is_address(host) or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) <= 65_535:
+    if not _is_address(host) or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) <= HIGHEST_PORT:
         return None
     return host, int(port)
 
@@ -158,6 +159,12 @@ class Metrics(Record):
     def scheme(self) -> str:
         """How its address begins."""
         return "https" if self.tls is not None else "http"
+
+    def faults(self) -> Iterator[Fault]:
+        """Refuse a place that is none."""
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port[:6]) > HIGHEST_PORT:
+            yield Fault(at=("listen",), what=f"{shown(self.listen)} is no HOST:PORT", remedy="write 127.0.0.1:9464")
 
 
 class BreakGlass(Record):

@@ -9,7 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from schoolgate.verb_list import VerbList
+
 app = typer.Typer(
+    cls=VerbList,
     name="agreements",
     help="Work on agreement files: check them, explain them, show what they leave out.",
     no_args_is_help=True,

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from schoolgate.verb_list import VerbList
+
 app = typer.Typer(
+    cls=VerbList,
     help="Find one device of today, when two people say so. Off unless `privacy.break_glass` is written.",
     no_args_is_help=True,
     rich_markup_mode=None,

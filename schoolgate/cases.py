@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rules.versions import FORGOTTEN
+from schoolgate.verb_list import VerbList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from collector.segments import Network
     from rules.store import Store, Unreadable
 
-app = typer.Typer(help="The case store: list, show, export, verify and forget cases.", rich_markup_mode=None)
+app = typer.Typer(
+    cls=VerbList, help="The case store: list, show, export, verify and forget cases.", rich_markup_mode=None
+)
 
 Config = Annotated[Path, typer.Option(readable=False, help="Configuration file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON, counts exact.")]

@@ -7,8 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(help="The case desk: a web page for the privacy officer, and the notifier.", rich_markup_mode=None)
-users_app = typer.Typer(help="Who may sign in to the case desk.", no_args_is_help=True, rich_markup_mode=None)
+from schoolgate.verb_list import VerbList
+
+app = typer.Typer(
+    cls=VerbList, help="The case desk: a web page for the privacy officer, and the notifier.", rich_markup_mode=None
+)
+users_app = typer.Typer(
+    cls=VerbList, help="Who may sign in to the case desk.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(users_app, name="users")
 
 Config = Annotated[Path, typer.Option(readable=False, help="Configuration file; `desk.users` in it names the file.")]

@@ -8,7 +8,11 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The district's own rules, written as CEL expressions over one flow.", no_args_is_help=True)
+from schoolgate.verb_list import VerbList
+
+app = typer.Typer(
+    cls=VerbList, help="The district's own rules, written as CEL expressions over one flow.", no_args_is_help=True
+)
 
 EXAMPLE = """\
 A complete file:

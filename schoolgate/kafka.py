@@ -12,6 +12,7 @@ import typer
 
 from collector.topics import USERS, Role
 from schoolgate.shell import EnvironmentFailedError, say
+from schoolgate.verb_list import VerbList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 KNOWN_LIMIT_S = 30.0
 KNOWN_POLL_S = 0.1
 
-app = typer.Typer(help="Topics and rights on the Kafka broker.", no_args_is_help=True)
+app = typer.Typer(cls=VerbList, help="Topics and rights on the Kafka broker.", no_args_is_help=True)
 
 Config = Annotated[Path, typer.Option(readable=False, help="Configuration file; `kafka` in it says where and who.")]
 Users = Annotated[

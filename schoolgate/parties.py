@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from schoolgate.shell import Exit, say
+from schoolgate.verb_list import VerbList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 app = typer.Typer(
+    cls=VerbList,
     name="parties",
     help="Work on party lists: who owns a host, and in what business. Lists of others (AdGuard companiesdb, "
     "Disconnect, Tracker Radar, EasyPrivacy, EasyList, registries of data brokers) are named in a lists file, "

@@ -11,7 +11,11 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="What is held, where, and until when.", no_args_is_help=True, rich_markup_mode=None)
+from schoolgate.verb_list import VerbList
+
+app = typer.Typer(
+    cls=VerbList, help="What is held, where, and until when.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Config = Annotated[Path, typer.Option(readable=False, help="Configuration file.")]
 

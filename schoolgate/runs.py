@@ -54,6 +54,9 @@ def run_configured(config: Path, *, listen: str | None, stay: bool) -> Exit:
         if stay:
             say(service.desk_words)
         service.run()
+        if not service.stopped:
+            count = len(service.store.open_cases())
+            say(f"{count:,} {'case is' if count == 1 else 'cases are'} open; see `schoolgate cases --config {config}`")
         if not stay:
             service.tell()
         if stay and not service.stopped:

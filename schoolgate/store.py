@@ -7,8 +7,13 @@ from typing import Annotated
 
 import typer
 
+from schoolgate.verb_list import VerbList
+
 app = typer.Typer(
-    help="Back the case store up, restore it, and write it anew.", no_args_is_help=True, rich_markup_mode=None
+    cls=VerbList,
+    help="Back the case store up, restore it, and write it anew.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Config = Annotated[Path, typer.Option(readable=False, help="Configuration file; it names the store.")]

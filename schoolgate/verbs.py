@@ -22,8 +22,10 @@ from schoolgate.privacy import app as privacy_app
 from schoolgate.release import VERSION
 from schoolgate.shell import end_with_the_reader
 from schoolgate.store import app as store_app
+from schoolgate.verb_list import VerbList
 
 app = typer.Typer(
+    cls=VerbList,
     name="schoolgate",
     help="Checks what edtech vendors promised schools against what the school network shows.",
     epilog="Start with `schoolgate demo`. Exit codes: 0 done, 1 cases found, 2 wrong input, 3 environment failed.",
