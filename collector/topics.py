@@ -75,7 +75,8 @@ TOPICS: Final = (
         writes=("judge",), reads=("judge",), state_of=FLOWS,
     ),
     Topic(
-        name=FINDINGS, partitions=6, cleanup="delete", retention_ms=90 * DAY_MS,
+        # One of each device and day: no longer than the flows; what is left of a day that is over, case state keeps.
+        name=FINDINGS, partitions=6, cleanup="delete", retention_ms=72 * HOUR_MS,
         writes=("judge",), reads=("judge",), keys="lasting",
     ),
     Topic(
@@ -100,10 +101,13 @@ TOPICS: Final = (
 def kept_for(*, flow_hours: int, finding_days: int) -> tuple[Topic, ...]:
     """Return the topics as they should be in a district that keeps flows and findings for so long.
 
-    State of stage one is not among what can be shortened: it lives exactly as long as the keys of its days. A dead
-    letter is an event as it came, device and all, so that it goes with the events.
+    State of stage one is not among what can be shortened: it lives exactly as long as the keys of its days. Findings
+    pass through their topic and lie in case state. A dead letter is an event as it came, device and all, so that it
+    goes with the events.
     """
-    shorter = {FLOWS: flow_hours * HOUR_MS, DEAD_LETTERS: flow_hours * HOUR_MS, FINDINGS: finding_days * DAY_MS}
+    flows_ms = flow_hours * HOUR_MS
+    findings_ms = min(finding_days * DAY_MS, PLACES[FINDINGS].retention_ms or 0)
+    shorter = {FLOWS: flows_ms, DEAD_LETTERS: flows_ms, FINDINGS: findings_ms}
     return tuple(replace(topic, retention_ms=shorter.get(topic.name, topic.retention_ms)) for topic in TOPICS)
 
 

@@ -7,7 +7,7 @@ apart.
 
 Where fewer than k devices are behind it, octets and flows go in steps of 1, 2 and 5, times to the day, and a group is
 named only where k of its devices are among them: what is left of one device then says hardly more than that it was
-there. What a case says to the last digit, as its contract wants, is kept with the case (`rules.standing`).
+there. What a case says to the last digit, as its contract wants, is kept with the case (`rules.last_digits`).
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ def _left(pool: _Pool, *, sample: Finding, school: str) -> Iterable[Finding]:
             waived=manner.waived,
             device=device,
             school=school,
-            flows=_coarse(sums.flows, is_few=is_few),
+            # What a waiver hides has no case that could keep how many flows it was.
+            flows=_coarse(sums.flows, is_few=is_few and not manner.waived),
             bytes_up=_coarse(sums.bytes_up, is_few=is_few),
             bytes_down=_coarse(sums.bytes_down, is_few=is_few),
             first_seen=first,

@@ -32,6 +32,7 @@ GAP: Final = b"gap"
 COVERAGE: Final = b"coverage"
 CONTACTS: Final = b"contacts"
 EDGES: Final = b"edges"
+OVER: Final = b"over"
 PIECE: Final = "piece"
 """Header of a record that holds a part of something too large for one: its number, in decimal."""
 

@@ -20,8 +20,8 @@ from rules.findings import NO_AGREEMENT, Finding, Promise
 from rules.floors import Floors
 from rules.judgement import Judgement
 from rules.key_ring import KeyRing
+from rules.last_digits import LastDigits
 from rules.sealed_rows import WAIVED, open_report, open_rows, seal_report
-from rules.standing import Standing
 from rules.store import CaseRow, FindingRow
 from rules.store.keys import KeysInHand
 from rules.store.retention import read_ledger
@@ -107,8 +107,8 @@ class EmbeddedService:
         self._fresh: dict[str, Finding] = {}
         self._dropped: set[str] = set()
         self._restated: set[str] = set()
-        self._standing = Standing()
-        self._standing.learn((row.id, row.evidence) for row in self._rows.values() if row.state == OPEN)
+        self._digits = LastDigits()
+        self._digits.learn((row.id, row.evidence) for row in self._rows.values() if row.state == OPEN)
         self._floors = Floors()
         self._learn_floors()
         # What an earlier run attributed still holds; without it the first commit would withdraw its cases.
@@ -165,7 +165,7 @@ class EmbeddedService:
         if not over:
             return False
         self._judgement.attribute()
-        before = [self._standing.over(case) for case in self._conclude()]
+        before = [self._digits.over(case) for case in self._conclude()]
         for each, counts in self._judgement.close(met).items():
             self._book.close(each, counts=counts)
         closing = self._judgement.settle(over)
@@ -173,7 +173,7 @@ class EmbeddedService:
         self._fresh |= {found.id: found for found in closing.written}
         self._dropped |= closing.dropped
         self._judgement.attribute()
-        self._restated |= self._standing.note(before, after=self._conclude())
+        self._restated |= self._digits.note(before, after=self._conclude())
         return True
 
     def _conclude(self) -> list[Case]:
@@ -191,7 +191,7 @@ class EmbeddedService:
         for case in fresh & self._rows.keys():
             self._rows[case] = replace(self._rows[case], state=FORGOTTEN, body=b"", evidence="")
         self._floors.forget(fresh)
-        self._standing.forget(fresh)
+        self._digits.forget(fresh)
         self._fresh = {key: found for key, found in self._fresh.items() if case_of(found) not in fresh}
 
     def let_go(self, days: Collection[date]) -> None:
@@ -222,15 +222,15 @@ class EmbeddedService:
 
     def _compare(self, cases: list[Case]) -> tuple[list[CaseRow], Changes]:
         rows, opened = [], []
-        self._standing.keep_only({case.id for case in cases})
-        for case in (self._floors.over(self._standing.over(case)) for case in cases):
+        self._digits.keep_only({case.id for case in cases})
+        for case in (self._floors.over(self._digits.over(case)) for case in cases):
             body = json.dumps(asdict(case), separators=(",", ":")).encode()
             before = self._rows.get(case.id)
             if before is None or before.state != OPEN:
                 opened.append(case)
             if before is None or before.state != OPEN or before.body != body or case.id in self._restated:
                 told = self._floors.evidence(case.id, self._judgement.cases.evidence(case))
-                told = self._standing.evidence(case.id, told)
+                told = self._digits.evidence(case.id, told)
                 evidence = json.dumps(told, separators=(",", ":"))
                 version = before.version + 1 if before else 1
                 rows.append(CaseRow(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))

@@ -18,6 +18,7 @@ from rules.checks.registry import all_checks
 from rules.coverage import Coverage
 from rules.days import Days
 from rules.edition_engines import EditionEngines, added
+from rules.ended_days import over_records
 from rules.engine import Engine
 from rules.estimator import Estimator
 from rules.judged_portion import Held, JudgedPortion
@@ -33,7 +34,7 @@ from rules.watermarks import Standing, advanced, slowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
     from collector.events import FlowEvent
     from rules.key_ring import KeyRing
@@ -313,7 +314,20 @@ class StageOne:
             name, body = str(self._partition).encode(), msgspec.json.encode(held.share)
             # All coverage meets in one place, whoever judged what.
             outputs.append(Output(topic="findings", key=name, value=body, headers=((KIND, COVERAGE),), partition=0))
+        outputs += over_records(self._ended(held))
         return outputs
+
+    def _ended(self, held: Held) -> dict[tuple[bytes, date], list[str]]:
+        """Return agreement and day -> ids of the findings to which nothing is added any more."""
+        ended: dict[tuple[bytes, date], list[str]] = {}
+        for key, body in {**self._findings, **held.findings}.items() if held.over else ():
+            day = kept_sums.day_of(body)
+            if day in held.over:
+                found = None if key in held.agreements else open_finding(body, keys=self._keys)[1]
+                agreement = held.agreements.get(key) if found is None else found.agreement.encode()
+                if agreement is not None:
+                    ended.setdefault((agreement, day), []).append(key)
+        return ended
 
     def _state(self, held: Held) -> dict[bytes, bytes | None]:
         # What is renewed stands first: this portion may write a newer value of the same key.

@@ -17,12 +17,16 @@ from rules.case_keys import MATTER, case_of
 from rules.case_portion import CasePortion
 from rules.cases import Cases
 from rules.checks.registry import all_checks
+from rules.closed_findings import is_past
 from rules.counted_contacts import CountedContacts, FreshEdges
 from rules.edge_records import EDGE_KEYS, KeptEdges
+from rules.ended_days import UNENDED_DAYS, EndedDays
 from rules.estimator import Estimator
 from rules.floors import Floors
+from rules.held_findings import HeldFindings
 from rules.kept_shares import KeptShares
-from rules.records import CONTACTS, COVERAGE, EDGES, KIND, Output, dead_letter
+from rules.last_digits import LastDigits
+from rules.records import CONTACTS, COVERAGE, EDGES, KIND, OVER, Output, dead_letter
 from rules.report import build_report
 from rules.report_parts import PART_KEYS, ReportParts
 from rules.retention import FINDING_DAYS, DayLedger
@@ -30,7 +34,7 @@ from rules.sealed_records import is_sealed, open_finding, open_version, seal_fin
 from rules.versions import FORGOTTEN, FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN, CaseVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime
 
     from rules.counted_contacts import Estimated
@@ -39,7 +43,6 @@ if TYPE_CHECKING:
     from rules.records import Reason, Record
     from rules.rulebook import Rulebook
 
-FINDING_KEYS = b"finding/"
 CASE_KEYS = b"case/"
 # Findings that one task holds: 6 of them hold 12 million device-promise-days. What finds no room is counted, told in
 # the report, and missing in its cases.
@@ -88,15 +91,17 @@ class StageTwo:
         self._dirty: dict[bytes, bytes | None] = {}
         self._next_offset = 0
         self._lost = int(state.get(LOST_KEY, b"0"))
-        self._held: dict[bytes, str] = {}
+        self._held = HeldFindings(keys)
         self._passed = 0
         self._counted: CountedContacts | None = None
         if partition == COUNTING_PARTITION:
             self._counted = CountedContacts(state, estimator=Estimator(rulebook), keys=keys)
         self._edges = KeptEdges(state, keys=keys)
         self._edges_changed = False
-        self._held_on: dict[date, set[bytes]] = {}
-        self._cases = self._new_cases(self._kept_findings(state))
+        self._ended = EndedDays(state)
+        self._overdue: set[date] = set()
+        self._restated: set[str] = set()
+        self._cases = self._new_cases(self._held.restore(state, dirty=self._dirty))
         for key, body in state.items():
             if key.startswith(CASE_KEYS) and not is_sealed(body):
                 self._dirty[key] = seal_version(open_version(body, keys=keys), keys=keys)
@@ -107,6 +112,8 @@ class StageTwo:
         self._finding_days = finding_days
         self._ledger = DayLedger(state.get(DAYS_KEY))
         self._looked_on: date | None = None
+        self._digits = LastDigits()
+        self._digits.learn((row.id, row.evidence) for row in self._rows.values() if row.state == OPEN)
         self._floors = Floors()
         self._learn_floors()
 
@@ -127,19 +134,18 @@ class StageTwo:
         if on == self._looked_on:
             return
         self._looked_on = on
-        held = {*self._held_on, *(() if self._counted is None else self._counted.days)}
+        held = {*self._held.days, *(() if self._counted is None else self._counted.days)}
         news = self._ledger.note(held, on=on)
         due = self._ledger.due(on, keep_days=self._finding_days)
         if due:
             self._ledger.let_go(due)
             self._learn_floors()
-            for day in due:
-                for key in self._held_on.pop(day, set()):
-                    self._held.pop(key, None)
-                    self._dirty[key] = None
+            self._dirty |= self._held.let_go(due)
             if self._counted is not None:
                 self._dirty |= self._counted.let_go(due)
             self._cases.let_go(due)
+            self._dirty |= self._ended.let_go(due)
+        self._overdue |= self._ledger.due(on, keep_days=UNENDED_DAYS) & self._held.open_on.keys()
         if news or due:
             self._dirty[DAYS_KEY] = self._ledger.as_state().encode()
 
@@ -149,8 +155,10 @@ class StageTwo:
             self._counted.ran(seconds)
 
     def waits(self, at: float) -> bool:  # noqa: ARG002 -- the interface
-        """Return whether edges were estimated that are not told yet, or a case was forgotten."""
-        return self._revision != self._keys.revision or (self._counted is not None and self._counted.waits)
+        """Return whether edges were estimated that are not told yet, a case was forgotten, or a day is to be closed."""
+        if self._revision != self._keys.revision or self._overdue:
+            return True
+        return self._counted is not None and self._counted.waits
 
     def work(self, at: float) -> Callable[[], Estimated] | None:
         """Return the estimating of edges that is due, to be done beside the judging; None: none is."""
@@ -175,11 +183,10 @@ class StageTwo:
         self._revision = revision
         if not cases:
             return
-        for key in [key for key, owner in self._held.items() if owner in cases]:
-            del self._held[key]
-            self._dirty[key] = None
+        self._dirty |= self._held.forget(cases)
         self._cases.forget(cases)
         self._floors.forget(cases)
+        self._digits.forget(cases)
         self._forgotten |= cases & self._rows.keys()
         changed = self._edges.forget(cases)
         self._dirty |= changed
@@ -201,6 +208,7 @@ class StageTwo:
         if self._edges_changed:
             self._edges_changed = False
             self._cases.attributed(self._edges.all())
+        self._close(through=(self._next_offset if next_offset is None else next_offset) - 1)
         rows, opened = self._compare(self._cases.report())
         self._keys.need(row.id for row in rows if row.body)
         told = {row.id.encode(): seal_version(row, keys=self._keys) for row in rows}
@@ -233,6 +241,7 @@ class StageTwo:
         """Take *portion* for written down: its transaction has been committed."""
         self._rows |= {row.id: row for row in portion.rows}
         self._forgotten -= {row.id for row in portion.rows}
+        self._restated -= {row.id for row in portion.rows}
         self._parts.committed(portion.news)
         self._dirty = {key: body for key, body in self._dirty.items() if portion.state.get(key, b"") != body}
         if self._counted is not None:
@@ -278,6 +287,8 @@ class StageTwo:
             elif kind == EDGES:
                 self._dirty |= self._edges.note(record)
                 self._edges_changed = True
+            elif kind == OVER:
+                self._dirty |= self._ended.note(record.value, offset=record.offset)
             elif kind is None:
                 self._note_finding(record)
             else:
@@ -293,49 +304,54 @@ class StageTwo:
             ValueError: it is none, or lies under the key of another agreement.
         """
         case_id, finding = open_finding(record.value or b"", keys=self._keys)
-        if finding is None or finding.first_seen <= self._keys.until(case_id):
+        if finding is None or is_past(finding, until=self._keys.until(case_id)):
             self._passed += 1
             return
         octets = record.value if is_sealed(record.value or b"") else None
         if record.key != finding.agreement.encode() or case_of(finding) != case_id:
             raise ValueError("the key is that of another agreement")
-        key = FINDING_KEYS + finding.id.encode()
-        if key not in self._held and len(self._held) >= MAX_FINDINGS:
+        if finding not in self._held and self._ended.is_repeat(finding.day, offset=record.offset):
+            return
+        if finding not in self._held and len(self._held) >= MAX_FINDINGS:
             self._lost += 1
             self._dirty[LOST_KEY] = b"%d" % self._lost
             return
-        self._held[key] = case_id
-        self._held_on.setdefault(finding.day, set()).add(key)
+        key = self._held.hold(finding, case_id=case_id)
         if self._looked_on is not None and self._ledger.note([finding.day], on=self._looked_on):
             self._dirty[DAYS_KEY] = self._ledger.as_state().encode()
         self._cases.apply([finding])
         # A finding is only ever replaced by a later one: its partition has one writer, and the rest is fenced off.
         self._dirty[key] = octets or seal_finding(finding, case_id=case_id, keys=self._keys)
 
-    def _kept_findings(self, state: Mapping[bytes, bytes]) -> Iterator[Finding]:
-        """Yield the findings of the state that can be read; the others go from it."""
-        for key, body in state.items():
-            if key.startswith(FINDING_KEYS):
-                case_id, finding = open_finding(body, keys=self._keys)
-                if finding is None or finding.first_seen <= self._keys.until(case_id):
-                    self._dirty[key] = None
-                else:
-                    self._held[key] = case_id
-                    self._held_on.setdefault(finding.day, set()).add(key)
-                    if not is_sealed(body):
-                        self._dirty[key] = seal_finding(finding, case_id=case_id, keys=self._keys)
-                    yield finding
+    def _close(self, *, through: int) -> None:
+        """Keep no device of the days that are over; no case changes by it.
+
+        Args:
+            through: offset of the last record that was taken in.
+        """
+        days = self._ended.ready(self._held.open_on) | self._overdue & self._held.open_on.keys()
+        self._overdue = set()
+        if not days:
+            return
+        before = [self._digits.over(case) for case in self._cases.report()]
+        closing = self._cases.close(days)
+        self._dirty |= self._held.replace(closing, days=days)
+        for day in days:
+            self._dirty |= self._ended.close(day, through=through)
+        self._restated |= self._digits.note(before, after=self._cases.report())
 
     def _compare(self, cases: list[Case]) -> tuple[list[CaseVersion], list[Case]]:
         rows, opened = [], []
-        for case in map(self._floors.over, cases):
+        self._digits.keep_only({case.id for case in cases})
+        for case in (self._floors.over(self._digits.over(case)) for case in cases):
             body = json.dumps(asdict(case), separators=(",", ":"))
             before = self._rows.get(case.id)
             is_new = before is None or before.state != OPEN or case.id in self._forgotten
             if is_new:
                 opened.append(case)
-            if before is None or is_new or before.body != body:
+            if before is None or is_new or before.body != body or case.id in self._restated:
                 told = self._floors.evidence(case.id, self._cases.evidence(case))
+                told = self._digits.evidence(case.id, told)
                 evidence = json.dumps(told, separators=(",", ":"))
                 version = before.version + 1 if before else 1
                 rows.append(CaseVersion(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))

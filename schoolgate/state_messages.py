@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector import topics
-from rules import counted_contacts, kept_shares, kept_sums, partition_contacts, report_parts, stage_one, stage_two
+from rules import (
+    counted_contacts,
+    ended_days,
+    kept_shares,
+    kept_sums,
+    partition_contacts,
+    report_parts,
+    stage_one,
+    stage_two,
+)
 from rules.days import DAY_KEYS, SEEN_KEYS
 from rules.edge_records import EDGE_KEYS
 from rules.partition_task import BARRIER_KEY
@@ -80,7 +89,20 @@ def case_state() -> Channel:
         about="State of stage two, partition for partition that of the findings. Private to the judge: it may "
         "change with any release.",
         messages=(
-            _kept("TakenFinding", under=stage_two.FINDING_KEYS, rest="id of the finding", payload=ref("SealedFinding")),
+            _kept("TakenFinding", under=kept_sums.FINDING_KEYS, rest="id of the finding", payload=ref("SealedFinding")),
+            _kept(
+                "TakenOver",
+                under=ended_days.OVER_KEYS,
+                rest="local date, a stroke, and the offset",
+                payload=ref("Over"),
+            ),
+            Message(
+                name="ClosedDay",
+                summary="Kept: up to which offset findings of a local day were taken in before it was closed.",
+                key=begins(ended_days.CLOSED_KEYS, rest="local date"),
+                payload=text("The offset, in decimal."),
+                content_type="text/plain",
+            ),
             _kept("KeptCase", under=stage_two.CASE_KEYS, rest="id of the case", payload=ref("SealedVersion")),
             _kept("KeptPart", under=report_parts.PART_KEYS, rest="name of the part", payload=ref("ReportPart")),
             _kept(

@@ -10,6 +10,7 @@ from collector.events import FlowEvent
 from rules.coverage import Coverage, Tally
 from rules.days import KeptDay
 from rules.edges import Candidate, Edge, Exposure, SampleWindow
+from rules.ended_days import Over
 from rules.findings import Case, Finding
 from rules.published import PublishedAgreement, PublishedVersion
 from rules.records import (
@@ -20,6 +21,7 @@ from rules.records import (
     GAP,
     KEPT_OCTETS,
     KIND,
+    OVER,
     PIECE,
     REASONS,
     SEQUENCE,
@@ -50,6 +52,7 @@ def schemas() -> dict[str, Schema]:
         "FlowEvent": read_strictly(FlowEvent),
         "Watermark": read_openly(Watermark),
         "GapRecord": read_openly(GapRecord),
+        "Over": read_openly(Over),
         "SealedFinding": _sealing(read_openly(SealedFinding), content="Finding"),
         "Finding": read_openly(Finding),
         "Share": share,
@@ -125,6 +128,13 @@ def _findings() -> Channel:
                 summary="One device-day against one promise.",
                 key=text("`agreement` of the finding; empty: no agreement."),
                 payload=ref("SealedFinding"),
+            ),
+            Message(
+                name="FindingsOver",
+                summary="Nothing is added to these findings any more: of the day nothing of a device is kept then.",
+                key=text("`agreement` of the findings; empty: no agreement."),
+                payload=ref("Over"),
+                headers={KIND: always(OVER)},
             ),
             Message(
                 name="CoverageTold",

@@ -14,6 +14,7 @@ from collector.topics import CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS,
 from collector.watch import KEY_GRACE_NS
 from rules.agreements.gaps import clause_states
 from rules.agreements.load import load_agreement, parse_agreement
+from rules.retention import FINDING_DAYS
 from rules.rulebook import RulebookFiles, load_rulebook
 from tests.system.product import ROOT, SAMPLE, copy_district, schoolgate
 
@@ -48,8 +49,8 @@ def test_figures_are_those_of_the_code() -> None:
     agreement = load_agreement(OWN)
     hours = Privacy().flow_retention_hours
     assert PLACES[FLOWS].retention_ms == PLACES[ENGINE_STATE].retention_ms == hours * HOUR_MS
-    assert PLACES[DEAD_LETTERS].retention_ms == PLACES[FLOWS].retention_ms
-    days = (PLACES[FINDINGS].retention_ms or 0) // HOUR_MS // 24
+    assert PLACES[FINDINGS].retention_ms == PLACES[DEAD_LETTERS].retention_ms == PLACES[FLOWS].retention_ms
+    days = FINDING_DAYS
     assert agreement.data.retention_days_after_end == agreement.data.retention_days_after_request == days
     assert PLACES[CASES].retention_ms is None
     told = text(OWN)

@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from rules.checks.example import SCHOOL_DAY, at, event
 from rules.closed_findings import closed, is_closed, is_past
 from rules.findings import RULES, Finding
+from rules.last_digits import EVIDENCE_KEY, LastDigits
 from rules.metrics import RulesMetrics
 from rules.rehearsal import world
 from rules.service import EmbeddedService
 from rules.small_numbers import OFFICER_K, floor_step, quarter_start
-from rules.standing import EVIDENCE_KEY, Standing
 from rules.store import Store
 from rules.versions import OPEN
 
@@ -47,9 +47,9 @@ def held(cases: Cases) -> list[Finding]:
 
 
 def told(cases: Cases, *, before: Iterable[Case]) -> list[Case]:
-    standing = Standing()
-    standing.note(before, after=cases.report())
-    return [standing.over(case) for case in cases.report()]
+    digits = LastDigits()
+    digits.note(before, after=cases.report())
+    return [digits.over(case) for case in cases.report()]
 
 
 @pytest.mark.parametrize("example", STORIES)

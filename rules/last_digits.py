@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rules.findings import Case
 
-EVIDENCE_KEY: Final = "standing"
+EVIDENCE_KEY: Final = "digits"
 """Under this name it lies in the evidence of a case; it is shown to nobody (`rules.evidence.shown`)."""
 SUMS: Final = ("devices", "flows", "bytes_up", "bytes_down")
 WORDS: Final = ("verdict", "severity", "confidence", "summary", "agreement_says")
@@ -26,7 +26,7 @@ SETS: Final = ("schools", "groups")
 TIMES: Final = ("first_seen", "last_seen")
 
 
-class Standing:
+class LastDigits:
     """The differences of the open cases."""
 
     def __init__(self) -> None:
