@@ -36,6 +36,7 @@ from schoolgate.glass_socket import open_door
 from schoolgate.inputs import open_input
 from schoolgate.listed import ListedFiles
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.own_doors import show_own_doors
 from schoolgate.release import VERSION
 from schoolgate.releasing import ListedWatch, Release, ReleasedFile, ReleasedLive, prepare_release
 from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private
@@ -150,6 +151,7 @@ class Collector:
             compiled=COMPILED,
         )
         tls = server_context(settings.metrics.tls, folder=folder)
+        show_own_doors(registry, doors={"metrics": settings.metrics.tls}, folder=folder)
         server = serve_metrics(listen or settings.metrics.listen, registry=registry, tls=tls)
         self._held.callback(server.server_close)
         self._held.callback(server.shutdown)

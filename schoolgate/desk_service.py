@@ -23,6 +23,7 @@ from schoolgate.configured import configured_channels, rulebook_files
 from schoolgate.configured_desk import desk_server
 from schoolgate.due_cases import due_cases_of
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.own_doors import show_own_doors
 from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
 from schoolgate.rights import keep_memory_private
@@ -62,6 +63,8 @@ def serve(config: Path, *, listen: str | None) -> None:
             signal.signal(number, lambda *_: stop.set())
         signal.signal(signal.SIGHUP, lambda *_: desk.read_again())
         tls = server_context(settings.metrics.tls, folder=config.parent)
+        doors = {"metrics": settings.metrics.tls, "desk": settings.desk.tls}
+        show_own_doors(registry, doors=doors, folder=config.parent)
         server = serve_metrics(listen, registry=registry, tls=tls)
         ending.callback(server.server_close)
         ending.callback(server.shutdown)

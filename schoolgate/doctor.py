@@ -16,6 +16,7 @@ from collector.brokers import connection
 from collector.documents import DocumentError
 from collector.fields import SecretFile
 from collector.health.broker import broker
+from collector.health.certificates import Named, certificates
 from collector.health.clock import clock
 from collector.health.disk import Need, disk
 from collector.health.interface import interfaces, offload, traffic
@@ -137,6 +138,7 @@ class Consultation:
             ("clock", None, clock),
             ("folders", None, self._folders),
             ("secrets", None, self._secrets),
+            ("certificates", None, self._certificates),
             ("disk", None if (needs := self._needs()) else "nothing is written here", partial(disk, needs)),
             ("broker", kafka, partial(broker, to, role=broker_role(self._parts))),
             ("store", self._no_part(Part.JUDGE, Part.DESK, Part.RUN), partial(store, self._store)),
@@ -159,6 +161,25 @@ class Consultation:
         """Return the file of the certificate that metrics are told with, None: they are told in the clear."""
         tls = self._settings.metrics.tls
         return None if tls is None else self._folder / tls.certificate
+
+    def _certificates(self) -> Iterable[Outcome]:
+        doors = {"the door of metrics": self._settings.metrics.tls, "the desk's door": self._settings.desk.tls}
+        found = [
+            Named(
+                what=what, certificate=self._folder / tls.certificate, key=self._folder / (tls.key or tls.certificate)
+            )
+            for what, tls in doors.items()
+            if tls is not None
+        ]
+        notify = self._settings.notify
+        trusted = {f"authority of {hook.url}": hook.ca for hook in notify.webhook}
+        trusted |= {f"authority of {each.url}": each.ca for each in notify.alertmanager}
+        if notify.mail is not None:
+            trusted["authority of the mail server"] = notify.mail.ca
+        if self._kafka:
+            trusted["authority of the broker"] = self._settings.kafka.security.ca
+        found += [Named(what=what, certificate=self._folder / path, key=None) for what, path in trusted.items() if path]
+        return certificates(found, now=datetime.now(UTC)) if found else [not_applicable("no certificate is named")]
 
     def _sensor(self) -> Iterable[Outcome]:
         source = self._source

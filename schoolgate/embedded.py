@@ -37,6 +37,7 @@ from schoolgate.due_cases import due_cases_of
 from schoolgate.inputs import open_input
 from schoolgate.listed import listed_names
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.own_doors import show_own_doors
 from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
 from schoolgate.releasing import Release, ReleasedFile, ReleasedLive
@@ -139,6 +140,8 @@ class Embedded:
         self._replay = Replay(self._service, store=self.store, watch=self._watch, hooks=hooks)
         self._desk = None if desk is None else desk_server(self.store, settings=settings, folder=folder, desk=desk)
         tls = server_context(settings.metrics.tls, folder=folder)
+        doors = {"metrics": settings.metrics.tls, "desk": None if desk is None else desk.tls}
+        show_own_doors(registry, doors=doors, folder=folder)
         self._server = serve_metrics(listen, registry=registry, tls=tls) if listen else None
         if self._desk is not None:
             self._desk.start()

@@ -36,6 +36,7 @@ from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import rulebook_files
 from schoolgate.due_cases import due_cases_of
 from schoolgate.metrics_server import serve_metrics
+from schoolgate.own_doors import show_own_doors
 from schoolgate.purging import PurgeMetrics, Purger, policy_of
 from schoolgate.release import VERSION
 from schoolgate.rights import keep_memory_private
@@ -242,6 +243,7 @@ def judge(config: Path, *, instance: str | None, listen: str | None) -> None:
         purger.start()
         held.callback(purger.stop)
         tls = server_context(settings.metrics.tls, folder=config.parent)
+        show_own_doors(registry, doors={"metrics": settings.metrics.tls}, folder=config.parent)
         server = serve_metrics(listen or settings.metrics.listen, registry=registry, tls=tls)
         held.callback(server.server_close)
         held.callback(server.shutdown)

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from tests.system.topic_reader import with_kafka
 
 CHECKS = [
     "agreements", "lists", "interface", "offload", "rights", "traffic", "tables", "sensor", "clock", "folders",
-    "secrets", "disk", "broker", "store", "alertmanager", "mail",
+    "secrets", "certificates", "disk", "broker", "store", "alertmanager", "mail",
 ]  # fmt: skip
 
 
@@ -108,6 +109,40 @@ def test_another_sensor_is_looked_at_instead_of_interfaces(
     code, found = looked(config)
     assert (code, {each["state"] for each in found["sensor"]}) == (0, {"ok"})
     assert looked(config, Part.JUDGE)[1]["sensor"][0]["state"] == "not applicable"
+
+
+def test_certificates_are_looked_at_with_their_keys(
+    district: Path, looked: Callable[..., tuple[int, Found]], tmp_path: Path
+) -> None:
+    config, authority = district / "config.yaml", Authority("ours", folder=tmp_path)
+    written = [row for row in config.read_text(encoding="utf-8").splitlines() if not row.startswith("metrics:")]
+    lasting, other = authority.issue("lasting", ends=timedelta(days=90)), authority.issue("other")
+    ending, ended = (
+        authority.issue(name, ends=timedelta(days=days)) for name, days in (("ending", 29.5), ("ended", -1))
+    )
+
+    def told(certificate: Path, key: Path | None = None) -> tuple[int, list[tuple[str, str]]]:
+        tls = f"{{certificate: {certificate}" + (f", key: {key}}}" if key else "}")
+        config.write_text("\n".join([*written, f"metrics: {{listen: '127.0.0.1:1', tls: {tls}}}"]), encoding="utf-8")
+        code, found = looked(config)
+        return code, [(each["state"], each["what"].replace(f"{tmp_path}/", "")) for each in found["certificates"]]
+
+    for path in (lasting, other, ending, ended):
+        path.chmod(0o600)
+    code, [line] = told(lasting)
+    assert (code, line[0], "is valid until" in line[1]) == (0, "ok", True)
+    _, [line] = told(ending)
+    assert (line[0], "in 29 days" in line[1]) == ("warning", True)
+    code, [line] = told(ended)
+    assert (code, line[0], "nobody believes it" in line[1]) == (2, "problem", True)
+    lasting.chmod(0o604)
+    assert [state for state, _ in told(lasting)[1]] == ["ok", "warning"]
+    assert told(lasting, other)[1][1] == (
+        "problem", "other.pem is not the key of lasting.pem (the door of metrics)",
+    )  # fmt: skip
+    (tmp_path / "none.pem").write_text("no certificate")
+    assert "it holds something else" in told(tmp_path / "none.pem")[1][0][1]
+    assert "No such file" in told(tmp_path / "nowhere.pem")[1][0][1]
 
 
 def test_a_collector_that_speaks_tls_is_asked_for_its_tables_too(
