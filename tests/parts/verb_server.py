@@ -1,8 +1,8 @@
 """Runs verbs of the command line for tests, each in a process of its own, forked from one that has loaded the program.
 
 Loading takes longer than most verbs take to do their work. What a verb sees is what it sees when a user starts it: its
-own process, words, folder, environment and files; only the modules are there already. `verbs.py` is the other side for
-verbs that run to their end, `verb_program.py` for those that stay.
+own process, words, folder, environment and files; only the modules and the tables that come with them are there
+already. `verbs.py` is the other side for verbs that run to their end, `verb_program.py` for those that stay.
 """
 
 from __future__ import annotations
@@ -61,9 +61,15 @@ def main() -> None:
 
 def _load() -> None:
     import schoolgate  # noqa: PLC0415 -- loading it is what this process is for
+    from collector.hosts import is_public_suffix, is_registry_suffix  # noqa: PLC0415 -- the same
+    from rules.parties import load_parties  # noqa: PLC0415 -- the same
 
     for module in pkgutil.iter_modules(schoolgate.__path__, prefix="schoolgate."):
         importlib.import_module(module.name)
+    # The tables that come with the program are read once in each process, and are the same in every one.
+    load_parties(())
+    is_public_suffix("school.example")
+    is_registry_suffix("school.example")
 
 
 def _keep(request: dict[str, Any], *, files: list[int]) -> NoReturn:
