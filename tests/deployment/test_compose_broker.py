@@ -11,6 +11,8 @@ import pytest
 
 from collector.topics import USERS
 from tests.deployment.composed import ROOT
+from tests.parts import kafka_archive
+from tests.parts.broker import listens
 from tests.parts.kafka_jars import KafkaJars
 from tests.parts.kafka_node import QUICK_START
 from tests.parts.ports import free_ports
@@ -38,7 +40,7 @@ class ComposedBroker:
         self._log = folder / "broker.log"
         home = folder / "kafka" / "bin"
         home.mkdir(parents=True)
-        options = [*QUICK_START, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        options = [*QUICK_START, *kafka_archive.options(jars), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         for name, main in MAINS.items():
             words = " ".join([jars.java, *options, "-cp", f"'{jars.classpath}'", main])
             (home / name).write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
@@ -54,6 +56,8 @@ class ComposedBroker:
         """Start it, and return when its users have their passwords."""
         words = [f"{key}={value}" for key, value in self.environment.items()]
         self._program = Program(["env", "-i", *words, str(SCRIPTS / "start.sh")], log=self._log)
+        # A try before it listens costs a Java that is told nothing.
+        until(lambda: listens(self.outside) or not self._runs(), what=f"the broker to listen; see {self._log}")
         until(self._set_up, what=f"the broker; see {self._log}")
 
     def stop(self) -> None:
@@ -61,9 +65,11 @@ class ComposedBroker:
         if self._program is not None:
             self._program.kill()
 
+    def _runs(self) -> bool:
+        return self._program is not None and self._program.alive
+
     def _set_up(self) -> bool:
-        assert self._program is not None
-        assert self._program.alive, self._log.read_text(encoding="utf-8")
+        assert self._runs(), self._log.read_text(encoding="utf-8")
         users = subprocess.run(
             [SCRIPTS / "users.sh"], env=self.environment, capture_output=True, timeout=240, check=False
         )

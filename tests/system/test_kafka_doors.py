@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import pytest
 
 from collector.spool import Spool
 from tests.parts.secure_broker import PASSWORD, SecureBroker
+from tests.parts.verb_program import VerbProgram
 from tests.system.logins import at, delivered, in_the_capture, secured
-from tests.system.product import command, configure, free_port, schoolgate
+from tests.system.product import configure, free_port, schoolgate
 from tests.system.topic_reader import with_kafka
 
 pytestmark = pytest.mark.kafka
@@ -70,19 +70,23 @@ def listening(verb: tuple[str, ...]) -> tuple[str, ...]:
 def assert_told(config: Path, *verbs: tuple[str, ...], fault: str, remedy: str, password: str) -> None:
     """Each verb gives up soon, with 3, in words, and without the password; all are tried at once."""
     began = time.monotonic()
-    lines = [command(*verb, "--config", config, *listening(verb)) for verb in verbs]
-    running = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for line in lines]
+    running = [
+        VerbProgram(
+            (*verb, "--config", config, *listening(verb)), log=config.with_name(f"{'-'.join(verb)}-{began}.log")
+        )
+        for verb in verbs
+    ]
     try:
-        said = [(process, *process.communicate(timeout=SOON_S)) for process in running]
+        codes = [program.wait(limit_s=SOON_S) for program in running]
     finally:
-        for process in running:
-            process.kill()
-            process.wait()
+        for program in running:
+            program.kill()
     assert time.monotonic() - began < SOON_S
-    for process, out, err in said:
-        assert process.returncode == 3, err
-        assert fault in err
-        assert remedy in err
-        assert err.count("trying again") == 4
-        assert "Traceback" not in err
-        assert password not in out + err
+    for program, code in zip(running, codes, strict=True):
+        said = program.log.read_text(encoding="utf-8")
+        assert code == 3, said
+        assert fault in said
+        assert remedy in said
+        assert said.count("trying again") == 4
+        assert "Traceback" not in said
+        assert password not in said
