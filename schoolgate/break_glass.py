@@ -129,7 +129,9 @@ def open_glass(config: Path, *, approval: Path) -> Exit:
     try:
         answer = ask(config.parent / glass.socket, approval=text)
     except (OSError, ValueError) as error:
-        raise EnvironmentFailedError(f"no collector answers at {config.parent / glass.socket} ({error})") from error
+        raise EnvironmentFailedError(
+            f"no collector answers at {config.parent / glass.socket} ({error}); only `collect` does, on its own machine"
+        ) from error
     if "refused" in answer:
         say(f"refused: {answer['refused']}")
         return Exit.WRONG_INPUT

@@ -133,6 +133,8 @@ class Embedded:
         self._notifier = (
             None if channels is None else Notifier(self.store, channels=channels, metrics=notify_metrics, say=say)
         )
+        if settings.privacy.break_glass:
+            say("privacy.break_glass: `run` names nobody, for no number of a device leaves it; see docs/break-glass.md")
         self._current: Input | LiveInput | SensorInput | None = None
         self._live: LiveInput | SensorInput | None = None
         self._stop_tap: Callable[[], None] = lambda: None

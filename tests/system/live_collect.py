@@ -127,7 +127,7 @@ class LiveCollect:
         with inside(self._lab.here):
             by_number = events(records(broker.bootstrap, collector=self.sensor))
         numbers = sorted(by_number)
-        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert numbers == list(range(min(numbers, default=0), min(numbers, default=0) + len(numbers)))
         return list(by_number.values())
 
 

@@ -323,6 +323,7 @@ def test_from_the_request_to_the_approval_by_the_command_line(district: Path) ->
     )
     assert nobody.returncode == 3
     assert "no collector answers" in nobody.stderr
+    assert "only `collect` does" in nobody.stderr
 
 
 def _payload(approval: str) -> bytes:

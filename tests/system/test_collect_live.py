@@ -13,7 +13,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,6 +24,15 @@ from tests.parts.broker import KafkaBroker
 from tests.parts.kafka_jars import KafkaJars
 from tests.parts.secure_broker import SecureBroker
 from tests.parts.topics import make_topics
+from tests.system.glass_at_a_tap import (
+    IN_THE_CHAIN,
+    approved,
+    entries_in_the_chain,
+    expired,
+    opened,
+    single_visits,
+    switch_on,
+)
 from tests.system.live_collect import NOBODY, PACKETS, LiveCollect, in_namespace, names, pass_by, timeless
 from tests.system.product import PATIENCE_S, command, folder_for_all, until
 from tests.system.test_run_live import frames
@@ -67,14 +78,32 @@ def collect(lab: Lab, broker: KafkaBroker) -> Iterator[LiveCollect]:
 def test_a_school_day_that_passes_by_reaches_kafka_whole_and_without_any_right(
     broker: KafkaBroker, collect: LiveCollect
 ) -> None:
+    switch_on(collect.config)
     collect.start()
     held = rights(Path(f"/proc/{collect.program.pid}/status").read_text(encoding="ascii"))
     assert held.users == {NOBODY}
     assert held.capabilities == frozenset()
     assert held.no_new_privs
     collect.see(frames())
+    check_break_glass(collect, broker=broker)
     collect.stop()
     assert timeless(collect.arrived(broker)) == collect.events_of(frames())
+
+
+def check_break_glass(collect: LiveCollect, *, broker: KafkaBroker) -> None:
+    """Let two people ask for a device that has just passed by: it is named once, and all of it is in the chain."""
+    until(lambda: bool(single_visits(collect.arrived(broker), passed=frames())), what="a device that can be told apart")
+    number, mac = next(iter(single_visits(collect.arrived(broker), passed=frames()).items()))
+    approval = approved(collect.config, device=number)
+    code, told, said = opened(collect.config, approval)
+    assert (code, f"mac={mac}" in told, said) == (0, True, ""), (told, said)
+    assert "used before" in opened(collect.config, approval)[2]
+    assert "schoolgate_break_glass_total 1.0" in collect.metrics()
+    assert entries_in_the_chain(collect.config) == IN_THE_CHAIN
+    # An approval that nobody uses ends by itself; and the number of no device of today is none.
+    today = datetime.now(ZoneInfo("America/Chicago")).date().isoformat()
+    assert "expired" in opened(collect.config, expired(collect.config, device=number, today=today))[2]
+    assert mac not in collect.said()
 
 
 PROCESSES = 2
