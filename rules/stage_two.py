@@ -324,11 +324,7 @@ class StageTwo:
         self._dirty[key] = octets or seal_finding(finding, case_id=case_id, keys=self._keys)
 
     def _close(self, *, through: int) -> None:
-        """Keep no device of the days that are over; no case changes by it.
-
-        Args:
-            through: offset of the last record that was taken in.
-        """
+        """Keep no device of the days that are over; *through*: offset of the last record that was taken in."""
         days = self._ended.ready(self._held.open_on) | self._overdue & self._held.open_on.keys()
         self._overdue = set()
         if not days:

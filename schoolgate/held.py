@@ -177,7 +177,11 @@ class _Tables:
         )  # fmt: skip
         ended = f"{cases} days after its end" if cases else "until somebody forgets it"
         known: dict[str, tuple[str, str, int | None]] = {
-            "findings": ("what one device-day means for a promise; no device can be joined", _days(findings), findings),
+            "findings": (
+                "what devices mean for a promise; of days that are over, of no device",
+                _days(findings),
+                findings,
+            ),
             "inputs": ("captures that were judged: hash, name, number of events", _days(findings), findings),
             "outbox": ("what was, or is to be, told to whom", _days(told), told),
             "access_log": ("who signed in to the desk, or tried to", _days(told), told),

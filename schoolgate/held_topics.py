@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 WORDS: Final = {
     topics.FLOWS: "flow events: pseudonyms of a day, names, times",
     topics.ENGINE_STATE: "state of judging: keys of open days, sums, ids seen, contacts",
-    topics.FINDINGS: "what one device-day means for a promise, counts of contacts; no device can be joined",
-    topics.CASE_STATE: "state of cases: findings and counts (as long as findings), cases",
+    topics.FINDINGS: "what one device-day means for a promise, counts of contacts, on their way to the state of cases",
+    topics.CASE_STATE: "state of cases: what is left of findings and counts (as long as findings), cases",
     topics.CASES: "every version of a case; the last of each is kept",
     topics.AGREEMENTS: "the published agreements; nothing about devices",
     topics.DEAD_LETTERS: "records that could not be judged, as they came",

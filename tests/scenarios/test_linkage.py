@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rules.closed_contacts import HOUR_MS, MINUTE_MS, STEP_MS, is_timeless
+from rules.closed_findings import MARK
 from rules.evidence import shown
-from rules.small_numbers import OFFICER_K
+from rules.small_numbers import OFFICER_K, floor_step
 from rules.windows import Row
 from tests.parts.linkage import Attack, apart, attack, unlike
 from tests.parts.two_days import Breach, breach
@@ -160,6 +162,34 @@ def test_counted_contacts_do_not_even_lead_to_those_who_do_the_same_every_day(ha
     came_to = on_rows(habits, ROWS[name])
     assert came_to.tried > 200
     assert not came_to.beats_chance, came_to
+
+
+def test_no_finding_that_is_kept_is_of_a_device_and_of_few_it_has_no_figures(
+    breaches: list[Breach], habits: list[Breach]
+) -> None:
+    """Of a class of 25 nobody is singled out: of fewer than ten devices neither class, time nor octets are known."""
+    held = [finding for each in (*breaches, *habits) for finding in each.held]
+    few = [finding for finding in held if finding["devices"] < OFFICER_K]
+    assert len(held) > 50
+    assert few
+    assert all(finding["device"].startswith(MARK) for finding in held)
+    for finding in few:
+        assert finding["group"] == ""
+        assert finding["first_seen"] == finding["last_seen"] == f"{finding['day']}T12:00:00Z"
+        assert all(finding[name] == floor_step(finding[name]) for name in ("flows", "bytes_up", "bytes_down"))
+
+
+def test_a_contact_that_is_kept_has_its_hour_where_enough_of_its_class_came_together_and_no_time_else(
+    breaches: list[Breach],
+) -> None:
+    rows = [row for each in breaches for held in each.rows[0].values() for row in held]
+    timed = [row for row in rows if not is_timeless(row)]
+    assert len(rows) / 4 < len(timed) < len(rows) * 3 / 4
+    assert all(row.at_ms % MINUTE_MS == 0 for row in rows)
+    quarters = Counter((row.party, row.school, row.group, row.at_ms // STEP_MS) for row in timed)
+    for row in timed:
+        first = row.at_ms // HOUR_MS * (HOUR_MS // STEP_MS)
+        assert any(quarters[row.party, row.school, row.group, first + place] >= OFFICER_K for place in range(4))
 
 
 def test_counted_contacts_of_two_third_parties_are_mostly_not_joined_by_their_times(breaches: list[Breach]) -> None:

@@ -191,7 +191,7 @@ def test_every_topic_is_named_with_the_retention_that_the_broker_has(tmp_path: P
     assert flows["keep"] == "every record, 48 hours"
     assert flows["count"] > 0
     assert datetime.now(UTC) - datetime.fromisoformat(flows["since"]) < timedelta(hours=1)
-    assert topics["schoolgate.findings"]["keep"] == "every record, 60 days"
+    assert topics["schoolgate.findings"]["keep"] == "every record, 72 hours"
     # A broker that keeps more than was promised is told, whatever the configuration of ours says.
     config.write_text(config.read_text().replace("flow_retention_hours: 48", "flow_retention_hours: 24"))
     topics = by_name(reported(config, exit_code=1), "topic")

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.kafka
 # Less than the sample day in events, twice over.
 ROOM = 1 << 19
 BROKEN = b'{"v":1,"id'
-RARE = {"Lost", "LostContacts"}
-"""Records that take millions of findings or contacts to come about."""
+RARE = {"Lost", "LostContacts", "FindingsOver", "TakenOver", "ClosedDay"}
+"""Records that take millions of findings or contacts to come about, or three days' time."""
 
 
 @pytest.fixture
