@@ -23,14 +23,19 @@ def show_own_doors(registry: CollectorRegistry, *, doors: Mapping[str, ServerTls
         doors: name of a door -> what it shows; None: it speaks no TLS and has no series.
         folder: where relative paths start.
     """
-    ends = Gauge(
-        "schoolgate_certificate_expiry_timestamp_seconds",
-        "When the certificate ends that a door of ours shows.",
-        ("source",),
-        registry=registry,
-    )
+    ends = certificate_ends(registry)
     for door, tls in doors.items():
         if tls is not None:
             from collector.certificates import valid_until  # noqa: PLC0415 -- few need it, and it is large
 
             ends.labels(source=door).set(valid_until(folder / tls.certificate).timestamp())
+
+
+def certificate_ends(registry: CollectorRegistry) -> Gauge:
+    """Return the gauge of when certificates end, by door, in seconds since 1970."""
+    return Gauge(
+        "schoolgate_certificate_expiry_timestamp_seconds",
+        "When the certificate ends that a door of ours shows.",
+        ("source",),
+        registry=registry,
+    )

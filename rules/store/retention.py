@@ -17,10 +17,12 @@ import msgspec
 import sqlalchemy as sa
 
 from rules.contact_book import CONTACTS, COUNTED
+from rules.errors import StoreError
 from rules.life_cycle import ENDED
 from rules.retention import FLOW_HOURS, DayLedger
 from rules.small_numbers import band
 from rules.store import schema
+from rules.store.scrubbing import scrub
 from rules.store.sealing import PURGED_KIND
 from rules.store.state import day_key_of, destroy_day_keys
 
@@ -33,11 +35,15 @@ if TYPE_CHECKING:
 
 STEP_ROWS: Final = 500
 """Rows of one transaction: whoever else writes waits no longer than for these."""
+SCRUB_PATIENCE_S: Final = 1.0
+"""Where others read for longer than this, unused pages are left to the next purge."""
 DAYS: Final = "retention/days"
 SEEN: Final = "retention/seen"
 INPUT: Final = "input/"
 """Under these names in `SEEN` stand inputs; contacts stand under their own."""
 LAST: Final = "retention/last"
+UNSCRUBBED: Final = "retention/unscrubbed"
+"""Noted while pages that nobody uses may hold keys of days that were destroyed."""
 PLACES: Final = ("findings", "counted", "contacts", "inputs", "outbox", "access_log")
 """What rows are taken away from."""
 
@@ -147,6 +153,7 @@ class _Purge:
         if not self._dry:
             self._note_end()
             self._log()
+            self._scrub()
         return self._done
 
     def _days(self) -> None:
@@ -230,7 +237,9 @@ class _Purge:
             with self._database.writing() as connection:
                 connection.execute(sa.delete(table).where(key.in_(portion)))
                 if table is schema.engine_state:
-                    destroy_day_keys(connection, filter(None, map(day_key_of, portion)), at=_stamp(self._now))
+                    owners = filter(None, map(day_key_of, portion))
+                    if destroy_day_keys(connection, owners, at=_stamp(self._now)):
+                        _write_note(connection, UNSCRUBBED, "")
             self._done.removed[place] += len(portion)
 
     def _note_end(self) -> None:
@@ -254,11 +263,21 @@ class _Purge:
             log.append("", version=0, kind=PURGED_KIND, at=log.at, entry=json.dumps(told, sort_keys=True))
             log.flush()
 
+    def _scrub(self) -> None:
+        """Leave no unused page that holds a destroyed key; where others are in the way, the next purge tries again."""
+        if noted(self._database, UNSCRUBBED) is None:
+            return
+        try:
+            scrubbed = scrub(self._database, patience_s=SCRUB_PATIENCE_S)
+        except StoreError:
+            return
+        if scrubbed:
+            with self._database.writing() as connection:
+                connection.execute(sa.delete(schema.meta).where(schema.meta.c.name == UNSCRUBBED))
+
     def _note(self, name: str, value: str) -> None:
-        meta = schema.meta
         with self._database.writing() as connection:
-            connection.execute(sa.delete(meta).where(meta.c.name == name))
-            connection.execute(sa.insert(meta).values(name=name, value=value))
+            _write_note(connection, name, value)
 
 
 def noted(database: Database, name: str) -> str | None:
@@ -266,6 +285,12 @@ def noted(database: Database, name: str) -> str | None:
     with database.reading() as connection:
         kept: str | None = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.name == name)).scalar()
         return kept
+
+
+def _write_note(connection: sa.Connection, name: str, value: str) -> None:
+    meta = schema.meta
+    connection.execute(sa.delete(meta).where(meta.c.name == name))
+    connection.execute(sa.insert(meta).values(name=name, value=value))
 
 
 def _portions(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -20,6 +20,7 @@ from rules.case_metrics import CaseMetrics
 from rules.judge_metrics import JudgeMetrics
 from rules.metrics import RulesMetrics
 from rules.notify.metrics import NotifyMetrics
+from schoolgate.own_doors import certificate_ends
 from schoolgate.purging import PurgeMetrics
 
 AGREEMENTS = ("mathtrek", "storyhill")
@@ -95,6 +96,8 @@ def _gauge(name: str, *, labels: Mapping[str, str], given: float, at: int, chanc
         return given
     if name == "schoolgate_open_cases":
         return OPEN_CASES.get((labels["agreement"], labels["rule"]), 0.0)
+    if name == "schoolgate_certificate_expiry_timestamp_seconds":
+        return at + 300 * 24 * 3600
     if name.endswith("_seconds"):
         return at - 9 * 3600
     return chance.randrange(90)
@@ -135,6 +138,7 @@ def _judge() -> CollectorRegistry:
 
 def _desk() -> CollectorRegistry:
     registry = CollectorRegistry()
+    certificate_ends(registry).labels(source="desk")
     PurgeMetrics(registry, store=None)
     CaseMetrics(registry, rules=RULES, store=None, clauses=lambda: CLAUSES)
     NotifyMetrics(registry)

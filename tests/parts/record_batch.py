@@ -22,7 +22,7 @@ CODECS: Final = {
 COMMIT, ABORT = b"\x00\x00\x00\x01", b"\x00\x00\x00\x00"
 LIMIT_S: Final = 120.0
 
-_NOT_YET: Final = 6  # a partition that was made a moment ago has no leader
+_NOT_YET: Final = frozenset((3, 6))  # a partition that was made a moment ago is not known yet, or has no leader
 
 Told = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
@@ -101,7 +101,7 @@ def plain(*values: bytes) -> list[Told]:
 def produce(octets: bytes, *, bootstrap: str, topic: str, partition: int) -> int:
     """Hand one batch to the one broker there is, and return the number of its error, 0: it took it."""
     deadline = time.monotonic() + LIMIT_S
-    while (error := _ask(octets, bootstrap=bootstrap, topic=topic, partition=partition)) == _NOT_YET:
+    while (error := _ask(octets, bootstrap=bootstrap, topic=topic, partition=partition)) in _NOT_YET:
         assert time.monotonic() < deadline, f"nobody leads {topic} {partition}"
         time.sleep(0.1)
     return error

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from collector.topics import CASE_STATE, FINDINGS
 from rules.closed_findings import MARK
 from rules.ended_days import CLOSED_KEYS, OVER_KEYS, UNENDED_DAYS, EndedDays, Over, over_records
 from rules.kept_sums import FINDING_KEYS
 from rules.records import KIND, OVER, Record
 from rules.sealed_records import open_finding
 from rules.stage_one import StageOne
+from tests.contracts.topic_document import TopicDocument
 from tests.parts.case_keys import a_ring
 from tests.rules import test_stage_one_ages as ages
 from tests.rules.test_stage_two import NOON, RECORDS, changed, task
@@ -67,6 +69,25 @@ def test_with_the_end_of_its_findings_nothing_of_a_device_is_held_and_the_case_i
     again = task(state)
     assert take(again, [], state=state).rows == ()
     assert [json.loads(row.body) for row in again.everything().rows] == [json.loads(before.body)]
+
+
+def test_what_is_written_of_the_end_of_a_day_is_as_the_document_of_topics_says() -> None:
+    document, state = TopicDocument(), dict[bytes, bytes]()
+    stage = task(state)
+    told = end(IDS[:2], offset=10)
+    take(stage, [*RECORDS, told], state=state)
+    assert document.check(told.value or b"", topic=FINDINGS, key=told.key, headers=told.headers) == "FindingsOver"
+    assert _named(OVER_KEYS, state=state, document=document) == {"TakenOver"}
+    take(stage, [end(IDS[2:], offset=11)], state=state)
+    assert _named(CLOSED_KEYS, state=state, document=document) == {"ClosedDay"}
+
+
+def _named(prefix: bytes, *, state: dict[bytes, bytes], document: TopicDocument) -> set[str]:
+    return {
+        document.check(body, topic=CASE_STATE, key=key, headers={})
+        for key, body in state.items()
+        if key.startswith(prefix)
+    }
 
 
 def test_a_day_is_closed_when_all_of_its_findings_are_over_also_over_a_restart() -> None:

@@ -138,3 +138,19 @@ def test_what_an_earlier_release_left_in_the_clear_is_read_and_sealed_before_a_b
     assert lying(store, SHUT)[0] == 1
     assert store.states(COUNTED) == {SHUT: b"xplain counts"}
     assert store.seal_state() == 0
+
+
+def test_no_unused_page_of_the_database_holds_the_key_of_a_day_that_a_purge_took(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'cases.db'}", clock=Hands())
+    write(store, shut=b"counts")
+    key = day_keys(store)[DAY_KEY]
+    purge(store, policy=POLICY, now=NOW)
+    with store.database.reading() as connection:
+        connection.execute(sa.select(schema.case_keys)).all()
+        # Somebody still reads: the log of the database cannot be cut yet.
+        purge(store, policy=POLICY, now=NOW + timedelta(days=90))
+    assert day_keys(store) == {}
+    purge(store, policy=POLICY, now=NOW + timedelta(days=90, hours=1))
+    found = [path.name for path in tmp_path.iterdir() if key in path.read_bytes()]
+    assert found == []
+    store.close()
