@@ -27,7 +27,7 @@ def runs(pid: int) -> bool:
     """Whether *pid* is a process that still does something (a zombie does not)."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # before it was opened, before it was read
         return False
     return state != "Z"
 

@@ -222,7 +222,8 @@ def test_a_crash_shows_no_secret_though_everything_that_holds_one_is_in_its_mess
     # The dump of a model has the address of the store in it: that is what the field is. So it is not planted here.
     config = plant(district)
     words = [sys.executable, "-X", "dev", "-W", "ignore", "-c", textwrap.dedent(CRASH), str(config)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    found = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd=district, env=found)
     said = clean(done.stdout + done.stderr)
     assert done.returncode == 1
     assert said.count("Traceback") >= 2

@@ -42,6 +42,10 @@ class District:
 
     def __init__(self, folder: Path, *, parts: PrometheusParts) -> None:
         self.folder = copy_district(folder)
+        # After half of its day one party looks as if no product had brought it about: a case that ends by itself.
+        parties = self.folder / "parties.yaml"
+        lines = parties.read_text(encoding="utf-8").splitlines(keepends=True)
+        parties.write_text("".join(line for line in lines if "adorbit.example" not in line), encoding="utf-8")
         self._programs: list[Program] = []
         authority = Authority("district", folder=folder)
         certificate = authority.issue("mail")
