@@ -116,8 +116,9 @@ class Program:
     def stop(self, *, limit_s: float) -> None:
         """Ask it to end (SIGTERM); after *limit_s* seconds kill it."""
         if self.alive:
-            self.signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            # It may end by itself before it is asked to.
+            with contextlib.suppress(subprocess.TimeoutExpired, ProcessLookupError):
+                self.signal(signal.SIGTERM)
                 self._leash.wait(limit_s)
         self.kill()
 
