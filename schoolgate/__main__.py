@@ -9,12 +9,13 @@ from typing import NoReturn
 from collector.sources.errors import NoSuchInterfaceError, TapError
 from collector.wrong_input import WrongInputError
 from rules.errors import StoreError
-from schoolgate.shell import EnvironmentFailedError, Exit, end_with_the_reader, leave, say
+from schoolgate.shell import EnvironmentFailedError, Exit, end_with_the_reader, leave, need_streams, say
 
 
 def main() -> NoReturn:
     """Run the verb that the command line names."""
     try:
+        need_streams()
         _run(sys.argv[1:])
     except (WrongInputError, NoSuchInterfaceError) as error:
         say(str(error))

@@ -44,6 +44,20 @@ def end_with_the_reader() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
+def need_streams() -> None:
+    """Make sure that there is somewhere to write to.
+
+    A stream that was closed before we began (`>&-`) is none, and its number would go to the next file that is opened.
+
+    Raises:
+        EnvironmentFailedError: standard output is closed.
+    """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as long as the process
+    if sys.stdout is None:
+        raise EnvironmentFailedError("standard output is closed; point it at a file, a program or /dev/null")
+
+
 def leave(tables: object) -> NoReturn:  # noqa: ARG001 -- held by the caller until there is nobody to take them down
     """End the process as `Exit.DONE`; *tables* go with its memory, which is quicker than to take them down."""
     sys.stdout.flush()
