@@ -5,7 +5,8 @@ It knows lines, keys and kinds of value; what an agreement or a network means is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -28,12 +29,18 @@ __all__ = [
     "parse",
     "parse_document",
     "read",
+    "recall_document",
 ]
 
 M = TypeVar("M", bound=BaseModel)
 
 # A full agreement has 6 KiB; a party list of ten thousand rows fits.
 MAX_OCTETS = 1 << 20
+
+# Files that say what is watched are all read again when one of them has changed. A folder of agreements is remembered
+# whole; what the largest of all files hold is not kept a second time.
+MOST_REMEMBERED = 512
+LONGEST_REMEMBERED = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +130,27 @@ def parse_document(text: str, *, path: str, model: type[M]) -> Document[M]:
     if problems:
         raise DocumentError(problems)
     return Document(path=path, value=value, top=top)
+
+
+def recall_document(text: str, *, path: str, model: type[M]) -> Document[M]:
+    """Return what `parse_document` returns, without reading *text* again where that was done lately.
+
+    For files that are read many times and hold no secret, since their text stays in memory.
+
+    Raises:
+        DocumentError: with every problem of the file, each with its line and a remedy.
+    """
+    if len(text) > LONGEST_REMEMBERED:
+        return parse_document(text, path=path, model=model)
+    try:
+        return replace(_faultless(text, model), path=path)
+    except DocumentError as error:
+        raise DocumentError(replace(problem, path=path) for problem in error.problems) from None
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _faultless(text: str, model: type[M]) -> Document[M]:
+    return parse_document(text, path="", model=model)
 
 
 def folder_files(folder: str | Path, *, endings: Iterable[str], what: str) -> list[Path]:

@@ -37,8 +37,11 @@ def _run(arguments: list[str]) -> None:
             end_with_the_reader()
             tables = flows(captures, network=None, sensor=DEFAULT_SENSOR, addresses=False)
             leave(tables)
-    from schoolgate.verbs import app  # noqa: PLC0415 -- takes longer to load than a small capture takes to read
+    from schoolgate.verb_list import keep_only  # noqa: PLC0415 -- takes longer to load than a small capture takes to read
+    from schoolgate.verbs import app  # noqa: PLC0415 -- the same
 
+    if arguments:
+        keep_only(arguments[0], app=app)
     app()
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from collector.documents import Document, DocumentError, Fault, folder_files, parse_document, read
+from collector.documents import Document, DocumentError, Fault, folder_files, read, recall_document
 from collector.hosts import normal_name
 from collector.problems import shown
 from rules.agreements.model import Agreement, Origin
@@ -90,7 +90,7 @@ def parse_agreement(text: str, *, path: str) -> Agreement:
 
 
 def _document(text: str, *, path: str) -> Document[Agreement]:
-    document = parse_document(text, path=path, model=Agreement)
+    document = recall_document(text, path=path, model=Agreement)
     lines = {
         domain.match: document.line_of("domains", place, "match") for place, domain in enumerate(document.value.domains)
     }

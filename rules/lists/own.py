@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.documents import decode, parse_document
+from collector.documents import decode, recall_document
 from collector.hosts import normal_name
 from rules.lists.rows import ListRow, Weight
 from rules.party_file import PartyFile
@@ -33,7 +33,7 @@ def own_rows(text: str, *, path: str) -> Iterator[ListRow]:
     Raises:
         DocumentError: with every problem of the file.
     """
-    document: Document[PartyFile] = parse_document(text, path=path, model=PartyFile)
+    document: Document[PartyFile] = recall_document(text, path=path, model=PartyFile)
     for row in document.value.parties:
         yield ListRow(
             name=row.name,

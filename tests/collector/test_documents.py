@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from collector.documents import MAX_OCTETS, DocumentError, Fault, Problem, folder_files, parse, parse_document, read
+from collector.documents import (
+    LONGEST_REMEMBERED,
+    MAX_OCTETS,
+    DocumentError,
+    Fault,
+    Problem,
+    folder_files,
+    parse,
+    parse_document,
+    read,
+    recall_document,
+)
 from collector.fields import Clock, Day, Host, Listed, Maybe, Record
 from collector.yaml_nodes import MAX_ALIASES, MAX_DEPTH
 
@@ -77,6 +88,26 @@ def test_a_right_document_is_read_with_dates_and_times_quoted_or_not() -> None:
     assert paper.rows[0].shared is True
     quoted = parse(GOOD.replace("07:30", '"07:30"'), path="paper.yaml", model=Paper)
     assert quoted == paper
+
+
+def test_a_text_that_was_read_lately_is_not_read_again_and_is_told_under_its_own_path() -> None:
+    text = GOOD + "words: read lately\n"
+    first, again = (recall_document(text, path=path, model=Paper) for path in ("one.yaml", "other.yaml"))
+    assert again.value is first.value
+    assert (first.path, again.path) == ("one.yaml", "other.yaml")
+    assert again == parse_document(text, path="other.yaml", model=Paper)
+    assert recall_document(text.replace("lately", "later"), path="one.yaml", model=Paper).value.words == "read later"
+    large = text + "#" * LONGEST_REMEMBERED
+    assert (
+        recall_document(large, path="p", model=Paper).value is not recall_document(large, path="p", model=Paper).value
+    )
+
+
+def test_what_is_wrong_in_a_text_is_told_each_time_under_the_path_of_the_file() -> None:
+    for path in ("one.yaml", "other.yaml", "one.yaml"):
+        with pytest.raises(DocumentError) as caught:
+            recall_document(GOOD + "more: 1\n", path=path, model=Paper)
+        assert [(problem.path, problem.line) for problem in caught.value.problems] == [(path, 5)]
 
 
 def test_no_and_on_and_off_stay_text_as_yaml_1_2_says() -> None:

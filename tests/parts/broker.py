@@ -5,15 +5,14 @@ Each one has a name for the report of the run and a bootstrap address. Those tha
 
 from __future__ import annotations
 
-import base64
 import shutil
 import socket
 import time
-import uuid
 from typing import TYPE_CHECKING, Protocol
 
 from tests.parts import kafka_archive
 from tests.parts.cache import tail
+from tests.parts.kafka_format import new_id
 from tests.parts.kafka_node import QUICK_START, KafkaNode
 from tests.parts.noida import VERSION as NOIDA_VERSION
 from tests.parts.ports import free_ports
@@ -75,12 +74,6 @@ class MortalBroker(Broker, Protocol):
         """End it and throw its data away; its log stays."""
 
 
-def new_cluster_id() -> str:
-    """Return an id that Kafka takes for a new cluster: 16 octets in URL-safe Base64 without padding."""
-    # Kafka's own tool takes an id that begins with a hyphen for an option; this first octet keeps a letter in front.
-    return base64.urlsafe_b64encode(b"\x40" + uuid.uuid4().bytes[1:]).decode("ascii").rstrip("=")
-
-
 class KafkaBroker(KafkaNode):
     """Apache Kafka on one node, without passwords.
 
@@ -118,7 +111,7 @@ class KafkaBroker(KafkaNode):
             bootstrap=f"{host}:{port}",
             folder=folder,
             settings={**ONE_REPLICA, **base, **(settings or {})},
-            cluster_id=new_cluster_id(),
+            cluster_id=new_id(),
             before=before,
             java_options=java_options,
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.parts.broker import new_cluster_id
 from tests.parts.cache import PartMissingError
+from tests.parts.kafka_format import new_id
 from tests.parts.kafka_node import KafkaNode
 from tests.parts.ports import free_ports
 
@@ -54,7 +54,7 @@ class KafkaCluster:
         self.name = f"Apache Kafka {jars.version}, three nodes"
         self.bootstrap = ",".join(f"127.0.0.1:{port}" for port in clients)
         voters = ",".join(f"{number}@127.0.0.1:{port}" for number, port in enumerate(controllers, start=1))
-        cluster_id = new_cluster_id()
+        cluster_id = new_id()
         self.nodes = tuple(
             KafkaNode(
                 jars,

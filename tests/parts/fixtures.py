@@ -5,7 +5,9 @@ Registered once, in the `conftest.py` at the root: `pytest_plugins = ["tests.par
 
 from __future__ import annotations
 
+import gc
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,27 +17,60 @@ from tests.parts import noida as noida_part
 from tests.parts.broker import Broker, GivenBroker, KafkaBroker, NoidaBroker, quicken
 from tests.parts.cache import PartMissingError
 from tests.parts.cluster import KafkaCluster
+from tests.parts.kafka_node import KafkaNode
+from tests.parts.ready_code import compile_share
 from tests.parts.secure_broker import SecureBroker
 from tests.parts.topics import remove_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Generator, Iterator
 
     from tests.parts.kafka_jars import KafkaJars
 
 GIVEN = "SCHOOLGATE_TEST_KAFKA"
+YOUNGEST = 20_000
+"""New objects after which garbage is looked for among them; Python's own number is 700."""
 USED = pytest.StashKey[list[str]]()
+BROKERS = pytest.StashKey[list[KafkaNode]]()
+FILES_WITH_BROKERS = pytest.StashKey[frozenset[Path]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the list of what this run used."""
+    """Begin the list of what this run used, and make the code ready where this is one of several processes."""
     config.stash[USED] = []
+    config.stash[BROKERS] = []
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        compile_share(config, number=int(worker["workerid"].removeprefix("gw")), of=worker["workercount"])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the long tests first, those with brokers before all others: the short ones fill the time beside them."""
-    items.sort(key=lambda item: (item.get_closest_marker("kafka") is None, "system" not in item.path.parts))
+    items.sort(key=lambda item: (not _has_broker(item), "system" not in item.path.parts))
+    config.stash[FILES_WITH_BROKERS] = frozenset(item.path for item in items if _has_broker(item))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from what stays to the end, and let it look rarely: it took a twelfth of the work.
+
+    Programs that tests start have Python's own numbers.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNGEST, *gc.get_threshold()[1:])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """End the brokers of this process after the last file that has tests with one: idle, each takes a 40th of a core.
+
+    Such files come first. Whoever asks for a broker all the same gets it started again.
+    """
+    done = yield
+    if nextitem is None or nextitem.path not in item.config.stash[FILES_WITH_BROKERS]:
+        for own in item.config.stash[BROKERS]:
+            own.kill()
+    return done
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -57,6 +92,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     used: list[str] = terminalreporter.config.stash[USED]
     if used:
         terminalreporter.write_line(f"broker: {'; '.join(sorted(set(used)))}")
+
+
+def _has_broker(item: pytest.Item) -> bool:
+    return item.get_closest_marker("kafka") is not None
 
 
 def _note(config: pytest.Config, line: str) -> None:
@@ -110,9 +149,12 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def kafka_of_one_process(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+def kafka_of_one_process(
+    pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KafkaBroker]:
     """The Apache Kafka behind `broker` and `mortal_broker`: a warm one does a test's work for a third of the cost."""
     own = KafkaBroker(kafka_jars, folder=tmp_path_factory.mktemp("kafka"))
+    pytestconfig.stash[BROKERS].append(own)
     try:
         yield own
     finally:
@@ -132,15 +174,27 @@ def mortal_broker(pytestconfig: pytest.Config, kafka_of_one_process: KafkaBroker
 
 
 @pytest.fixture(scope="module")
-def secure_broker(
+def secure_broker(pytestconfig: pytest.Config, secure_kafka_of_one_process: SecureBroker) -> SecureBroker:
+    """Apache Kafka with SASL_SSL and ACLs, without a topic and a right, for a module. noida-db cannot stand in here."""
+    own = secure_kafka_of_one_process
+    _note(pytestconfig, own.name)
+    if own.program is None or not own.program.alive:
+        own.restart()
+    own.empty()
+    return own
+
+
+@pytest.fixture(scope="session")
+def secure_kafka_of_one_process(
     pytestconfig: pytest.Config, kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SecureBroker]:
-    """Apache Kafka with SASL_SSL and ACLs, shared by a module. noida-db cannot stand in here."""
+    """The Apache Kafka behind `secure_broker`: a test that changes a user's password changes it back."""
     own = SecureBroker(kafka_jars, folder=tmp_path_factory.mktemp("secure-broker"))
-    own.start()
-    _note(pytestconfig, own.name)
-    yield own
-    own.close()
+    pytestconfig.stash[BROKERS].append(own)
+    try:
+        yield own
+    finally:
+        own.close()
 
 
 @pytest.fixture

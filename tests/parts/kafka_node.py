@@ -11,7 +11,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from tests.parts import kafka_archive
+from tests.parts import kafka_archive, kafka_format
 from tests.parts.cache import tail
 from tests.parts.program import Program, ProgramError
 
@@ -205,6 +205,9 @@ class KafkaNode:
         ]
 
     def _format(self) -> None:
+        kept = kafka_format.place_of(self._jars, settings=self._settings, own=self.folder, scram=self._scram)
+        if kafka_format.lay(kept, data=self._data, cluster_id=self._cluster_id):
+            return
         words = ["format", "--cluster-id", self._cluster_id, "--config", str(self._properties)]
         for credentials in self._scram:
             words += ["--add-scram", credentials]
@@ -213,6 +216,7 @@ class KafkaNode:
         except ProgramError:
             shutil.rmtree(self._data, ignore_errors=True)
             raise
+        kafka_format.keep(self._data, at=kept)
 
 
 def _properties(settings: Mapping[str, str]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.parts.broker import ONE_REPLICA, new_cluster_id
+from tests.parts.broker import ONE_REPLICA
 from tests.parts.certificates import Authority
+from tests.parts.kafka_format import new_id
 from tests.parts.kafka_node import KafkaNode
 from tests.parts.ports import free_ports
+from tests.parts.topics import remove_rights, remove_topics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,10 +124,32 @@ class SecureBroker(KafkaNode):
             bootstrap=addresses["GOOD"],
             folder=folder,
             settings={**ONE_REPLICA, **base, **(settings or {})},
-            cluster_id=new_cluster_id(),
+            cluster_id=new_id(),
             scram=[each.scram for each in (ADMIN, *users)],
             before=before,
         )
+
+    @property
+    def administration(self) -> dict[str, Any]:
+        """What aiokafka's clients need to log in as the administrator, the address left out."""
+        return self.login(ADMIN)
+
+    def login(self, user: Credentials) -> dict[str, Any]:
+        """Return what aiokafka's clients need to log in as *user*, the address left out."""
+        return {
+            "security_protocol": "SASL_SSL",
+            "ssl_context": ssl.create_default_context(cafile=self.ca),
+            "sasl_mechanism": MECHANISM,
+            "sasl_plain_username": user.user,
+            "sasl_plain_password": user.password,
+        }
+
+    def empty(self) -> None:
+        """Take away all topics, all rights, and the store of those who worked here."""
+        remove_topics(self.bootstrap, login=self.administration)
+        remove_rights(self.bootstrap, login=self.administration)
+        for path in self.folder.glob("cases.db*"):
+            path.unlink()
 
     def add_user(self, user: Credentials) -> None:
         """Make *user* known to the running broker, by Kafka's own admin client (two seconds).

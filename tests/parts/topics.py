@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,6 +12,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from collector.brokers import Connection
 from collector.cluster import cluster
 from collector.topics import TOPICS
+from tests.parts.sockets import given_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # A busy machine may take seconds for what takes a tenth of one; a broker that is gone shall still end the test.
 LIMIT_S = 60.0
 POLL_MS = 200
+PLAINTEXT: Final = {"security_protocol": "PLAINTEXT"}
 
 
 def make_topics(bootstrap: str) -> None:
@@ -44,32 +46,48 @@ def make_topics(bootstrap: str) -> None:
     asyncio.run(asyncio.wait_for(make(), LIMIT_S))
 
 
-def remove_topics(bootstrap: str) -> None:
+def remove_topics(bootstrap: str, *, login: Mapping[str, Any] = PLAINTEXT) -> None:
     """Remove every topic that programs made, and return when the broker knows none of them, and no member of a group.
 
     Where the groups stood goes with the topics; a member that was killed is forgotten when its session ends.
+
+    Args:
+        bootstrap: the broker.
+        login: what aiokafka's clients need there.
     """
 
     async def remove() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **login)
         await admin.start()
         try:
             groups = [name for name, _kind in await admin.list_consumer_groups()]
             while names := [name for name in await admin.list_topics() if not name.startswith("__")]:
                 await admin.delete_topics(names)
                 await asyncio.sleep(POLL_MS / 1_000)
-            while await _in_use(bootstrap, groups=groups):  # noqa: ASYNC110 -- a broker calls nobody
+            while await _in_use(bootstrap, groups=groups, login=login):  # noqa: ASYNC110 -- a broker calls nobody
                 await asyncio.sleep(POLL_MS / 1_000)
         finally:
             await admin.close()
+            await given_back()
 
     asyncio.run(asyncio.wait_for(remove(), LIMIT_S))
 
 
-async def _in_use(bootstrap: str, *, groups: Iterable[str]) -> bool:
+def remove_rights(bootstrap: str, *, login: Mapping[str, Any]) -> None:
+    """Remove every right that anybody was given."""
+
+    async def remove() -> None:
+        async with cluster(Connection(bootstrap=(bootstrap,), user=None, client=dict(login))) as there:
+            for acl in await there.acls() or ():
+                await there.take_away(acl)
+        await given_back()
+
+    asyncio.run(asyncio.wait_for(remove(), LIMIT_S))
+
+
+async def _in_use(bootstrap: str, *, groups: Iterable[str], login: Mapping[str, Any]) -> bool:
     # aiokafka's own way to describe a group stumbles over members that name an instance.
-    who = {"security_protocol": "PLAINTEXT"}
-    async with cluster(Connection(bootstrap=(bootstrap,), user=None, client=who)) as there:
+    async with cluster(Connection(bootstrap=(bootstrap,), user=None, client=dict(login))) as there:
         found = [await there.group(group) for group in groups]
     return any(group is not None and group.members for group in found)
 

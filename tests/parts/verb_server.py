@@ -22,11 +22,13 @@ import socket
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 LONGEST_REQUEST = 1 << 20
 FILES = 3
 PR_SET_PDEATHSIG = 1  # prctl(2)
+SAMPLE = Path(__file__).resolve().parents[2] / "rules" / "sample"
 
 
 def main() -> None:
@@ -62,12 +64,16 @@ def main() -> None:
 def _load() -> None:
     import schoolgate  # noqa: PLC0415 -- loading it is what this process is for
     from collector.hosts import is_public_suffix, is_registry_suffix  # noqa: PLC0415 -- the same
-    from rules.parties import load_parties  # noqa: PLC0415 -- the same
+    from rules.rulebook import RulebookFiles, load_rulebook  # noqa: PLC0415 -- the same
 
     for module in pkgutil.iter_modules(schoolgate.__path__, prefix="schoolgate."):
         importlib.import_module(module.name)
-    # The tables that come with the program are read once in each process, and are the same in every one.
-    load_parties(())
+    # The tables and the sample district that come with the program are read once, and are the same in every process.
+    load_rulebook(
+        RulebookFiles(
+            agreements=SAMPLE / "agreements", network=SAMPLE / "network.yaml", parties=(SAMPLE / "parties.yaml",)
+        )
+    )
     is_public_suffix("school.example")
     is_registry_suffix("school.example")
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.parts.broker import KafkaBroker
-from tests.parts.kafka_jars import KafkaJars
 from tests.parts.secure_broker import SecureBroker
 from tests.system.desk_visitor import Desked, Visitor, desk, signed_in
 from tests.system.judged_district import JudgedDistrict
-from tests.system.logins import set_up_broker
-from tests.system.product import copy_district
+from tests.system.logins import as_administrator
+from tests.system.product import copy_district, schoolgate
 
 
 @pytest.fixture
@@ -32,10 +31,12 @@ def judging(tmp_path: Path, mortal_broker: KafkaBroker) -> Iterator[JudgedDistri
 
 
 @pytest.fixture(scope="module")
-def guarded(kafka_jars: KafkaJars, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
-    """A secured broker of the module, set up, with a user for each role."""
-    with set_up_broker(kafka_jars, folder=tmp_path_factory.mktemp("guarded")) as broker:
-        yield broker
+def guarded(secure_broker: SecureBroker, tmp_path_factory: pytest.TempPathFactory) -> SecureBroker:
+    """A secured broker for a module, set up, with a user for each role."""
+    folder = copy_district(tmp_path_factory.mktemp("guarded"))
+    run = schoolgate("kafka", "setup", "--config", as_administrator(secure_broker, district=folder))
+    assert run.returncode == 0, run.stderr
+    return secure_broker
 
 
 @pytest.fixture

@@ -137,6 +137,20 @@ def desk(
     (folder / "agreements" / "hostile.yaml").write_text(HOSTILE_AGREEMENT, encoding="utf-8")
     for name in ("network.yaml", "parties.yaml"):
         shutil.copy(SAMPLE / name, folder)
+    store = Store(f"sqlite:///{folder}/cases.db")
+    store.keep(CASES, parts=())
+    try:
+        with serving(store, folder=folder, users=users, address=address, tls=tls) as desked:
+            yield desked
+    finally:
+        store.close()
+
+
+@contextlib.contextmanager
+def serving(
+    store: Store, *, folder: Path, users: bool = True, address: str | None = None, tls: ServerTls | None = None
+) -> Iterator[Desked]:
+    """Serve a desk over a store, with the papers in *folder*; *users*: with the three people of `ROLES`."""
     if users:
         password = hashed(PASSWORD, hasher=CHEAP)
         accounts = {
@@ -144,8 +158,6 @@ def desk(
             for name, role in ROLES.items()
         }
         save_accounts(folder / "users.yaml", accounts)
-    store = Store(f"sqlite:///{folder}/cases.db")
-    store.keep(CASES, parts=())
     server = DeskServer(
         store,
         settings=Desk(listen="127.0.0.1:0", users="users.yaml" if users else None, address=address, tls=tls),
@@ -161,7 +173,25 @@ def desk(
         yield Desked(server=server, store=store, folder=folder)
     finally:
         server.stop()
-        store.close()
+
+
+def pages_of(store: Store, *, folder: Path) -> dict[str, str]:
+    """Return what every role can read of a store at its desk: all lists, and the page of each case in turn.
+
+    Args:
+        store: the store.
+        folder: where the papers lie; the accounts are put there.
+    """
+    lists = ("/cases?state=all", "/cases/print?state=all", "/vendors", "/coverage", "/system")
+    read: dict[str, str] = {}
+    with serving(store, folder=folder) as desked:
+        for turn, name in enumerate(ROLES):
+            visitor = signed_in(desked, name)
+            for path in (*lists, *(f"/cases/{case}" for case in sorted(store.cases())[turn :: len(ROLES)])):
+                answer = visitor.ask(path)
+                assert answer.status == http.HTTPStatus.OK, path
+                read[f"the desk, {name}: {path}"] = answer.text
+    return read
 
 
 class Served(Protocol):

@@ -16,6 +16,7 @@ from tests.parts.broker import KafkaBroker
 from tests.parts.program import Program
 from tests.parts.verb_program import VerbProgram
 from tests.system.product import (
+    DEAR_LOOK_S,
     PATIENCE_S,
     copy_district,
     free_port,
@@ -76,7 +77,7 @@ class JudgedDistrict:
         """Wait until the store holds this report, field by field."""
         deadline = time.monotonic() + 4 * PATIENCE_S
         while report_now(self.config) != expected and time.monotonic() < deadline:
-            time.sleep(0.2)
+            time.sleep(DEAR_LOOK_S)
         assert stored_report(self.config) == expected, self.said(len(self._started) - 1)
 
     def close(self) -> None:

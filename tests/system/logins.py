@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from collector.topics import PLACES
-from tests.parts.kafka_jars import KafkaJars
-from tests.parts.secure_broker import MECHANISM, PASSWORD, SecureBroker
+from tests.parts.secure_broker import PASSWORD, Credentials, SecureBroker
 from tests.parts.sockets import given_back
-from tests.system.product import configure, copy_district, schoolgate
+from tests.system.product import configure, schoolgate
 from tests.system.topic_reader import events, records, with_kafka
 
 PATIENCE_S = 60.0
@@ -52,19 +49,12 @@ def as_administrator(broker: SecureBroker, *, district: Path) -> Path:
 
 def login(broker: SecureBroker, user: str, *, password: str = PASSWORD) -> dict[str, Any]:
     """Return what aiokafka's clients need to log in as *user*."""
-    return {
-        "bootstrap_servers": broker.bootstrap,
-        "security_protocol": "SASL_SSL",
-        "ssl_context": ssl.create_default_context(cafile=broker.ca),
-        "sasl_mechanism": MECHANISM,
-        "sasl_plain_username": user,
-        "sasl_plain_password": password,
-    }
+    return {"bootstrap_servers": broker.bootstrap, **broker.login(Credentials(user=user, password=password))}
 
 
 def administrator(broker: SecureBroker) -> dict[str, Any]:
     """Return what aiokafka's clients need to log in as the broker's administrator."""
-    return login(broker, broker.admin.user, password=broker.admin.password)
+    return {"bootstrap_servers": broker.bootstrap, **broker.administration}
 
 
 def done(attempt: Coroutine[Any, Any, Any]) -> Any:
@@ -173,16 +163,3 @@ def in_the_capture(district: Path, *, sensor: str) -> list[str]:
     run = schoolgate("flows", district / "day.pcap.gz", "--network", district / "network.yaml", "--sensor", sensor)
     assert run.returncode == 0, run.stderr
     return sorted(line.split('"id":"', 1)[1].split('"', 1)[0] for line in run.stdout.splitlines())
-
-
-@contextlib.contextmanager
-def set_up_broker(jars: KafkaJars, *, folder: Path) -> Iterator[SecureBroker]:
-    """Start a secured broker of one's own with topics and rights, with a user for each role."""
-    broker = SecureBroker(jars, folder=folder / "broker")
-    broker.start()
-    try:
-        run = schoolgate("kafka", "setup", "--config", as_administrator(broker, district=copy_district(folder)))
-        assert run.returncode == 0, run.stderr
-        yield broker
-    finally:
-        broker.close()

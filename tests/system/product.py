@@ -34,6 +34,8 @@ UNLISTED = {
 }
 # Generous, since a machine that does other things at the same time shall make no test fail.
 PATIENCE_S = 90
+DEAR_LOOK_S = 0.5
+"""How often a report is made to see whether it is there: each takes a tenth of a second from whoever is waited for."""
 
 
 def command(*words: str | Path) -> list[str]:
@@ -146,8 +148,13 @@ def scrape(listen: str) -> str:
 
 
 def until(holds: Callable[[], bool], *, what: str) -> None:
-    """Wait for *holds*, and fail when it does not within the time that even a loaded machine needs."""
+    """Wait for *holds*, and fail when it does not within the time that even a loaded machine needs.
+
+    What costs much to look at is looked at less often: whoever is waited for needs the processor more.
+    """
     deadline = time.monotonic() + PATIENCE_S
+    began = time.process_time()
     while not holds():
         assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
-        time.sleep(0.05)
+        time.sleep(max(0.05, 3 * (time.process_time() - began)))
+        began = time.process_time()

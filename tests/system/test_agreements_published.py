@@ -22,7 +22,15 @@ from tests.parts.broker import KafkaBroker
 from tests.parts.topics import make_topics
 from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
-from tests.system.product import copy_district, free_port, report_now, schoolgate, scrape, stray_evidence
+from tests.system.product import (
+    DEAR_LOOK_S,
+    copy_district,
+    free_port,
+    report_now,
+    schoolgate,
+    scrape,
+    stray_evidence,
+)
 
 pytestmark = pytest.mark.kafka
 
@@ -163,12 +171,12 @@ def checked(folder: Path, events: list[bytes]) -> dict[str, Any]:
 def wait_for(folder: Path, *, holds: Callable[[dict[str, Any]], bool], judge: Judging) -> dict[str, Any]:
     """Wait until the stored report is as it should be, and return it."""
     stored: dict[str, Any] = {}
-    for _ in range(PATIENCE_S * 5):
+    for _ in range(int(PATIENCE_S / DEAR_LOOK_S)):
         stored = report_now(folder / "config.yaml")
         if holds(stored):
             return stored
         assert judge.program.alive, judge.said()
-        time.sleep(0.2)
+        time.sleep(DEAR_LOOK_S)
     raise AssertionError(f"{judge.said()}\n{json.dumps(stored, indent=1)}")
 
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import ssl
 import subprocess
 import sys
 import uuid
@@ -22,7 +21,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from tests.parts.broker import GivenBroker, KafkaBroker, MortalBroker, NoidaBroker
 from tests.parts.program import ProgramError
-from tests.parts.secure_broker import MECHANISM, Credentials, SecureBroker
+from tests.parts.secure_broker import Credentials, SecureBroker
 from tests.parts.sockets import given_back
 
 if TYPE_CHECKING:
@@ -249,19 +248,8 @@ def test_a_broker_that_cannot_start_says_why_and_where_its_log_is(kafka_jars: ob
     own.close()
 
 
-def as_user(broker: SecureBroker, user: Credentials) -> dict[str, Any]:
-    """What aiokafka's clients need to log in as *user*."""
-    return {
-        "security_protocol": "SASL_SSL",
-        "ssl_context": ssl.create_default_context(cafile=broker.ca),
-        "sasl_mechanism": MECHANISM,
-        "sasl_plain_username": user.user,
-        "sasl_plain_password": user.password,
-    }
-
-
 async def test_the_right_password_opens_the_secure_broker(secure_broker: SecureBroker) -> None:
-    login = as_user(secure_broker, secure_broker.admin)
+    login = secure_broker.administration
     topic = await new_topic(secure_broker.bootstrap, **login)
     async with producing(secure_broker.bootstrap, transactional_id=topic, **login) as producer, producer.transaction():
         await producer.send_and_wait(topic, b"by SCRAM-SHA-512")
@@ -272,12 +260,12 @@ async def test_a_wrong_password_opens_nothing(secure_broker: SecureBroker, caplo
     wrong = Credentials(user=secure_broker.admin.user, password="wrong")  # noqa: S106 -- it is wrong
     caplog.set_level(logging.INFO, logger="aiokafka")
     with pytest.raises(KafkaConnectionError):
-        await new_topic(secure_broker.bootstrap, **as_user(secure_broker, wrong))
+        await new_topic(secure_broker.bootstrap, **secure_broker.login(wrong))
     assert "SaslAuthenticationFailed" in caplog.text  # aiokafka logs the reason and raises without it
 
 
 async def allow_writing(broker: SecureBroker, *, user: Credentials, topic: str) -> None:
-    client = AIOKafkaClient(bootstrap_servers=broker.bootstrap, **as_user(broker, broker.admin))
+    client = AIOKafkaClient(bootstrap_servers=broker.bootstrap, **broker.administration)
     await client.bootstrap()
     try:
         answer = await client.send(
@@ -290,17 +278,17 @@ async def allow_writing(broker: SecureBroker, *, user: Credentials, topic: str) 
 
 
 async def test_a_user_may_do_nothing_that_no_acl_allows(secure_broker: SecureBroker) -> None:
-    topic = await new_topic(secure_broker.bootstrap, **as_user(secure_broker, secure_broker.admin))
+    topic = await new_topic(secure_broker.bootstrap, **secure_broker.administration)
     collector = Credentials(user=f"user-{topic}", password="a b=c")  # noqa: S106 -- made for this test
     secure_broker.add_user(collector)
-    login = as_user(secure_broker, collector)
+    login = secure_broker.login(collector)
     async with producing(secure_broker.bootstrap, enable_idempotence=False, **login) as producer:
         with pytest.raises(TopicAuthorizationFailedError):
             await producer.send_and_wait(topic, b"before the ACL")
     await allow_writing(secure_broker, user=collector, topic=topic)
     async with producing(secure_broker.bootstrap, enable_idempotence=True, **login) as producer:
         await producer.send_and_wait(topic, b"after the ACL")
-    admin = as_user(secure_broker, secure_broker.admin)
+    admin = secure_broker.administration
     assert await read(secure_broker.bootstrap, topic=topic, count=1, **admin) == [b"after the ACL"]
 
 
@@ -316,7 +304,7 @@ async def test_a_certificate_that_cannot_be_trusted_is_refused(
 ) -> None:
     caplog.set_level(logging.INFO, logger="aiokafka")
     with pytest.raises(KafkaConnectionError):
-        await new_topic(getattr(secure_broker, door), **as_user(secure_broker, secure_broker.admin))
+        await new_topic(getattr(secure_broker, door), **secure_broker.administration)
     assert reason in caplog.text
 
 

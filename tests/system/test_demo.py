@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import urllib.request
 from pathlib import Path
 
+from tests.parts.program import Program
 from tests.system.product import command, free_port, schoolgate, scrape, until
 
 
@@ -22,16 +22,18 @@ def test_demo_once_prints_the_cases_and_exits() -> None:
 def test_demo_serves_desk_and_metrics_until_it_is_stopped(tmp_path: Path) -> None:
     listen, desk = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     log = tmp_path / "log"
-    with log.open("w") as out:
-        process = subprocess.Popen(command("demo", "--metrics", listen, "--desk", desk), stdout=out, stderr=out)
-    until(lambda: "until Ctrl-C" in log.read_text(encoding="utf-8"), what="the demo to serve")
-    text = scrape(listen)
-    found = re.search(rf"http://{desk}/enter/\S+", log.read_text(encoding="utf-8"))
-    assert found is not None
-    with urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(found[0], timeout=60) as page:
-        cases = page.read().decode()
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
+    program = Program(command("demo", "--metrics", listen, "--desk", desk), log=log)
+    try:
+        until(lambda: "until Ctrl-C" in log.read_text(encoding="utf-8"), what="the demo to serve")
+        text = scrape(listen)
+        found = re.search(rf"http://{desk}/enter/\S+", log.read_text(encoding="utf-8"))
+        assert found is not None
+        with urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(found[0], timeout=60) as page:
+            cases = page.read().decode()
+        program.signal(signal.SIGINT)
+        assert program.wait(limit_s=60) == 0
+    finally:
+        program.kill()
     assert "schoolgate_open_cases" in text
     assert "A paused or prohibited product is used" in cases
     assert "Traceback" not in log.read_text(encoding="utf-8")

@@ -34,6 +34,7 @@ from tests.parts.topics import make_topics
 from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
 from tests.system.product import (
+    DEAR_LOOK_S,
     PATIENCE_S,
     copy_district,
     free_port,
@@ -149,7 +150,7 @@ def wait_for_report(config: Path, expected: dict[str, Any], *judges: Judging) ->
     """Wait until the store holds *expected*, field by field, and `cases` says so."""
     deadline = time.monotonic() + 2 * PATIENCE_S
     while report_now(config) != expected and time.monotonic() < deadline:
-        time.sleep(0.2)
+        time.sleep(DEAR_LOOK_S)
     told = "\n".join(one.said() for one in judges)
     assert stored_report(config) == expected, told
 

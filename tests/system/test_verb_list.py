@@ -1,0 +1,35 @@
+"""A process makes the verb that it was asked for, and all of them where it was asked for none that there is."""
+
+from __future__ import annotations
+
+from copy import copy
+from itertools import chain
+from typing import Any
+
+import pytest
+import typer
+
+from schoolgate.verb_list import keep_only
+from schoolgate.verbs import app
+
+
+def told(verb: Any) -> list[str]:
+    """Return the help of a verb and of those beneath it."""
+    return [verb.get_help(typer.Context(verb)), *chain(*map(told, getattr(verb, "commands", {}).values()))]
+
+
+@pytest.mark.parametrize("verb", ["explain-coverage", "check", "cases", "break-glass"])
+def test_a_verb_that_is_made_alone_is_what_it_is_among_all(verb: str) -> None:
+    narrowed = copy(app)
+    keep_only(verb, app=narrowed)
+    alone, whole = (typer.main.get_command(each).commands for each in (narrowed, app))  # type: ignore[attr-defined]
+    assert list(alone) == [verb]
+    assert told(alone[verb]) == told(whole[verb])
+
+
+@pytest.mark.parametrize("word", ["--help", "chek", "explain_coverage"])
+def test_what_is_no_verb_is_answered_with_all_of_them_known(word: str) -> None:
+    narrowed = copy(app)
+    keep_only(word, app=narrowed)
+    assert narrowed.registered_commands == app.registered_commands
+    assert narrowed.registered_groups == app.registered_groups
