@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from collector.spooled import Batch
 
 WATERMARK_EVERY_S = 10.0
+# What the broker has lies in the spool's write-ahead log for so long; to cut it costs two waits for the disk.
+WIPE_EVERY_S = 60.0
 # How long the spool may rest before it is looked at again: what a live event waits for at most.
 LOOK_EVERY_S = 0.05
 START_TIMEOUT_S = 15.0
@@ -124,6 +126,7 @@ class Delivery:
 
     def _expire(self) -> None:
         dropped = self._spool.expire()
+        self._spool.wipe()
         if dropped:
             self._hooks.say(f"{dropped:,} events have waited for longer than they may be kept, and were dropped unsent")
 
@@ -171,7 +174,7 @@ class Delivery:
             raise BrokerRefusedError(f"the broker has no topic {self._topic}; run `schoolgate kafka setup`") from None
 
     async def _pump(self, link: _Link) -> None:
-        promised_at = float("-inf")
+        promised_at = wiped_at = float("-inf")
         while True:
             if self._spool.rows:
                 await self._send(link, await asyncio.to_thread(self._spool.oldest))
@@ -186,6 +189,9 @@ class Delivery:
             if self._through is not None and now - promised_at >= WATERMARK_EVERY_S:
                 promised_at = now
                 await self._promise(link, through_ns=self._through, end=False)
+            if now - wiped_at >= WIPE_EVERY_S:
+                wiped_at = now
+                await asyncio.to_thread(self._spool.wipe)
 
     async def _send(self, link: _Link, batches: list[Batch]) -> None:
         """Send rows up to the first end, and delete them when all are acknowledged."""

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeGuard
 
 from rules.case_keys import matter_id
+from rules.closed_findings import is_seen
 from rules.engine import ID_BYTES, is_waived
 from rules.findings import NO_AGREEMENT, Finding, Promise
 
@@ -65,7 +66,7 @@ def grounds_of(
 
 def edge_since(edge: Edge, until: datetime) -> Edge | None:
     """Return what of an edge was seen later than *until*, None: nothing. How sure it is, is what all of it says."""
-    exposures = tuple(each for each in edge.exposures if each.first_seen > until)
+    exposures = tuple(each for each in edge.exposures if not is_seen(each.first_seen, last=each.last_seen, until=until))
     if len(exposures) == len(edge.exposures):
         return edge
     windows = tuple(each for each in edge.windows if each.start > until)

@@ -40,6 +40,12 @@ MATTER: Final = "about-"
 """How the ids of matters begin; no case id does."""
 DAY: Final = "day-"
 """How the ids of local days begin, whose keys seal what is kept of a day and belongs to no case."""
+OPEN_DAY: Final = "open-day-"
+"""How the ids of local days begin whose keys seal what is held of devices until the day is over."""
+TASK_DAY: Final = "task-day-"
+"""How the ids of local days of one task behind Kafka begin; its state topic, partition and the day follow."""
+OF_DAYS: Final = (DAY, OPEN_DAY, TASK_DAY)
+"""How the ids of local days begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +53,7 @@ class CaseKey:
     """One key of one case."""
 
     case_id: str
-    """The case, a matter (`matter_id`), or a local day (`day_id`)."""
+    """The case, a matter (`matter_id`), or a local day (`day_id`, `open_day_id`, `task_day_id`)."""
     number: int
     """1, 2, ...: a case that is forgotten and seen again has a new key under the next number."""
     octets: bytes = field(repr=False)
@@ -114,3 +120,18 @@ def matter_id(agreement: str, *, subject: str) -> str:
 def day_id(day: date) -> str:
     """Return the id of the key of a local day: of what is kept of it and belongs to no case."""
     return f"{DAY}{day.isoformat()}"
+
+
+def open_day_id(day: date) -> str:
+    """Return the id of the key of a local day that is not over: of what is held of its devices."""
+    return f"{OPEN_DAY}{day.isoformat()}"
+
+
+def task_day_id(task: str, day: date) -> str:
+    """Return the id of the key of a local day in the state of one task behind Kafka (`rules.sealed_days`).
+
+    Args:
+        task: its state topic and partition, as `schoolgate.engine-state/3`.
+        day: the local day.
+    """
+    return f"{TASK_DAY}{task}/{day.isoformat()}"

@@ -27,7 +27,7 @@ from rules.contacts import PRODUCT_MARK
 from rules.small_numbers import OFFICER_K, STEP_S, floor_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date
 
     from rules.attribution import Patterns
@@ -39,6 +39,9 @@ HOUR_MS: Final = 60 * MINUTE_MS
 STEP_MS: Final = STEP_S * 1000
 TIMELESS: Final = timedelta(days=10_957)
 """Minutes without a place in the day lie thirty years before it: they count as different ones and are no times."""
+
+FAR_MS: Final = 48 * HOUR_MS
+"""Farther before its day there is no time."""
 
 _SUMS: Final = ("flows", "bytes_up", "bytes_down")
 
@@ -57,7 +60,7 @@ class _Class(NamedTuple):
 
 def is_timeless(row: Row) -> bool:
     """Return whether the minute of a row is no time, only another one than those of other rows."""
-    return row.at_ms < _start_ms(row.day) - HOUR_MS * 48
+    return row.at_ms < _start_ms(row.day) - FAR_MS
 
 
 def noon_ms(day: date) -> int:
@@ -65,21 +68,30 @@ def noon_ms(day: date) -> int:
     return _start_ms(day) + 12 * HOUR_MS
 
 
-def closed(rows: Iterable[Row], *, credited: Patterns | None = None) -> list[Row]:
+def closed(rows: Iterable[Row], *, credited: Patterns | None = None, beside: Iterable[Row] = ()) -> list[Row]:
     """Return what is left of *rows*, sorted.
 
     Args:
         rows: all of whole days that were not closed before.
         credited: what is credited to whom while they are closed: of the devices of these contacts taken together the
             number stays for certain; None: nobody knows.
+        beside: what is left of the same days since they were closed before, and opened anew.
     """
     classes: defaultdict[_Class, list[Row]] = defaultdict(list)
+    taken: defaultdict[_Class, set[int]] = defaultdict(set)
     for row in sorted(rows):
-        classes[_Class(row.party, row.day, row.school, row.group)].append(row)
-    return sorted(left for place in sorted(classes) for left in _left(classes[place], credited=credited or {}))
+        classes[_class_of(row)].append(row)
+    for row in beside:
+        taken[_class_of(row)].add(_minute(row))
+    made = (_left(classes[place], credited=credited or {}, taken=taken[place]) for place in sorted(classes))
+    return sorted(row for left in made for row in left)
 
 
-def _left(held: Sequence[Row], *, credited: Patterns) -> list[Row]:
+def _class_of(row: Row) -> _Class:
+    return _Class(row.party, row.day, row.school, row.group)
+
+
+def _left(held: Sequence[Row], *, credited: Patterns, taken: Collection[int]) -> list[Row]:
     """Return the contacts of one class with other devices and times, sums put together."""
     alike: defaultdict[Active, list[Row]] = defaultdict(list)
     for row in held:
@@ -90,7 +102,7 @@ def _left(held: Sequence[Row], *, credited: Patterns) -> list[Row]:
         for active in alike
     }
     order = sorted(alike, key=lambda active: (not counted[active], -len(alike[active]), active))
-    minutes, labels = _minutes(held), _labels(alike, order=order, counted=counted)
+    minutes, labels = _minutes(held, taken=taken), _labels(alike, order=order, counted=counted)
     left: list[Row] = []
     few: defaultdict[Products, list[Row]] = defaultdict(list)
     for active in order:
@@ -182,8 +194,13 @@ def _by_lot(everybody: Sequence[int], *, active: Active) -> list[int]:
     return sorted(everybody, key=lambda each: blake2b(b"%d %b" % (each, told), digest_size=8).digest())
 
 
-def _minutes(held: Sequence[Row]) -> dict[int, int]:
-    """Return for each minute of a class another one: different ones stay different, and so do hours."""
+def _minutes(held: Sequence[Row], *, taken: Collection[int]) -> dict[int, int]:
+    """Return for each minute of a class another one: different ones stay different, and so do hours.
+
+    Args:
+        held: the contacts of the class.
+        taken: minutes of contacts of the class that were closed before: other ones stay other ones.
+    """
     day = held[0].day
     devices: defaultdict[int, set[int]] = defaultdict(set)
     for row in held:
@@ -192,7 +209,10 @@ def _minutes(held: Sequence[Row]) -> dict[int, int]:
     for minute in sorted({_minute(row) for row in held}):
         hours[minute // HOUR_MS].append(minute)
     moved: dict[int, int] = {}
-    without = _start_ms(day) - int(TIMELESS.total_seconds()) * 1000
+    begin = _start_ms(day) - int(TIMELESS.total_seconds()) * 1000
+    without = max(
+        (each // HOUR_MS * HOUR_MS + HOUR_MS for each in taken if each < _start_ms(day) - FAR_MS), default=begin
+    )
     for hour, minutes in sorted(hours.items()):
         kept = [minute for minute in minutes if len(devices[minute // STEP_MS]) >= OFFICER_K]
         free = [hour * HOUR_MS + each * MINUTE_MS for each in range(60)]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -30,6 +30,8 @@ MARK: Final = "closed/"
 """Stands before what is in place of a token where devices cannot be told apart any more; no token has a slash."""
 NOON_H: Final = 12
 """Times that are told to the day alone stand at noon UTC, which is on that day nearly everywhere."""
+MORNING: Final = timedelta(hours=6)
+"""So long before noon UTC lessons begin where the day begins first; it is night where it begins last."""
 ID_BYTES: Final = 16
 
 
@@ -69,7 +71,19 @@ def is_closed(finding: Finding) -> bool:
 
 def is_past(finding: Finding, *, until: datetime) -> bool:
     """Return whether a finding was seen up to *until*; of a day that is over only its date is sure."""
-    return finding.day < until.date() if is_closed(finding) else finding.first_seen <= until
+    if is_closed(finding):
+        return finding.day < until.date()
+    return is_seen(finding.first_seen, last=finding.last_seen, until=until)
+
+
+def is_seen(first: datetime, *, last: datetime, until: datetime) -> bool:
+    """Return whether what was first seen at *first* was seen up to *until*.
+
+    Counted contacts of a day that is over may have no time: noon stands for it. Whoever forgot a case that morning
+    forgot what was seen by then, and it must not come again.
+    """
+    is_untimed = first == last == first.astimezone(UTC).replace(hour=NOON_H, minute=0, second=0, microsecond=0)
+    return (first - MORNING if is_untimed else first) <= until
 
 
 def closed(findings: Iterable[Finding], *, edition: Callable[[datetime], int]) -> list[Finding]:
@@ -128,8 +142,7 @@ def _left(pool: _Pool, *, sample: Finding, school: str) -> Iterable[Finding]:
             waived=manner.waived,
             device=device,
             school=school,
-            # What a waiver hides has no case that could keep how many flows it was.
-            flows=_coarse(sums.flows, is_few=is_few and not manner.waived),
+            flows=_coarse(sums.flows, is_few=is_few),
             bytes_up=_coarse(sums.bytes_up, is_few=is_few),
             bytes_down=_coarse(sums.bytes_down, is_few=is_few),
             first_seen=first,

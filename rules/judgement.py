@@ -132,7 +132,8 @@ class Judgement:
             whole = left[day] = Counts()
             for part in self._hours(day).values():
                 whole.add(part)
-            whole.rows = closed(whole.rows, credited=credited)
+            beside = (row for row in self.closed.rows if row.day == day)
+            whole.rows = closed(whole.rows, credited=credited, beside=beside)
             self.closed.add(whole)
             self.contacts.forget(day)
         return left

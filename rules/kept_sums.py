@@ -7,16 +7,19 @@ and seconds to restore.
 from __future__ import annotations
 
 from datetime import date  # noqa: TC003 -- whoever decodes resolves the annotations
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from rules.days import Days
 
 FINDING_KEYS: Final = b"finding/"
+MOST_DROPPED: Final = 100_000
+"""Of one portion: its transaction has to end in time."""
 
 
 class _Dated(msgspec.Struct, gc=False):
@@ -36,6 +39,12 @@ def live(state: Mapping[bytes, bytes], *, days: Days) -> Iterable[tuple[str, byt
         for key, body in state.items()
         if key.startswith(FINDING_KEYS) and day_of(body) in days
     )
+
+
+def dropped(findings: Mapping[str, bytes], *, days: Collection[date]) -> dict[bytes, None]:
+    """Return the state keys of findings (by id) of these days, which are to go; beyond a bound retention takes them."""
+    gone = (FINDING_KEYS + key.encode() for key, body in findings.items() if day_of(body) in days)
+    return dict.fromkeys(islice(gone, MOST_DROPPED))
 
 
 def day_of(octets: bytes) -> date:

@@ -61,8 +61,10 @@ class LastDigits:
             if was == now:
                 told = {}
             if told != self._kept.get(case.id, {}):
-                self._kept[case.id] = told
                 changed.add(case.id)
+                self.forget([case.id])
+                if told:
+                    self._kept[case.id] = told
         return changed
 
     def over(self, case: Case) -> Case:

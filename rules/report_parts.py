@@ -34,6 +34,12 @@ class ReportParts:
         kept = (_parts.decode(body) for key, body in state.items() if key.startswith(PART_KEYS))
         self._known = {part.name: self._opened(part) for part in kept}
 
+    def content(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of a part that is a list; none where it was never told."""
+        part = self._known.get(name)
+        rows: list[dict[str, Any]] = json.loads(part.body) if part else []
+        return rows
+
     def changed(self, told: Mapping[str, Any]) -> list[ReportPart]:
         """Return, each as a new version, the parts of *told* (name -> content) that say something else than before."""
         changed = []

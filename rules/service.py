@@ -14,6 +14,7 @@ import msgspec
 from rules.agreements.gaps import clause_states
 from rules.case_keys import case_of
 from rules.case_order import place_of
+from rules.closed_findings import is_closed
 from rules.contact_book import ContactBook
 from rules.coverage import Coverage
 from rules.findings import NO_AGREEMENT, Finding, Promise
@@ -26,6 +27,7 @@ from rules.store import CaseRow, FindingRow
 from rules.store.keys import KeysInHand
 from rules.store.retention import read_ledger
 from rules.versions import FORGOTTEN, FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN
+from rules.waived_digits import WaivedDigits, shown
 from rules.windows import HOUR_MS
 
 if TYPE_CHECKING:
@@ -106,9 +108,12 @@ class EmbeddedService:
         )
         self._fresh: dict[str, Finding] = {}
         self._dropped: set[str] = set()
+        self._ended: set[date] = set()
         self._restated: set[str] = set()
         self._digits = LastDigits()
         self._digits.learn((row.id, row.evidence) for row in self._rows.values() if row.state == OPEN)
+        told = json.loads(store.state("report") or "{}").get(WAIVED, ())
+        self._waived = WaivedDigits(open_rows(told, opener=partial(self._keys.open, kind="row")))
         self._floors = Floors()
         self._learn_floors()
         # What an earlier run attributed still holds; without it the first commit would withdraw its cases.
@@ -140,9 +145,10 @@ class EmbeddedService:
             position=position,
             dropped=kept.dropped,
             closed=self._dropped,
+            ended=self._ended,
         )
         self._book.committed(kept)
-        self._fresh, self._dropped, self._restated = {}, set(), set()
+        self._fresh, self._dropped, self._restated, self._ended = {}, set(), set(), set()
         self._rows |= {row.id: row for row in rows}
         for case in changes.opened:
             self._metrics.opened(agreement=case.agreement, rule=case.rule, severity=case.severity)
@@ -166,14 +172,17 @@ class EmbeddedService:
             return False
         self._judgement.attribute()
         before = [self._digits.over(case) for case in self._conclude()]
+        waived = self._waived.over(self._judgement.cases.waived())
         for each, counts in self._judgement.close(met).items():
             self._book.close(each, counts=counts)
         closing = self._judgement.settle(over)
         self._fresh = {key: found for key, found in self._fresh.items() if key not in closing.dropped}
         self._fresh |= {found.id: found for found in closing.written}
         self._dropped |= closing.dropped
+        self._ended |= over
         self._judgement.attribute()
         self._restated |= self._digits.note(before, after=self._conclude())
+        self._waived.note(waived, after=self._judgement.cases.waived())
         return True
 
     def _conclude(self) -> list[Case]:
@@ -192,6 +201,7 @@ class EmbeddedService:
             self._rows[case] = replace(self._rows[case], state=FORGOTTEN, body=b"", evidence="")
         self._floors.forget(fresh)
         self._digits.forget(fresh)
+        self._waived.forget(fresh)
         self._fresh = {key: found for key, found in self._fresh.items() if case_of(found) not in fresh}
 
     def let_go(self, days: Collection[date]) -> None:
@@ -248,7 +258,7 @@ class EmbeddedService:
             "last_day": engine.last_day.isoformat() if engine.last_day else None,
         }
         # The cases stand in rows of their own; what surrounds them in a report is kept as it is.
-        report = {**self._judgement.report(), "cases": []}
+        report = {**self._judgement.report(), "cases": [], WAIVED: self._waived.rows(self._judgement.cases.waived())}
         sealed = seal_report(report, seal=partial(self._keys.seal, kind="row"))
         return {"engine": json.dumps(kept).encode(), "report": json.dumps(sealed).encode()}
 
@@ -264,7 +274,8 @@ class EmbeddedService:
 
 
 def _finding_row(finding: Finding) -> FindingRow:
-    return FindingRow(finding.agreement, case_of(finding), msgspec.json.encode(finding))
+    open_day = None if is_closed(finding) else finding.day
+    return FindingRow(finding.agreement, case_of(finding), msgspec.json.encode(finding), open_day)
 
 
 def stored_report(store: Store) -> dict[str, Any]:
@@ -278,7 +289,7 @@ def stored_report(store: Store) -> dict[str, Any]:
     report.get("coverage", {}).pop("withheld", None)
     if parts:
         told = [each for name in parts if name.startswith(WAIVED_PARTS) for each in json.loads(parts[name])]
-        waived = open_rows(told, opener=_row_opener(opener))
+        waived = shown(open_rows(told, opener=_row_opener(opener)))
         waived.sort(key=_promise)
         report[WAIVED] = waived
     cases = [_case.decode(body) for body in store.open_cases()]
@@ -308,8 +319,9 @@ def stored_frame(store: Store) -> dict[str, Any]:
 def _frame(store: Store, *, parts: Mapping[str, str], keys: KeysInHand) -> dict[str, Any]:
     # Case tasks behind Kafka write parts; the embedded service writes the whole.
     frame = parts.get(FRAME_PART) or store.state("report")
-    report: dict[str, Any] = json.loads(frame) if frame else empty_report()
-    return open_report(report, opener=_row_opener(keys))
+    kept: dict[str, Any] = json.loads(frame) if frame else empty_report()
+    report = open_report(kept, opener=_row_opener(keys))
+    return {**report, WAIVED: shown(report.get(WAIVED, ()))}
 
 
 def _row_opener(keys: KeysInHand) -> Callable[[str, bytes], bytes | None]:

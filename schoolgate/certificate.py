@@ -23,8 +23,8 @@ from schoolgate.release import VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHOWN = frozenset({"file", "topic"})
-"""Places of which the log says nothing: there flow events and keys of pseudonyms are."""
+SHOWN = frozenset({"file", "topic", "key"})
+"""Places of which the log says nothing: there flow events, keys of pseudonyms and of judges' open days are."""
 
 
 def certificate(config: Path, *, year: int, now: datetime) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from sqlalchemy.engine import make_url
 
 from collector.periods import NAME
 from collector.segments import load_network
+from rules.case_keys import TASK_DAY
 from rules.contact_book import CONTACTS, COUNTED
+from rules.ended_days import UNENDED_DAYS
 from rules.errors import StoreError
 from rules.retention import FLOW_HOURS
 from rules.store import Store
@@ -168,6 +170,7 @@ class _Tables:
                 overdue=overdue,
             )  # fmt: skip
         yield from self._state()
+        yield self._keys_of_tasks()
 
     def _words(self, name: str) -> tuple[str, str, int | None]:
         """Return what a table holds, how long, and the same in days; None: as long as the store is there."""
@@ -247,6 +250,22 @@ class _Tables:
                 place="state", name=f"engine_state {name}", what=known or "unknown", count=1, keep=FOREVER,
                 overdue="" if known else "nobody knows what this is",
             )  # fmt: skip
+
+    def _keys_of_tasks(self) -> Held:
+        kept = self._tables.tables["case_keys"].c
+        asked = sa.select(sa.func.count(), sa.func.min(kept.made_at)).where(
+            kept.case_id.startswith(TASK_DAY, autoescape=True), kept.key.is_not(None)
+        )
+        with self._store.database.reading() as connection:
+            count, made_at = connection.execute(asked).one()
+        since = _moment(made_at)
+        late = since is not None and self._now - since > timedelta(days=UNENDED_DAYS) + SLACK
+        return Held(
+            place="key", name="case_keys task-day-", count=count, since=_iso(since),
+            what="keys of the judges' state of open days, one for each day and partition; in no file",
+            keep=f"until the day is over, {UNENDED_DAYS} days at most",
+            overdue="a day is not over for so long: see whether judges run, and records come" if late else "",
+        )  # fmt: skip
 
     def _oldest(self, prefix: str) -> datetime | None:
         return _moment(min((at for name, at in self._seen.items() if name.startswith(prefix)), default=None))

@@ -10,7 +10,7 @@ class Held:
     """One place."""
 
     place: str
-    """`file`, `table`, `topic`, `state` or `log`."""
+    """`file`, `table`, `topic`, `state`, `key` or `log`."""
     name: str
     """Path, or name."""
     what: str

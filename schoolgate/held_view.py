@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Wide enough that a reader of a pipe gets whole names.
 PIPE_WIDTH = 200
-PLACES = {"file": "File", "table": "Table", "topic": "Topic", "state": "State", "log": "Messages"}
+PLACES = {"file": "File", "table": "Table", "topic": "Topic", "state": "State", "key": "Keys", "log": "Messages"}
 
 
 def show(places: list[Held]) -> None:

@@ -25,6 +25,7 @@ NOTHING: Final = "  nothing"
 LIMITS: Final = (
     "Rows that were let go are counted in bands, and days are local days of the district.",
     "Flow events and keys of pseudonyms go by the clock of broker and collector, which write no row for each.",
+    "So do the keys of the judges' open days, which go with the day.",
     "What was held of those when this was made stands here, as `schoolgate privacy report` sees it.",
     "What was handed out, copied or backed up before is with whoever has it; no key that is here opens it.",
     "Purges of releases that wrote no row are not in it.",

@@ -1,4 +1,8 @@
-"""The outbox in the store: what is still to be told on which channel, how each channel fares, what was told when."""
+"""The outbox in the store: what is still to be told on which channel, how each channel fares, what was told when.
+
+A case is told of when a device did something, so what is over is kept to the quarter of an hour: what was due at once,
+what was told, since when a channel fails. When something is tried again stays exact for as long as it is to be tried.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rules.notify.planning import Item
+from rules.small_numbers import STEP_S
 from rules.store.database import POSTGRESQL
 from rules.store.schema import notify_channels, outbox
 
@@ -49,7 +54,7 @@ class ChannelState:
     attempts: int
     """How often it has failed without a success between."""
     failing_since: int | None
-    """Since when nothing gets through, seconds since 1970; None: it works."""
+    """Quarter of an hour since when nothing gets through, seconds since 1970; None: it works."""
     retry_at: int
     """When it is tried again, seconds since 1970."""
     reason: str
@@ -85,9 +90,13 @@ class Outbox:
         """
         begun: dict[str, object] = {"name": name, "since": now, "planned": planned}
         rows: list[dict[str, object]] = [
-            {"channel": name, "item": item.name, "seq": item.seq, "case_id": item.case_id, "due_at": item.due_at}
+            {
+                "channel": name, "item": item.name, "seq": item.seq, "case_id": item.case_id,
+                # The end of quiet hours, a moment that somebody chose, stays.
+                "due_at": _quarter(item.due_at) if item.due_at <= now else item.due_at,
+            }
             for item in items
-        ]
+        ]  # fmt: skip
         kept = notify_channels.c
         with self._database.writing() as connection:
             _insert_new(connection, outbox, rows)
@@ -117,10 +126,12 @@ class Outbox:
 
     def sent(self, name: str, items: Iterable[str], *, now: int) -> None:
         """Write down that items were told on a channel, which therefore works."""
+        due = outbox.c.due_at
+        done = {"sent_at": _quarter(now), "due_at": due - due % STEP_S, "retry_at": 0, "reason": ""}
         with self._database.writing() as connection:
             for portion in _portions(list(items)):
                 chosen = sa.and_(outbox.c.channel == name, outbox.c.item.in_(portion))
-                connection.execute(sa.update(outbox).where(chosen).values(sent_at=now, reason=""))
+                connection.execute(sa.update(outbox).where(chosen).values(**done))
             _works(connection, name)
 
     def refused(self, name: str, items: Iterable[str], *, attempts: int, reason: str, retry_at: int) -> None:
@@ -136,7 +147,7 @@ class Outbox:
         kept = notify_channels.c
         values = {
             "attempts": attempts,
-            "failing_since": sa.func.coalesce(kept.failing_since, now),
+            "failing_since": sa.func.coalesce(kept.failing_since, _quarter(now)),
             "retry_at": retry_at,
             "reason": reason[:LONGEST_REASON],
         }
@@ -177,7 +188,7 @@ class Outbox:
             return row.messages, row.attempts or 0
 
     def told(self, case_id: str) -> dict[str, int]:
-        """Return channel -> when it last told of a case, seconds since 1970."""
+        """Return channel -> quarter of an hour in which it last told of a case, seconds since 1970."""
         kept = outbox.c
         asked = sa.select(kept.channel, sa.func.max(kept.sent_at).label("last")).where(
             kept.case_id == case_id, kept.sent_at.is_not(None)
@@ -203,6 +214,10 @@ def _works(connection: sa.Connection, name: str) -> None:
     connection.execute(
         sa.update(notify_channels).where(kept.name == name, kept.failing_since.is_not(None)).values(**fine)
     )
+
+
+def _quarter(at: int) -> int:
+    return at // STEP_S * STEP_S
 
 
 def _insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, object]]) -> None:

@@ -2,6 +2,7 @@
 
 Keys are never in it: those of pseudonyms do not lie in the store, those of cases and days go into a file of their own,
 which is replaced with every backup. Of a key that was destroyed the backup says so, and no file of keys brings it back.
+Keys of open days are in no file: what a backup holds of single devices is read by nobody, and is gone when restored.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ import os
 from base64 import b64decode, b64encode
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from rules.case_keys import DAY, MATTER
+from rules.case_keys import MATTER, OF_DAYS, OPEN_DAY, TASK_DAY
 from rules.errors import StoreError
 from rules.store import schema
 from rules.store.chain import Head, check
 from rules.store.log import read_head, read_raw
+from rules.store.open_days import days_that_are_open
+from rules.store.retention import ledger_in, let_go_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from rules.store.case_store import Store
@@ -51,14 +55,21 @@ def back_up(store: Store, out: Path, *, keys: Path | None = None) -> int:
     rows, live = 0, list[dict[str, Any]]()
     with _new_file(out) as file, gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
         with store.database.reading() as connection:
-            _write(packed, {"kind": KIND, "store_version": schema.STORE_VERSION})
+            # In one view with the rows: a purge in between would let evidence go of which this says nothing.
+            horizon = ledger_in(connection).horizon
+            gone = horizon.isoformat() if horizon else None
+            _write(packed, {"kind": KIND, "store_version": schema.STORE_VERSION, "let_go_until": gone})
             for name, table in _TABLES.items():
                 asked = sa.select(table).order_by(*table.primary_key.columns)
                 with connection.execution_options(yield_per=PORTION).execute(asked) as found:
                     for row in found.mappings():
+                        if table is schema.case_keys and row["case_id"].startswith(TASK_DAY):
+                            # Nothing in here is sealed with it, and the topics are not put back with the store.
+                            continue
                         told = {key: _out(value) for key, value in row.items()}
                         if table is schema.case_keys and told["key"] is not None:
-                            live.append({name: told[name] for name in ("case_id", "number", "key")})
+                            if not told["case_id"].startswith(OPEN_DAY):
+                                live.append({name: told[name] for name in ("case_id", "number", "key")})
                             told["key"] = None
                         _write(packed, {"table": name, "row": told})
                         rows += 1
@@ -95,6 +106,7 @@ def restore(store: Store, source: Path, *, keys: Path | None = None) -> Restored
         OSError: a file cannot be read.
     """
     told = [] if keys is None else read_keys(keys)
+    gone = _let_go_until(source)
     with store.database.writing() as connection:
         for table in _TABLES.values():
             if table is not schema.case_log_head and connection.execute(sa.select(table).limit(1)).first():
@@ -107,7 +119,20 @@ def restore(store: Store, source: Path, *, keys: Path | None = None) -> Restored
             found = check(rows, head=read_head(connection))
         if not isinstance(found, Head):
             raise StoreError(f"{source}: row {found.seq} of the case log in it: {found.what}; nothing was restored")
+        # Nobody reads devices of open days any more: cases stand as they stood, as where evidence was let go before.
+        let_go_of(connection, days_that_are_open(connection) | gone)
         return _with_keys(connection, told, head=found)
+
+
+def _let_go_until(source: Path) -> set[date]:
+    """Return the latest local day of which evidence had been let go before the backup, if there is one."""
+    with closing(backup_rows(source)) as rows:
+        _none, head = next(rows)
+    told = head.get("let_go_until")
+    try:
+        return {date.fromisoformat(told)} if told else set()
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{source} is no whole backup ({error}); nothing was restored") from error
 
 
 def _with_keys(connection: sa.Connection, told: list[dict[str, Any]], *, head: Head) -> Restored:
@@ -123,7 +148,7 @@ def _with_keys(connection: sa.Connection, told: list[dict[str, Any]], *, head: H
     empty = sa.select(sa.func.count()).where(
         kept.key.is_(None),
         kept.destroyed_at.is_(None),
-        *(~kept.case_id.startswith(each, autoescape=True) for each in (MATTER, DAY)),
+        *(~kept.case_id.startswith(each, autoescape=True) for each in (MATTER, *OF_DAYS)),
     )
     without = connection.execute(empty).scalar() or 0
     return Restored(head=head, keys=back, without=without, forgotten=forgotten)
@@ -176,8 +201,8 @@ def _insert(connection: sa.Connection, name: str, rows: list[dict[str, Any]]) ->
         connection.execute(sa.insert(_TABLES[name]), rows)
 
 
-def backup_rows(source: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the version of the store, under no table, and then table and row of every line: as written, unchecked.
+def backup_rows(source: Path) -> Generator[tuple[str, Any]]:
+    """Yield what the first line says, under no table, and then table and row of every line: as written, unchecked.
 
     The last is again under no table, and says how many rows there were.
 
@@ -191,7 +216,7 @@ def backup_rows(source: Path) -> Iterator[tuple[str, Any]]:
             head = json.loads(next(lines, "null"))
             if not isinstance(head, dict) or head.get("kind") != KIND:
                 raise StoreError(f"{source} is no backup of a case store")
-            yield "", head["store_version"]
+            yield "", head
             for line in lines:
                 told = json.loads(line)
                 ended = "rows" in told
@@ -205,7 +230,7 @@ def backup_rows(source: Path) -> Iterator[tuple[str, Any]]:
 def _read(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield table and row of each line; at the end, with no table, what the last line says."""
     rows = backup_rows(source)
-    _none, version = next(rows)
+    version = next(rows)[1].get("store_version")
     if version != schema.STORE_VERSION:
         raise StoreError(
             f"{source} is of a store of version {version}, this program restores version {schema.STORE_VERSION}; "

@@ -15,11 +15,12 @@ from rules.store import schema
 from rules.store.case_changes import PORTION, Deed, ending_in, note_act, record_carried_over, record_cases
 from rules.store.chain import Break, check
 from rules.store.database import Database
-from rules.store.keys import KeysInHand, SpentKey, destroyed, live_keys, spent_keys
+from rules.store.keys import KeysInHand, SpentKey, destroyed, drop_keys, keys_of_task, live_keys, spent_keys
 from rules.store.log import CaseLogWriter, read_head, read_log, read_raw
 from rules.store.migration import bring_up_to_date
+from rules.store.open_days import end_days, open_for_day, seal_for_day
 from rules.store.rows import CaseMark, CaseRow, Position
-from rules.store.scrubbing import SEALED, scrub
+from rules.store.scrubbing import SEALED, ask_for_scrub, scrub
 from rules.store.sealing import octets_in, open_entry
 from rules.store.state import read_states, seal_plain, write_state
 from rules.store.unreadable import unreadable_cases
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from rules.case_keys import CaseKey
     from rules.life_cycle import Act
     from rules.store.chain import Head
+    from rules.store.keys import WritingKeys
     from rules.store.rows import FindingRow, LogEntry, Unreadable
     from rules.versions import CaseVersion, ReportPart
 
@@ -77,7 +79,8 @@ class Store:
         with self.database.reading() as connection:
             keys = KeysInHand(live_keys(connection))
             for row in connection.execute(sa.select(kept.case_id, kept.body).order_by(kept.id)):
-                body = keys.open(row.case_id, row.body, "finding")
+                sealed = keys.open(row.case_id, row.body, "finding")
+                body = None if sealed is None else open_for_day(sealed, keys=keys)
                 if body is not None:
                     yield body
 
@@ -199,6 +202,21 @@ class Store:
             keys.need(ids)
             return [keys.of(case_id) for case_id in ids]
 
+    def keys_of_task(self, task: str) -> list[CaseKey]:
+        """Return the keys of open days of one task behind Kafka that are there."""
+        with self.database.reading() as connection:
+            return list(keys_of_task(connection, task=task))
+
+    def destroy(self, keys: Sequence[CaseKey]) -> None:
+        """Destroy just these keys of days of a task; a later one of the same day stays.
+
+        Raises:
+            StoreError: the store cannot be written; the keys are there.
+        """
+        with self.database.writing() as connection:
+            drop_keys(connection, keys)
+            ask_for_scrub(connection)
+
     def destroyed(self) -> dict[str, str]:
         """Return of every case that was forgotten up to when (ISO 8601 UTC) what was seen of it is forgotten."""
         with self.database.reading() as connection:
@@ -242,8 +260,9 @@ class Store:
         cases: Iterable[CaseRow],
         state: Mapping[str, bytes],
         position: Position | None,
-        dropped: Iterable[str] = (),
+        dropped: Collection[str] = (),
         closed: Collection[str] = (),
+        ended: Collection[date] = (),
     ) -> None:
         """Write outputs, state and position, all or nothing.
 
@@ -254,15 +273,20 @@ class Store:
             position: how far the input is judged now; None: unchanged.
             dropped: names of state that is to be forgotten.
             closed: ids of findings in whose place others stand now.
+            ended: local days that are over: what was held of their devices can be read no more, here or in a backup.
 
         Raises:
             StoreError: nothing was written.
         """
         with self.database.writing() as connection:
+            end_days(connection, ended, at=self._at())
             self._record(connection, list(cases), findings=findings)
             if closed:
                 kept, gone = schema.findings.c.id, [{"gone": key} for key in sorted(closed)]
                 connection.execute(sa.delete(schema.findings).where(kept == sa.bindparam("gone")), gone)
+            if closed or dropped:
+                # What lay there was of single devices, under keys that stay.
+                ask_for_scrub(connection)
             write_state(
                 connection, state, dropped=dropped, at=self._at(), keys=lambda: self.log_writer(connection).keys
             )
@@ -331,12 +355,9 @@ class Store:
         if findings:
             log.keys.need(row.case_id for row in findings.values())
             told = [
-                {
-                    "id": key, "agreement": row.agreement, "case_id": row.case_id,
-                    "body": log.keys.of(row.case_id).seal(row.body, kind="finding"),
-                }
+                {"id": key, "agreement": row.agreement, "case_id": row.case_id, "body": _sealed(row, keys=log.keys)}
                 for key, row in findings.items()
-            ]  # fmt: skip
+            ]
             upsert(connection, schema.findings, told)
         changed = record_cases(connection, rows, log=log)
         upsert(connection, schema.cases, changed)
@@ -352,6 +373,11 @@ def _judged_until(connection: sa.Connection) -> date | None:
     report = json.loads(frame) if frame else {}
     last_day = report.get("last_day")
     return date.fromisoformat(last_day) if last_day else None
+
+
+def _sealed(row: FindingRow, *, keys: WritingKeys) -> bytes:
+    body = row.body if row.open_day is None else seal_for_day(row.body, day=row.open_day, keys=keys)
+    return keys.of(row.case_id).seal(body, kind="finding")
 
 
 def _cases() -> sa.Select[Any]:

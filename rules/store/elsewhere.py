@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_TRIED: Final = 100
 """Sealed pieces of one place that are tried under every key that is left; more are counted."""
-# Form 1 and a key's number below 2^18, in Base64.
+# Form 1 and a key's number below 2^16, in Base64.
 _SEALED: Final = re.compile(rb"AQAA[A-Za-z0-9+/]{40,}={0,2}")
 
 
@@ -64,7 +64,8 @@ class Attempt:
         self._gone = {(owner, number) for owner, number, _fingerprint in gone}
         # As a text of its own, in JSON or in JSON inside of it: ids may be part of anything else.
         self._names = {owner: re.compile(rb'"%b\\?"' % re.escape(owner.encode())) for owner, _number in self._gone}
-        self._keys = list(keys)
+        self.keys = {key.case_id: key for key in keys}
+        """Every key that is left, by what it is of."""
         self.pieces = 0
         self.tried = 0
         self.opened = 0
@@ -120,7 +121,7 @@ class Attempt:
             CaseKey(case_id=owner, number=number, octets=key.octets)
             for owner in owners
             if (owner, number) in self._gone
-            for key in self._keys
+            for key in self.keys.values()
         )
         return any(again.open(sealed, kind=kind) is not None for again in tries for kind in get_args(Kind))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from rules.case_keys import KEY_OCTETS, CaseKey
+from rules.case_keys import KEY_OCTETS, TASK_DAY, CaseKey
 from rules.small_numbers import quarter
 from rules.store.schema import case_keys
 
@@ -125,6 +125,27 @@ def live_keys(connection: sa.Connection, *, ids: Sequence[str] | None = None) ->
     for statement in portions:
         for row in connection.execute(statement):
             yield CaseKey(case_id=row.case_id, number=row.number, octets=row.key)
+
+
+def keys_of_task(connection: sa.Connection, *, task: str) -> Iterator[CaseKey]:
+    """Yield the keys of days of one task behind Kafka (`rules.sealed_days`) that are there."""
+    kept = case_keys.c
+    asked = sa.select(kept.case_id, kept.number, kept.key).where(
+        kept.case_id.startswith(f"{TASK_DAY}{task}/", autoescape=True), kept.key.is_not(None)
+    )
+    for row in connection.execute(asked):
+        yield CaseKey(case_id=row.case_id, number=row.number, octets=row.key)
+
+
+def drop_keys(connection: sa.Connection, keys: Sequence[CaseKey]) -> None:
+    """Take these keys of days of tasks away, row and all: there is one for each task and day, and none comes back.
+
+    Each goes by its own octets: who was stopped for a while must not take the key under which another opened the day
+    anew.
+    """
+    kept = case_keys.c
+    for key in keys:
+        connection.execute(sa.delete(case_keys).where(kept.case_id == key.case_id, kept.key == key.octets))
 
 
 def destroyed(connection: sa.Connection) -> dict[str, str]:

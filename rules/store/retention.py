@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -22,12 +23,15 @@ from rules.life_cycle import ENDED
 from rules.retention import FLOW_HOURS, DayLedger
 from rules.small_numbers import band
 from rules.store import schema
-from rules.store.scrubbing import scrub
+from rules.store.keys import KeysInHand, live_keys
+from rules.store.open_days import days_that_are_open, end_days, unreadable
+from rules.store.rounding import round_times
+from rules.store.scrubbing import OF_DAYS, ask_for_scrub, scrub_if_asked
 from rules.store.sealing import PURGED_KIND
 from rules.store.state import day_key_of, destroy_day_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from rules.retention import Policy
     from rules.store.case_store import Store
@@ -42,8 +46,6 @@ SEEN: Final = "retention/seen"
 INPUT: Final = "input/"
 """Under these names in `SEEN` stand inputs; contacts stand under their own."""
 LAST: Final = "retention/last"
-UNSCRUBBED: Final = "retention/unscrubbed"
-"""Noted while pages that nobody uses may hold keys of days that were destroyed."""
 PLACES: Final = ("findings", "counted", "contacts", "inputs", "outbox", "access_log")
 """What rows are taken away from."""
 
@@ -86,7 +88,14 @@ def read_ledger(database: Database) -> DayLedger:
     Raises:
         StoreError: the store cannot be read.
     """
-    return DayLedger(noted(database, DAYS))
+    with database.reading() as connection:
+        return ledger_in(connection)
+
+
+def ledger_in(connection: sa.Connection) -> DayLedger:
+    """Return the same, as one transaction sees it."""
+    meta = schema.meta.c
+    return DayLedger(connection.execute(sa.select(meta.value).where(meta.name == DAYS)).scalar())
 
 
 def last_purge(database: Database) -> LastPurge:
@@ -151,6 +160,7 @@ class _Purge:
                 step()
         self._done.due_cases = due_cases(self._database, policy=self._policy, now=self._now)
         if not self._dry:
+            self._round()
             self._note_end()
             self._log()
             self._scrub()
@@ -197,10 +207,23 @@ class _Purge:
             for prefix, limit in limits.items()
         }
         self._take("contacts", schema.engine_state.c.name, gone[CONTACTS])
+        self._open_days(_stamp(self._now - limits[CONTACTS]))
         self._take("inputs", inputs.sha256, [name.removeprefix(INPUT) for name in gone[INPUT]])
         if self._done.whole and not self._dry:
             left = seen.keys() - {*gone[CONTACTS], *gone[INPUT]}
             self._note(SEEN, json.dumps({name: seen[name] for name in sorted(left)}))
+
+    def _open_days(self, before: str) -> None:
+        """Take away what is held of devices of days that nobody closed in time, or that came out of a backup."""
+        with self._database.reading() as connection:
+            days = days_that_are_open(connection, before=before)
+        if days and not self._dry:
+            with self._database.writing() as connection:
+                let_go_of(connection, days)
+                end_days(connection, days, at=_stamp(self._now))
+        with self._database.reading() as connection:
+            gone = list(unreadable(connection, keys=KeysInHand(live_keys(connection))))
+        self._take("findings", schema.findings.c.id, gone)
 
     def _told(self) -> None:
         """What was told; and what could not be told for so long that nobody waits for it."""
@@ -216,6 +239,11 @@ class _Purge:
         with self._database.reading() as connection:
             keys = list(connection.execute(sa.select(kept.id).where(kept.at < before)).scalars())
         self._take("access_log", kept.id, keys)
+
+    def _round(self) -> None:
+        with self._database.writing() as connection:
+            if round_times(connection):
+                ask_for_scrub(connection)
 
     def _names(self, prefix: str) -> list[str]:
         kept = schema.engine_state.c.name
@@ -238,8 +266,9 @@ class _Purge:
                 connection.execute(sa.delete(table).where(key.in_(portion)))
                 if table is schema.engine_state:
                     owners = filter(None, map(day_key_of, portion))
-                    if destroy_day_keys(connection, owners, at=_stamp(self._now)):
-                        _write_note(connection, UNSCRUBBED, "")
+                    destroy_day_keys(connection, owners, at=_stamp(self._now))
+                if table in OF_DAYS:
+                    ask_for_scrub(connection)
             self._done.removed[place] += len(portion)
 
     def _note_end(self) -> None:
@@ -264,16 +293,9 @@ class _Purge:
             log.flush()
 
     def _scrub(self) -> None:
-        """Leave no unused page that holds a destroyed key; where others are in the way, the next purge tries again."""
-        if noted(self._database, UNSCRUBBED) is None:
-            return
-        try:
-            scrubbed = scrub(self._database, patience_s=SCRUB_PATIENCE_S)
-        except StoreError:
-            return
-        if scrubbed:
-            with self._database.writing() as connection:
-                connection.execute(sa.delete(schema.meta).where(schema.meta.c.name == UNSCRUBBED))
+        """Leave nothing of what went in unused pages; where others are in the way, the next purge tries again."""
+        with suppress(StoreError):
+            scrub_if_asked(self._database, patience_s=SCRUB_PATIENCE_S)
 
     def _note(self, name: str, value: str) -> None:
         with self._database.writing() as connection:
@@ -285,6 +307,13 @@ def noted(database: Database, name: str) -> str | None:
     with database.reading() as connection:
         kept: str | None = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.name == name)).scalar()
         return kept
+
+
+def let_go_of(connection: sa.Connection, days: Collection[date]) -> None:
+    """Take down that something of these local days is gone, so that no case is withdrawn for that."""
+    ledger = ledger_in(connection)
+    ledger.begin(days)
+    _write_note(connection, DAYS, ledger.as_state())
 
 
 def _write_note(connection: sa.Connection, name: str, value: str) -> None:

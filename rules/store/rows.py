@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rules.life_cycle import NEW
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rules.life_cycle import Ending
 
 
@@ -90,6 +92,8 @@ class FindingRow(NamedTuple):
     """The case that it belongs to."""
     body: bytes
     """The finding as JSON."""
+    open_day: date | None = None
+    """Its local day, when that is not over: it is of a device. None: it is of none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Named parts of the engine's state in the store. What tells of one local day is sealed with a key of that day.
 
 Whom devices met, and the counts that days leave behind, belong to no case, so no key of a case covers them. The key of
-a day goes with the last that is kept of it: then no backup of before can be read, either. Sums of the whole district
-stay as they are.
+counts goes with the last of their day, that of contacts when the day is closed: then no backup of before can be read,
+either. Sums of the whole district stay as they are.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from rules.case_keys import DAY, day_id, number_in
+from rules.case_keys import day_id, number_in, open_day_id
 from rules.contact_book import CONTACTS, COUNTED
+from rules.small_numbers import quarter
 from rules.store.keys import PORTION, KeysInHand, live_keys
 from rules.store.schema import case_keys, engine_state
 from rules.store.upsert import upsert
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from rules.store.keys import WritingKeys
 
-DAILY: Final = (CONTACTS, COUNTED)
-"""How names of state begin that tell of one local day; the day follows."""
+DAILY: Final[Mapping[str, Callable[[date], str]]] = {CONTACTS: open_day_id, COUNTED: day_id}
+"""How names of state begin that tell of one local day, which follows -> the id of the key that seals them."""
 
 
 def read_states(connection: sa.Connection, asked: sa.ColumnElement[bool]) -> dict[str, bytes]:
@@ -76,13 +77,13 @@ def destroy_day_keys(connection: sa.Connection, owners: Iterable[str], *, at: st
 
     Args:
         connection: a writing transaction.
-        owners: ids of days (`rules.case_keys.day_id`).
+        owners: ids of days (`rules.case_keys.day_id`, `open_day_id`).
         at: the time, ISO 8601 UTC.
     """
     gone = tuple(owner for owner in sorted({*owners}) if not _is_used(connection, owner))
     if gone:
         still = (case_keys.c.case_id.in_(gone), case_keys.c.destroyed_at.is_(None))
-        connection.execute(sa.update(case_keys).where(*still).values(key=None, destroyed_at=at))
+        connection.execute(sa.update(case_keys).where(*still).values(key=None, destroyed_at=quarter(at)))
     return gone
 
 
@@ -103,9 +104,9 @@ def seal_plain(connection: sa.Connection, *, keys: Callable[[], WritingKeys]) ->
 
 def day_key_of(name: str) -> str | None:
     """Return the id of the key that the state of this name is sealed with, None: it tells of no single day."""
-    for prefix in DAILY:
+    for prefix, key_of in DAILY.items():
         if name.startswith(prefix):
-            return day_id(date.fromisoformat(name.removeprefix(prefix).partition("/")[0]))
+            return key_of(date.fromisoformat(name.removeprefix(prefix).partition("/")[0]))
     return None
 
 
@@ -125,6 +126,5 @@ def _rows(state: Mapping[str, bytes], *, keys: Callable[[], WritingKeys]) -> lis
 
 
 def _is_used(connection: sa.Connection, owner: str) -> bool:
-    day = owner.removeprefix(DAY)
-    held = sa.or_(*(engine_state.c.name.startswith(f"{prefix}{day}/", autoescape=True) for prefix in DAILY))
-    return connection.execute(sa.select(engine_state.c.name).where(held).limit(1)).first() is not None
+    names = connection.execute(sa.select(engine_state.c.name)).scalars()
+    return any(day_key_of(name) == owner for name in names)

@@ -227,6 +227,26 @@ def test_dropped_and_delivered_events_leave_no_trace_and_room_is_given_back(tmp_
     assert not any(b"000059999....." in octets for octets in files)
 
 
+def test_once_wiped_no_file_of_an_open_spool_holds_what_has_gone(tmp_path: Path) -> None:
+    """The write-ahead log would keep a school's last hour over a week-end."""
+    with spool_at(tmp_path) as spool:
+        spool.append(events(600))
+        delivered = spool.oldest()[:1]
+        spool.acknowledge(delivered)
+        spool.append(events(600, start=600))
+        gone, waits = (each[1].ljust(300, b".") for each in (delivered[0].pairs[-1], events(1, start=1199)[0]))
+        assert any(gone in path.read_bytes() for path in tmp_path.iterdir())
+        spool.wipe()
+        files = [path.read_bytes() for path in tmp_path.iterdir()]
+        assert not any(gone in octets for octets in files)
+        assert any(waits in octets for octets in files)
+        numbered(spool)
+        spool.wipe()
+        assert not any(b"....." in path.read_bytes() for path in tmp_path.iterdir())
+        spool.append(events(1))
+        assert len(numbered(spool)) == 1
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"

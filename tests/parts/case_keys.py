@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import date
 from hashlib import sha256
+from typing import Self
 
-from rules.case_keys import KEY_OCTETS, CaseKey
+from rules.case_keys import KEY_OCTETS, TASK_DAY, CaseKey, task_day_id
 from rules.key_ring import KeyRing
 
 
@@ -31,6 +33,22 @@ class MemoryKeys:
                 self._keys[case_id] = CaseKey(case_id=case_id, number=number, octets=octets, draw=bytes)
         return [self._keys[case_id] for case_id in ids]
 
+    def keys_of_task(self, task: str) -> list[CaseKey]:
+        """Return the keys of days of a task."""
+        return [key for owner, key in self._keys.items() if owner.startswith(f"{TASK_DAY}{task}/")]
+
+    def destroy(self, keys: Sequence[CaseKey]) -> None:
+        """Destroy just these keys."""
+        for key in keys:
+            if self._keys.get(key.case_id) is key:
+                del self._keys[key.case_id]
+
+    def copy(self) -> Self:
+        """Return others that are the same until now."""
+        other = type(self)()
+        other._keys, other._until = dict(self._keys), dict(self._until)
+        return other
+
     def destroyed(self) -> dict[str, str]:
         """Return of every case that was forgotten up to when."""
         return dict(self._until)
@@ -42,7 +60,14 @@ class MemoryKeys:
 
 
 class DerivedKeys:
-    """A key for any case, the same in every process: for benches, whose processes share no store."""
+    """A key for any case, the same in every process: for benches, whose processes share no store.
+
+    Args:
+        days: of these every task has a key from the beginning.
+    """
+
+    def __init__(self, days: Sequence[date] = ()) -> None:
+        self._days = days
 
     def live_keys(self, ids: Sequence[str] | None = None) -> list[CaseKey]:
         """Return the keys of these cases."""
@@ -51,6 +76,13 @@ class DerivedKeys:
     def keys_for(self, ids: Sequence[str]) -> list[CaseKey]:
         """Return a key for each of these cases."""
         return [CaseKey(case_id=each, number=1, octets=sha256(each.encode()).digest()) for each in ids]
+
+    def keys_of_task(self, task: str) -> list[CaseKey]:
+        """Return the keys of the days that every task has."""
+        return self.keys_for([task_day_id(task, day) for day in self._days])
+
+    def destroy(self, keys: Sequence[CaseKey]) -> None:
+        """Do nothing: there is a key for anything."""
 
     def destroyed(self) -> dict[str, str]:
         """Return nothing: no case was ever forgotten."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from random import Random
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
@@ -17,12 +18,16 @@ from rules.coverage import Coverage
 from rules.day_keys import DayKeys
 from rules.engine import Engine
 from rules.metrics import RulesMetrics
+from rules.notify.docket import Docket
+from rules.notify.outbox import Outbox
+from rules.notify.planning import plan
 from rules.rulebook import RulebookFiles, load_rulebook
 from rules.service import EmbeddedService
 from rules.store import Position, Store
 from tests.parts.school_days import ALL_TWISTS, school_days
 from tests.parts.school_days.writing import pseudonym
 from tests.parts.told_everywhere import told_everywhere
+from tests.system.desk_visitor import pages_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +105,7 @@ def lived_days(folder: Path, *, seed: int, devices: int = 52) -> LivedDays:
     twists = ALL_TWISTS - {"shared-device", "staff"}
     days = school_days(seed=seed, devices=devices, days=2, vendors=12, sites=20, parties=16, twists=twists)
     book = load_rulebook(_laid_out(days, folder=folder))
-    passing = _Passing(folder / "lived.db", book=book, seed=seed)
+    passing = _Passing(folder, book=book, seed=seed)
     named = {
         pseudonym(number, seed=seed, day=day): (seed, number)
         for group in days.world.classes
@@ -131,12 +136,14 @@ def lived_days(folder: Path, *, seed: int, devices: int = 52) -> LivedDays:
 class _Passing:
     """A district whose time passes."""
 
-    def __init__(self, path: Path, *, book: Rulebook, seed: int) -> None:
+    def __init__(self, folder: Path, *, book: Rulebook, seed: int) -> None:
         chance = Random(seed)  # noqa: S311 -- keys of a test: the same every time
+        self._folder = folder
         self._now = datetime(2020, 1, 1, tzinfo=UTC)
         self._registry = CollectorRegistry()
+        self._docket, self._told = Docket(), 0
         self._keys = DayKeys(lambda: chance.randbytes(32))
-        self._store = Store(f"sqlite:///{path}", clock=lambda: self._now)
+        self._store = Store(f"sqlite:///{folder / 'lived.db'}", clock=lambda: self._now)
         self._service = EmbeddedService(
             store=self._store, rulebook=book, token_key=self._keys.of, today=AFTERWARDS,
             metrics=RulesMetrics(self._registry, rules=book.rule_ids, version="1", compiled=True),
@@ -155,7 +162,20 @@ class _Passing:
             self._now = datetime.fromtimestamp((part + 1) * PART_S + PAST_S, tz=UTC)
             self._service.judge(parts[part])
             self._service.commit(None)
-        return told_everywhere(self._store)
+            self._notify()
+        return {**told_everywhere(self._store), **pages_of(self._store, folder=self._folder)}
+
+    def _notify(self) -> None:
+        """Tell a channel of what is new, as the notifier does, and go on failing on another."""
+        outbox, now = Outbox(self._store.database), int(self._now.timestamp())
+        changes = list(self._docket.read(self._store.log(after=self._told)))
+        self._told = self._store.log_end()
+        for name in ("mail:p@d.example", "webhook:away"):
+            items = plan(changes, audience="person", now=self._now, quiet=None, zone=ZoneInfo("UTC"))
+            outbox.plan(name, items, planned=self._told, now=now)
+        outbox.sent("mail:p@d.example", [item.name for item in items], now=now)
+        if items:
+            outbox.failed("webhook:away", attempts=1, reason="away", retry_at=now + 60, now=now)
 
     def end(self) -> Mapping[str, float]:
         """Destroy the keys, write down what is left, and return the counters."""

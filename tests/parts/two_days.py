@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
+from rules.case_keys import CaseKey
 from rules.counted import unpacked
 from rules.day_keys import DayKeys
 from rules.metrics import RulesMetrics
 from rules.rulebook import RulebookFiles, load_rulebook
 from rules.service import EmbeddedService
 from rules.store import Position, Store
+from rules.store.backup import back_up, read_keys
 from tests.parts.school_days import ALL_TWISTS, school_days
 from tests.parts.school_days.writing import pseudonym
 
@@ -58,6 +60,12 @@ class Breach:
     """By day: device and third party -> counted contacts."""
     cases: list[dict[str, Any]]
     """Open cases, with `evidence`."""
+    backup: Path
+    """A backup of the evening, when both days were open."""
+    evening: list[CaseKey]
+    """All keys that there were in the evening."""
+    keys: list[CaseKey]
+    """Those of the file of keys of the evening, and those that are left in the store."""
 
 
 def breach(folder: Path, *, seed: int, devices: int = 52, creatures_of_habit: bool = False) -> Breach:
@@ -74,26 +82,33 @@ def breach(folder: Path, *, seed: int, devices: int = 52, creatures_of_habit: bo
     days = school_days(seed=seed, devices=devices, days=2, vendors=12, sites=20, parties=16, twists=twists)
     chance = Random(seed)  # noqa: S311 -- keys of a test: the same every time
     keys = DayKeys(lambda: chance.randbytes(32))
-    store = Store(f"sqlite:///{_laid_out(days, folder=folder)}/cases.db")
+    store = Store(f"sqlite:///{laid_out(days, folder=folder)}/cases.db")
     try:
         service = _service(store, folder=folder, keys=keys)
-        events = _again(list(days.events()), chance=chance) if creatures_of_habit else list(days.events())
+        events = again(days, chance=chance) if creatures_of_habit else list(days.events())
         service.judge(events)
         service.commit(None)
         held, known = keys.snapshot(), [json.loads(body) for body in store.findings()]
+        back_up(store, folder / "backup", keys=folder / "keys")
+        evening = store.live_keys()
         service.close_before(AFTERWARDS)
         keys.destroy_before(AFTERWARDS)
         service.commit(Position(sha256="", name="", events=len(events), finished=True))
-        return _Truth(days, keys=held, seed=seed).told(store, events=events, known=known)
+        filed = [CaseKey(case_id=r["case_id"], number=r["number"], octets=r["key"]) for r in read_keys(folder / "keys")]
+        told = _Truth(days, keys=held, seed=seed).told(store, events=events, known=known)
+        return Breach(**told, backup=folder / "backup", evening=evening, keys=[*filed, *store.live_keys()])
     finally:
         store.close()
 
 
-def _again(events: list[FlowEvent], *, chance: Random) -> list[FlowEvent]:
-    """Return the first day of *events* and once more the same day, as a person with firm habits would have it."""
-    first = min(event.started_at[:10] for event in events)
-    second = max(event.started_at[:10] for event in events)
-    made = [event for event in events if event.started_at[:10] == first]
+def again(days: SchoolDays, *, chance: Random) -> list[FlowEvent]:
+    """Return the first of *days* and once more the same day, as a person with firm habits would have it."""
+    made: list[FlowEvent] = []
+    for event in days.events():
+        second = event.started_at[:10]
+        if made and second != made[0].started_at[:10]:
+            break
+        made.append(event)
     late_s: dict[str | None, float] = {}
     for event in tuple(made):
         late = late_s.setdefault(event.device, chance.gauss(0, 60)) + chance.gauss(0, 5)
@@ -117,7 +132,8 @@ def _later(stamp: str, *, by_s: float, day: str) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _laid_out(days: SchoolDays, *, folder: Path) -> Path:
+def laid_out(days: SchoolDays, *, folder: Path) -> Path:
+    """Write the papers of *days* into *folder*, every product paused, and return it."""
     (folder / "agreements").mkdir(parents=True)
     for name, text in days.papers.agreements.items():
         paused = {**json.loads(text), "use_gate": {"status": "paused"}}
@@ -170,8 +186,8 @@ class _Truth:
         # A day that is lived again has other pseudonyms: those of the first, read backwards.
         self._named = {**made, **{name[::-1]: device for name, device in made.items()}}
 
-    def told(self, store: Store, *, events: list[FlowEvent], known: list[dict[str, Any]]) -> Breach:
-        """Return what *store* holds, by whom; *known*: the findings that it held while days were open."""
+    def told(self, store: Store, *, events: list[FlowEvent], known: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return what *store* holds, by whom, as fields of `Breach`; *known*: findings of days while they were open."""
         first = self._days[0].isoformat()
         by_day: tuple[defaultdict[Device, list[FlowEvent]], ...] = (defaultdict(list), defaultdict(list))
         names: tuple[set[str], set[str]] = (set(), set())
@@ -182,17 +198,17 @@ class _Truth:
         found = [json.loads(body) for body in store.findings()]
         rows = [row for octets in store.states("counted/").values() for row in unpacked(octets).rows]
         cases = [{**json.loads(row.body), "evidence": json.loads(row.evidence)} for row in store.cases().values()]
-        return Breach(
-            classes=tuple(self._classes),
-            events=(by_day[0], by_day[1]),
-            known=tuple(self._findings(known, place=place, names=names[place]) for place in (0, 1)),
-            findings=tuple(
+        return {
+            "classes": tuple(self._classes),
+            "events": (by_day[0], by_day[1]),
+            "known": tuple(self._findings(known, place=place, names=names[place]) for place in (0, 1)),
+            "findings": tuple(
                 _in_place_of(self._findings(known, place=place, names=names[place]), found) for place in (0, 1)
             ),
-            held=found,
-            rows=tuple(self._rows(rows, place=place, names=names[place]) for place in (0, 1)),
-            cases=cases,
-        )
+            "held": found,
+            "rows": tuple(self._rows(rows, place=place, names=names[place]) for place in (0, 1)),
+            "cases": cases,
+        }
 
     def _findings(
         self, found: list[dict[str, Any]], *, place: int, names: set[str]

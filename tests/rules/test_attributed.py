@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rules.attributed import grounds_of
+from rules.attributed import edge_since, grounds_of
 from rules.checks.base import device_days
 from rules.rehearsal import world
 from tests.rules.made_edges import edge, exposure, opened
@@ -170,3 +170,15 @@ def test_the_day_of_a_finding_is_that_of_the_exposure() -> None:
     (finding,) = held.findings.values()
     assert finding.day == date(2026, 10, 16)
     assert finding.first_seen < finding.last_seen
+
+
+def test_what_was_forgotten_in_the_morning_does_not_come_again_with_the_end_of_its_day() -> None:
+    """Contacts of a closed day stand at noon UTC where they have no time; those of the day after count."""
+    noon = datetime(2026, 10, 14, 12, tzinfo=UTC)
+    closed = replace(exposure(), first_seen=noon, last_seen=noon)
+    morning, night = noon.replace(hour=8), noon.replace(hour=2)
+    assert edge_since(edge(exposures=(closed,)), morning) is None
+    assert edge_since(edge(exposures=(closed, exposure(day=1))), morning) == edge(exposures=(exposure(day=1),))
+    assert edge_since(edge(exposures=(closed,)), night) == edge(exposures=(closed,))
+    timed = replace(closed, last_seen=noon.replace(hour=13))
+    assert edge_since(edge(exposures=(timed,)), morning) == edge(exposures=(timed,))

@@ -122,3 +122,15 @@ def test_who_has_many_contacts_has_no_more_than_others_when_the_day_is_over() ->
     per_device = Counter(each.device for each in closed(rows))
     assert max(per_device.values()) - min(per_device.values()) <= 1
     assert len(per_device) == 6
+
+
+def test_a_day_that_is_closed_twice_keeps_how_many_minutes_and_hours_there_were() -> None:
+    """Half of a test of attribution would go where minutes of one closing fell onto those of another."""
+    rows = [row(device, at=number * 7 * MINUTE_MS) for number, device in enumerate([1, 2, 3, 4, 5, 6] * 4)]
+    first = closed(rows[:12])
+    second = closed(rows[12:], beside=first)
+    for step in (MINUTE_MS, HOUR_MS):
+        after, before = ({each.at_ms // step for each in held} for held in (first + second, first + rows[12:]))
+        assert len(after) == len(before)
+    assert all(map(is_timeless, first + second))
+    assert closed(rows[12:], beside=[row(1, group="6-8")]) == closed(rows[12:])

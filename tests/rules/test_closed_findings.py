@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,15 @@ def test_the_end_of_its_days_changes_nothing_that_a_case_says(example: Example) 
     assert [(each.rule, each.subject, each.devices) for each in cases.waived()] == waived
     # Nothing is left to close.
     assert cases.close({each.day for each in held(cases)}) == ((), frozenset())
+
+
+def test_a_difference_that_a_later_closing_takes_back_is_kept_no_longer() -> None:
+    (case,) = [case for case in world(PAUSED).play(class_of(3)).report() if case.rule == "use-paused"]
+    digits = LastDigits()
+    assert digits.note([case], after=[replace(case, flows=1)]) == {case.id}
+    assert digits.note([case], after=[case]) == {case.id}
+    assert digits.over(case) == case
+    assert EVIDENCE_KEY not in digits.evidence(case.id, {})
 
 
 def test_of_few_devices_no_figure_no_time_and_no_group_is_left() -> None:

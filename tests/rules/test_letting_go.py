@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +20,7 @@ from rules.retention import FINDING_DAYS, Policy
 from rules.service import EmbeddedService
 from rules.stage_two import DAYS_KEY, StageTwo
 from rules.store import Position, Store
+from rules.store.backup import back_up, restore
 from rules.store.retention import purge
 from rules.versions import OPEN
 from tests.parts.case_keys import a_ring
@@ -59,6 +60,46 @@ def events() -> list[FlowEvent]:
 def said(store: Store) -> dict[str, tuple[str, Any]]:
     """Return how every case stands, and what it says."""
     return {key: (row.state, json.loads(row.body)) for key, row in store.cases().items()}
+
+
+def test_who_restores_a_backup_finds_the_cases_as_they_stood_though_no_device_of_an_open_day_comes_back(
+    store: Store, tmp_path: Path
+) -> None:
+    running = service(store)
+    running.judge(events()[:-20])
+    running.commit(Position(sha256="a" * 64, name="days.pcap", events=1, finished=False))
+    before = said(store)
+    back_up(store, tmp_path / "backup", keys=tmp_path / "keys")
+    again = Store(f"sqlite:///{tmp_path / 'again.db'}")
+    restore(again, tmp_path / "backup", keys=tmp_path / "keys")
+    for _ in range(2):
+        service(again).commit(None)
+        assert said(again) == before
+        purge(again, policy=POLICY, now=NOON)
+    assert list(again.findings()) == []
+    # And so does who restores what was restored, when the open day has been let go.
+    back_up(again, tmp_path / "backup-2", keys=tmp_path / "keys")
+    third = Store(f"sqlite:///{tmp_path / 'third.db'}")
+    restore(third, tmp_path / "backup-2", keys=tmp_path / "keys")
+    later = service(third)
+    later.commit(None)
+    assert said(third) == before
+    later.judge(events()[-20:])
+    later.commit(None)
+    assert all(said(third)[key][0] == state for key, (state, _body) in before.items())
+    assert list(third.findings())
+    again.close()
+    third.close()
+
+
+def test_a_day_that_nobody_closed_withdraws_no_case_when_it_is_let_go(store: Store) -> None:
+    running = service(store)
+    running.judge(events())
+    running.commit(Position(sha256="a" * 64, name="days.pcap", events=1, finished=True))
+    before = {key: one for key, one in said(store).items() if one[1]["rule"] == "use-paused"}
+    assert purge(store, policy=POLICY, now=datetime.now(UTC) + timedelta(hours=73)).removed["findings"]
+    service(store).commit(None)
+    assert {key: one for key, one in said(store).items() if one[1]["rule"] == "use-paused"} == before != {}
 
 
 def test_a_day_that_is_let_go_leaves_the_cases_as_they_were_also_after_a_restart(store: Store) -> None:

@@ -1,14 +1,15 @@
-"""The outbox and the lease on SQLite and PostgreSQL: what is planned is told, whatever dies in between."""
+"""The outbox on SQLite and PostgreSQL: what is planned is told, whatever dies in between."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import time
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,12 +17,12 @@ from rules.notify.channel import CaseNotice, ChannelDownError, DigestNotice, Not
 from rules.notify.channels import Channels
 from rules.notify.docket import Docket
 from rules.notify.hours import Quiet, Weekly
-from rules.notify.lease import Lease
 from rules.notify.outbox import Outbox
 from rules.notify.planning import Audience, Item, tells
 from rules.notify.service import Planner
 from rules.notify.worker import Courier, Surroundings
-from rules.store import StepRefusedError, Store
+from rules.small_numbers import STEP_S
+from rules.store import StepRefusedError, Store, schema
 from tests.rules.told_cases import PLACE, Cases, Hands
 
 FATES = ("told", "dies before", "dies after", "down", "refused")
@@ -302,78 +303,26 @@ def test_what_was_told_long_ago_is_forgotten_and_what_waits_never(cases: Cases, 
     assert state.planned == 2  # a channel never goes back
 
 
-class Clock:
-    """Seconds that only ever grow, as one host counts them."""
-
-    def __init__(self, start: float) -> None:
-        self.now = start
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def leases(new_store: Callable[[], str]) -> Iterator[Callable[[str, Clock], Lease]]:
-    address = new_store()
-    stores: list[Store] = []
-
-    def lease(holder: str, clock: Clock) -> Lease:
-        stores.append(Store(address))
-        return Lease(stores[-1].database, name="test", holder=holder, lasts_s=10, clock=clock)
-
-    yield lease
-    for store in stores:
-        store.close()
-
-
-def test_one_at_a_time_holds_the_lease_and_it_is_taken_over_after_its_time(
-    leases: Callable[[str, Clock], Lease],
+def test_what_is_over_is_kept_to_the_quarter_of_an_hour_and_what_is_to_be_tried_to_the_second(
+    cases: Cases, hands: Hands
 ) -> None:
-    # Two hosts whose clocks have nothing to do with each other.
-    here, there = Clock(5.0), Clock(90_000.0)
-    first, second = leases("first", here), leases("second", there)
-    assert first.keep()
-    for _second in range(30):
-        here.now += 1
-        there.now += 1
-        assert first.keep()
-        assert not second.keep()
-    # The first one dies; the other waits for the whole time before it takes over.
-    waited = 0
-    while not second.keep():
-        assert not second.held
-        there.now += 1
-        waited += 1
-    assert 9 <= waited <= 11
-
-
-def test_a_holder_that_was_stopped_and_wakes_up_knows_that_it_lost_the_lease(
-    leases: Callable[[str, Clock], Lease],
-) -> None:
-    clock = Clock(0.0)
-    first, second = leases("first", clock), leases("second", clock)
-    assert first.keep()
-    assert not second.keep()
-    clock.now += 7.5
-    # It relies on it for less long than others wait, so that what it has begun is over before they begin.
-    assert not first.held
-    assert not second.keep()
-    clock.now += 3
-    assert second.keep()
-    assert not first.keep()
-    assert not first.held
-    assert second.keep()
-
-
-def test_a_lease_that_is_given_back_is_free_at_once(leases: Callable[[str, Clock], Lease]) -> None:
-    clock = Clock(0.0)
-    first, second = leases("first", clock), leases("second", clock)
-    assert first.keep()
-    assert not second.keep()
-    first.release()
-    assert not first.held
-    assert second.keep()
-    first.release()  # it is not its own any more
-    assert second.keep()
-    clock.now += 4
-    assert second.keep()
+    """A case opens when a device shows something: its message told when that was."""
+    outbox = Outbox(cases.store.database)
+    quarter = int(hands.at.timestamp())
+    now, quiet_ends = quarter + 437, quarter + 3_600 + 611
+    due = {"entry/1": now, "entry/2": now, "entry/3": quiet_ends}
+    items = [Item(name=name, seq=seq, case_id="c", due_at=at) for seq, (name, at) in enumerate(due.items(), start=1)]
+    outbox.plan("box", items, planned=3, now=now)
+    outbox.refused("box", ["entry/1", "entry/2"], attempts=1, reason="busy", retry_at=now + 7)
+    waiting = {one.item.name: (one.item.due_at, one.retry_at) for one in outbox.waiting("box")}
+    assert waiting == {"entry/1": (quarter, now + 7), "entry/2": (quarter, now + 7), "entry/3": (quiet_ends, 0)}
+    outbox.failed("box", attempts=1, reason="away", retry_at=now + 9, now=now)
+    state = outbox.channel("box")
+    assert state is not None
+    assert (state.failing_since, state.retry_at) == (quarter, now + 9)
+    outbox.sent("box", due, now=quiet_ends + 1)
+    kept = schema.outbox.c
+    with cases.store.database.reading() as connection:
+        rows = connection.execute(sa.select(kept.due_at, kept.retry_at, kept.sent_at)).all()
+    assert [number % STEP_S for row in rows for number in row] == [0] * 9
+    assert outbox.told("c") == {"box": quarter + 3_600}

@@ -20,6 +20,7 @@ from rules.floors import Floors
 from rules.retention import DayLedger, Policy
 from rules.store import FindingRow, Position, Store, schema
 from rules.store.retention import STEP_ROWS, due_cases, last_purge, purge, read_ledger
+from rules.store.rounding import round_times
 from rules.versions import CaseVersion
 from tests.rules.first_store import a_case
 from tests.rules.test_told import finding
@@ -121,6 +122,32 @@ def test_what_was_told_and_who_signed_in_goes_by_the_policy(store: Store) -> Non
     assert purge(store, policy=policy, now=NOW + timedelta(days=30)).removed.total() == 0
     assert purge(store, policy=policy, now=NOW + timedelta(days=31)).removed == {"outbox": 2}
     assert purge(store, policy=policy, now=NOW + timedelta(days=61)).removed == {"access_log": 1}
+
+
+def test_times_that_earlier_releases_kept_to_the_second_are_rounded_by_the_first_purge(store: Store) -> None:
+    at = int(NOW.timestamp()) + 437
+    row = {"channel": "mail:x", "item": "entry/1", "seq": 1, "case_id": "c", "due_at": at}
+    rows = [row | {"sent_at": at + 5}, row | {"item": "entry/2", "sent_at": None}]
+    exact = {"case_id": "c", "number": 1, "key": b"k" * 32, "made_at": f"{NOW:%Y-%m-%d}T11:23:45.678901Z"}
+    with store.database.writing() as connection:
+        connection.execute(sa.insert(schema.outbox), rows)
+        connection.execute(sa.insert(schema.case_keys), [exact, exact | {"case_id": "d", "key": None}])
+    purge(store, policy=POLICY, now=NOW, dry="yes")
+    assert exact["made_at"] in made(store)
+    purge(store, policy=POLICY, now=NOW)
+    assert made(store) == {f"{NOW:%Y-%m-%d}T11:15Z"}
+    kept = schema.outbox.c
+    with store.database.reading() as connection:
+        told = connection.execute(sa.select(kept.due_at, kept.sent_at).order_by(kept.item)).all()
+    quarter = at // 900 * 900
+    assert [tuple(each) for each in told] == [(quarter, quarter), (at, None)]
+    with store.database.writing() as connection:
+        assert round_times(connection) == 0
+
+
+def made(store: Store) -> set[str]:
+    with store.database.reading() as connection:
+        return {*connection.execute(sa.select(schema.case_keys.c.made_at)).scalars()}
 
 
 def test_cases_are_due_so_many_days_after_somebody_ended_them(store: Store) -> None:

@@ -6,13 +6,13 @@ import gzip
 import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from rules.case_keys import CaseKey, day_id
+from rules.case_keys import CaseKey, day_id, open_day_id
 from rules.contact_book import COUNTED, ContactBook
 from rules.counted import packed
 from rules.retention import Policy
@@ -20,14 +20,15 @@ from rules.store import Store, schema
 from rules.store.backup import back_up, restore
 from rules.store.keys import live_keys
 from rules.store.retention import purge
+from rules.store.rows import FindingRow
 from tests.rules.made_contacts import BROUGHT, FIRST_DAY, PARTY, counts_of, log_of, visits
-from tests.rules.told_cases import Hands
+from tests.rules.told_cases import START, Hands
 
 NOW = datetime(2026, 10, 14, 15, 0, tzinfo=UTC)
 POLICY = Policy(finding_days=90)
 OPEN = f"contacts/{FIRST_DAY.isoformat()}/0"
 SHUT = f"{COUNTED}{FIRST_DAY.isoformat()}/1"
-DAY_KEY = day_id(FIRST_DAY)
+DAY_KEY, OPEN_KEY = day_id(FIRST_DAY), open_day_id(FIRST_DAY)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def lying(store: Store, name: str) -> bytes:
 def day_keys(store: Store) -> dict[str, bytes]:
     """Return the keys of days that are there."""
     with store.database.reading() as connection:
-        return {key.case_id: key.octets for key in live_keys(connection) if key.case_id.startswith("day-")}
+        return {key.case_id: key.octets for key in live_keys(connection) if "day-" in key.case_id}
 
 
 def in_backup(path: Path, name: str) -> bytes:
@@ -79,14 +80,15 @@ def test_contacts_and_counts_are_sealed_where_they_lie_and_read_as_before(store:
     assert (lying(store, OPEN)[0], lying(store, SHUT)[0]) == (1, 1)
     # Sums of the whole district tell of nobody, and the desk reads them.
     assert lying(store, "engine") == b"{}"
-    assert list(day_keys(store)) == [DAY_KEY]
+    assert {*day_keys(store)} == {DAY_KEY, OPEN_KEY}
 
 
 def test_the_key_of_a_day_goes_with_the_last_that_is_kept_of_it(store: Store) -> None:
     write(store, open_=b"contacts")
-    first = day_keys(store)[DAY_KEY]
+    assert {*day_keys(store)} == {OPEN_KEY}
     # The day ends: contacts become counts, in one commit.
     write(store, OPEN, shut=b"counts")
+    first = day_keys(store)[DAY_KEY]
     assert day_keys(store) == {DAY_KEY: first}
     purge(store, policy=POLICY, now=NOW, dry="no")
     assert day_keys(store) == {DAY_KEY: first}
@@ -127,6 +129,52 @@ def test_a_backup_of_a_day_that_is_gone_is_read_by_no_key_that_is_left(
         each.close()
 
 
+def found(key: str, *, day: date | None = FIRST_DAY) -> dict[str, FindingRow]:
+    body = json.dumps({"id": key, "day": FIRST_DAY.isoformat(), "device": key}).encode()
+    return {key: FindingRow(agreement="mathtool", case_id="c1", body=body, open_day=day)}
+
+
+def test_a_backup_of_an_open_day_shows_no_device_to_whoever_has_every_key_that_is_left(
+    store: Store, new_store: Callable[[], str], tmp_path: Path
+) -> None:
+    keys, before = tmp_path / "keys.gz", tmp_path / "before.gz"
+    whole = found("of all", day=None)
+    store.commit(findings={**found("one"), **whole}, cases=(), state={OPEN: b"whom it met"}, position=None)
+    assert {json.loads(body)["id"] for body in store.findings()} == {"one", "of all"}
+    back_up(store, before, keys=keys)
+    again = Store(new_store())
+    restore(again, before, keys=keys)
+    assert [json.loads(body)["id"] for body in again.findings()] == ["of all"]
+    assert again.states("contacts/") == {}
+    # The day goes on in the store that was put back, under a key of its own; what nobody can read is taken away.
+    again.commit(findings=found("another"), cases=(), state={}, position=None)
+    assert purge(again, policy=POLICY, now=NOW).removed["findings"] == 1
+    assert {json.loads(body)["id"] for body in again.findings()} == {"another", "of all"}
+    sealed = in_backup(before, OPEN)
+    store.commit(findings={}, cases=(), state={}, position=None, dropped=[OPEN], closed=["one"], ended=[FIRST_DAY])
+    assert day_keys(store) == {}
+    for key in (*store.live_keys(), *again.live_keys()):
+        as_that_day = CaseKey(case_id=OPEN_KEY, number=1, octets=key.octets)
+        assert (key.open(sealed, kind="state"), as_that_day.open(sealed, kind="state")) == (None, None)
+    again.close()
+
+
+def test_devices_of_a_day_that_nobody_closed_are_let_go_after_72_hours(store: Store) -> None:
+    store.commit(findings=found("one"), cases=(), state={}, position=None)
+    purge(store, policy=POLICY, now=START + timedelta(hours=71))
+    assert len(list(store.findings())) == 1
+    assert purge(store, policy=POLICY, now=START + timedelta(hours=73)).removed == {"findings": 1}
+    assert (list(store.findings()), day_keys(store)) == ([], {})
+
+
+def test_what_comes_of_a_day_after_its_end_is_under_another_key(store: Store) -> None:
+    store.commit(findings=found("one"), cases=(), state={}, position=None)
+    first = day_keys(store)[OPEN_KEY]
+    store.commit(findings=found("late"), cases=(), state={}, position=None, closed=["one"], ended=[FIRST_DAY])
+    assert [json.loads(body)["id"] for body in store.findings()] == ["late"]
+    assert day_keys(store)[OPEN_KEY] != first
+
+
 def test_what_an_earlier_release_left_in_the_clear_is_read_and_sealed_before_a_backup(
     store: Store, tmp_path: Path
 ) -> None:
@@ -153,4 +201,23 @@ def test_no_unused_page_of_the_database_holds_the_key_of_a_day_that_a_purge_took
     purge(store, policy=POLICY, now=NOW + timedelta(days=90, hours=1))
     found = [path.name for path in tmp_path.iterdir() if key in path.read_bytes()]
     assert found == []
+    store.close()
+
+
+def test_no_unused_page_holds_what_a_closed_day_had_of_devices(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'cases.db'}", clock=Hands())
+    row = FindingRow(agreement="mathtool", case_id="c1", body=b'{"of": "one device"}')
+    store.commit(findings={"f1": row}, cases=(), state={OPEN: b"whom they met"}, position=None)
+    kept = schema.findings.c
+    with store.database.reading() as connection:
+        sealed = [connection.execute(sa.select(kept.body)).scalar_one(), lying(store, OPEN)]
+
+    def left() -> list[bool]:
+        octets = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        return [body in octets for body in sealed]
+
+    store.commit(findings={}, cases=(), state={SHUT: b"counts"}, position=None, dropped=[OPEN], closed=["f1"])
+    assert left() == [True, True]
+    purge(store, policy=POLICY, now=NOW)
+    assert left() == [False, False]
     store.close()

@@ -5,6 +5,7 @@ The days are made, their devices known; what each test looks at is what lies in 
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from datetime import datetime
@@ -19,13 +20,16 @@ from rules.closed_findings import MARK
 from rules.evidence import shown
 from rules.small_numbers import OFFICER_K, floor_step
 from rules.windows import Row
+from tests.parts.backup_thief import opened_backup
 from tests.parts.linkage import Attack, apart, attack, unlike
 from tests.parts.two_days import Breach, breach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from collector.events import FlowEvent
+    from rules.case_keys import CaseKey
     from tests.parts.two_days import Device
 
 SEEDS = (2, 3)
@@ -162,6 +166,26 @@ def test_counted_contacts_do_not_even_lead_to_those_who_do_the_same_every_day(ha
     came_to = on_rows(habits, ROWS[name])
     assert came_to.tried > 200
     assert not came_to.beats_chance, came_to
+
+
+def devices_in(backup: Path, *, keys: list[CaseKey], events: Mapping[Device, list[FlowEvent]]) -> tuple[int, int]:
+    """Return how many findings of devices *keys* open in a backup, and of how many devices it names the pseudonym."""
+    opened = [told for _table, told in opened_backup(backup, keys=keys)]
+    findings = [json.loads(told) for told in opened if told.startswith(b'{"') and b'"first_seen"' in told]
+    whole = b" ".join(opened)
+    return len(findings), sum(str(each[0].device).encode() in whole for each in events.values())
+
+
+def test_no_backup_of_an_open_day_shows_a_device_when_it_is_over_whichever_keys_somebody_has(
+    breaches: list[Breach], habits: list[Breach]
+) -> None:
+    """Neither those of the file of keys of that evening nor those that are left in the store."""
+    for each in (*breaches, *habits):
+        for day in each.events:
+            assert devices_in(each.backup, keys=each.keys, events=day) == (0, 0)
+            findings, devices = devices_in(each.backup, keys=each.evening, events=day)
+            assert findings > 200
+            assert devices > 30
 
 
 def test_no_finding_that_is_kept_is_of_a_device_and_of_few_it_has_no_figures(

@@ -1,7 +1,8 @@
 """Who reads along everywhere for two days, and knows one device's first day, or the timetable of one class.
 
-What is told of cases, what lies in the clear in the store, and what Prometheus reads. The thief of findings and counted
-contacts is in `test_linkage`; a planted device is looked for in every octet of both ways in `tests/system/test_canary`.
+What is told of cases, the desk among it, what lies in the clear in the store, and what Prometheus reads. The thief of
+findings and counted contacts is in `test_linkage`; a planted device is looked for in every octet of both ways in
+`tests/system/test_canary`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import closing
+from datetime import UTC, datetime
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from tests.parts.lived_days import LivedDays, lived_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from collector.events import FlowEvent
     from tests.parts.lived_days import Steps
@@ -36,6 +39,9 @@ TIME = re.compile(r"\b(?:\d{4}-\d\d-\d\d[T ])?(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?!
 ON_THE_QUARTER = re.compile(r"\d\d:(?:00|15|30|45)(?::00(?:\.0+)?)?")
 COUNT = re.compile(r"(?<![\w.,:])(\d[\d,]*) (?:device|pupil|class hour|visit|quiet window)")
 BAND = re.compile(r"(?:fewer than \d+|\d[\d,]* to \d[\d,]*) (?:device|pupil|class hour|visit|quiet window)")
+WEEK_S = 7 * 86_400
+EXACT = {"outbox.retry_at", "notify_channels.retry_at", "notify_channels.since"}
+"""When something is tried again, and since when a channel is there: neither is of a device."""
 ALWAYS = 0.5
 """Flows that there may be anywhere at any time."""
 LONG_NUMBER = 100_000
@@ -71,9 +77,9 @@ def traced(told: Mapping[str, str], events: Mapping[Device, list[FlowEvent]]) ->
     return {device: some for device, some in found.items() if some}
 
 
-def cells(lived: LivedDays) -> Iterator[tuple[str, str]]:
+def cells(store: Path) -> Iterator[tuple[str, str]]:
     """Yield table and column, and a text that lies there in the clear."""
-    with closing(sqlite3.connect(lived.store)) as database:
+    with closing(sqlite3.connect(store)) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             asked = database.execute(f"SELECT * FROM {table}")  # noqa: S608 -- our own table names
@@ -95,6 +101,20 @@ def finer(told: Mapping[str, str]) -> dict[str, list[str]]:
     return {place: times for place, times in found.items() if times}
 
 
+def moments(texts: Mapping[str, str], *, near: datetime) -> dict[str, set[int]]:
+    """Return the numbers that are moments within a week of *near* finer than a quarter of an hour, by the place.
+
+    Seconds, or parts of them, since 1970.
+    """
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for place, text in texts.items():
+        for number in map(int, re.findall(r"(?<![\w.-])\d{10,19}(?![\w.-])", text)):
+            part = 10 ** (len(str(number)) - 10)
+            if abs(number // part - near.timestamp()) < WEEK_S and number % (QUARTER_S * part):
+                found[place].add(number)
+    return found
+
+
 def small(told: Mapping[str, str]) -> dict[str, list[str]]:
     """Return the counts that stand alone and are below what an officer may be told, by the place."""
     found = {
@@ -106,7 +126,9 @@ def small(told: Mapping[str, str]) -> dict[str, list[str]]:
 
 def test_nothing_exact_of_one_device_is_told_anywhere(lived: LivedDays) -> None:
     for place in (0, 1):
-        assert {"mail", "webhook", "alertmanager", "metrics", "log", "pack/index.html"} <= lived.told[place].keys()
+        told = lived.told[place].keys()
+        assert {"mail", "webhook", "alertmanager", "metrics", "log", "pack/index.html"} <= told
+        assert sum(each.startswith("the desk, ") for each in told) > 25
         assert traced(lived.told[place], lived.events[0]) == {}
         assert traced(lived.told[place], lived.events[1]) == {}
 
@@ -114,13 +136,17 @@ def test_nothing_exact_of_one_device_is_told_anywhere(lived: LivedDays) -> None:
 def test_nothing_exact_of_one_device_lies_in_the_clear_in_the_store(lived: LivedDays) -> None:
     kept: Counter[str] = Counter()
     texts: dict[str, str] = {}
-    for place, text in cells(lived):
+    for place, text in cells(lived.store):
         kept[place] += 1
         texts[place] = f"{texts.get(place, '')} {text}"
     assert {"case_keys.made_at", "case_log.at", "cases.evidence", "engine_state.body"} <= texts.keys()
     assert sum(kept.values()) > 500
     assert traced(texts, lived.events[0]) == traced(texts, lived.events[1]) == {}
-    assert finer(texts) == {}
+    # Who signed in at the desk, and when.
+    assert finer(texts).keys() == {"access_log.at"}
+    told = moments(texts, near=datetime.fromisoformat(next(iter(lived.events[0].values()))[0].started_at))
+    assert "outbox.sent_at" in texts
+    assert told.keys() <= EXACT, told
 
 
 def test_no_time_that_is_told_is_finer_than_a_quarter_of_an_hour(lived: LivedDays) -> None:
@@ -229,6 +255,8 @@ def test_an_attacker_who_is_given_a_trace_is_caught(lived: LivedDays) -> None:
     assert finer({"mail": f"at {events[0].started_at}, 2026-10-06 09:46, 09:45:01, 2026-10-06T09:45:00.000Z"}) == {
         "mail": [events[0].started_at[11:-1], "09:46", "09:45:01"]
     }
+    assert moments({"outbox": "1759745123"}, near=datetime(2025, 10, 6, tzinfo=UTC)) == {"outbox": {1759745123}}
+    assert moments({"outbox": "1759745700 1759745700000"}, near=datetime(2025, 10, 6, tzinfo=UTC)) == {}
     assert small({"mail": "on 3 devices, 12 devices, 5 to 9 devices, fewer than 10 devices"}) == {"mail": ["3"]}
     assert between("5 to 9") == (5, 9)
 

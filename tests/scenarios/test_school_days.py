@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,8 @@ from tests.parts.school_days.twists import chosen
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from collector.events import FlowEvent
+
 
 def small(*, seed: int = 7, twists: frozenset[str] = ALL_TWISTS, devices: int = 48, days: int = 4) -> SchoolDays:
     return school_days(seed=seed, devices=devices, days=days, vendors=14, sites=20, parties=24, twists=twists)
@@ -32,8 +33,13 @@ def week() -> SchoolDays:
     return small()
 
 
-def test_the_same_seed_gives_the_same_days_and_another_gives_others(week: SchoolDays) -> None:
-    events = list(week.events())
+@pytest.fixture(scope="module")
+def events(week: SchoolDays) -> list[FlowEvent]:
+    """What is seen in it."""
+    return list(week.events())
+
+
+def test_the_same_seed_gives_the_same_days_and_another_gives_others(week: SchoolDays, events: list[FlowEvent]) -> None:
     again = small()
     assert list(again.events()) == events
     assert again.papers == week.papers
@@ -41,18 +47,20 @@ def test_the_same_seed_gives_the_same_days_and_another_gives_others(week: School
     assert list(small(seed=8, devices=20, days=1).events())[:50] != events[:50]
 
 
-def test_events_come_by_their_ends_with_ids_of_their_own_and_octets_up_that_tell_who_asked(week: SchoolDays) -> None:
+def test_events_come_by_their_ends_with_ids_of_their_own_and_octets_up_that_tell_who_asked(
+    events: list[FlowEvent],
+) -> None:
     ids: set[str] = set()
     last = ""
     asked = Counter[bool]()
-    for event in week.events():
+    for event in events:
         assert event.started_at <= event.ended_at
         assert last <= event.ended_at
         last = event.ended_at
         ids.add(event.id)
         if event.app in {"tls", "quic"} and event.part == 0:
             asked[event.bytes_up >= 3000] += 1
-    assert len(ids) == sum(1 for _ in week.events())
+    assert len(ids) == len(events)
     assert 0.1 < asked[False] / asked.total() < 0.45
 
 
@@ -124,9 +132,9 @@ def test_the_files_are_good_for_the_product(week: SchoolDays) -> None:
 
 
 def test_shuffling_moves_third_parties_to_other_devices_and_keeps_their_number_and_time_of_day(
-    week: SchoolDays,
+    week: SchoolDays, events: list[FlowEvent]
 ) -> None:
-    before = {event.id: event for event in week.events()}
+    before = {event.id: event for event in events}
     after = shuffled(week, 3)
     assert {event.id for event in after} == set(before)
     own = {domain for service in week.world.services[: week.world.products] for domain in service.domains}
@@ -141,11 +149,11 @@ def test_shuffling_moves_third_parties_to_other_devices_and_keeps_their_number_a
     assert shuffled(week, 4) != after
 
 
-def test_other_orders_hold_the_same_events(week: SchoolDays) -> None:
-    events = list(islice(week.events(), 500))
-    for name, other in orders(events, 1):
-        assert other != events, name
-        assert set(other) == set(events), name
+def test_other_orders_hold_the_same_events(events: list[FlowEvent]) -> None:
+    some = events[:500]
+    for name, other in orders(some, 1):
+        assert other != some, name
+        assert set(other) == set(some), name
 
 
 def test_a_score_knows_right_from_wrong(week: SchoolDays) -> None:
@@ -170,7 +178,9 @@ def test_calibration_error_is_the_mean_distance_between_saying_and_being_right()
     assert calibration_error([]) == 0.0
 
 
-def test_an_exam_is_written_with_a_truth_that_fits_its_inputs(week: SchoolDays, tmp_path: Path) -> None:
+def test_an_exam_is_written_with_a_truth_that_fits_its_inputs(
+    week: SchoolDays, events: list[FlowEvent], tmp_path: Path
+) -> None:
     truth = write_exam(week, folder=tmp_path)
     assert json.loads((tmp_path / "truth.json").read_text()) == json.loads(json.dumps(truth))
     must = {(case["agreement"], case["rule"], case["subject"]) for case in truth["must"]}
@@ -178,7 +188,7 @@ def test_an_exam_is_written_with_a_truth_that_fits_its_inputs(week: SchoolDays, 
     assert must
     assert must_not
     assert not must & must_not
-    parts = sum(event.part == 0 for event in week.events())
+    parts = sum(event.part == 0 for event in events)
     assert truth["coverage"]["flows"] == parts
     assert len(list((tmp_path / "agreements").iterdir())) == week.world.products
 
