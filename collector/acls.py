@@ -21,14 +21,15 @@ PREFIXED: Final = 4
 ALL: Final = 2
 READ: Final = 3
 WRITE: Final = 4
+DELETE: Final = 6
 DESCRIBE: Final = 8
 ALLOW: Final = 3
 
 EVERYBODY: Final = "User:*"
 _RESOURCES = {TOPIC: "topic", GROUP: "group", 4: "cluster", TRANSACTIONAL_ID: "transactional id"}
 _OPERATIONS = {
-    ALL: "do everything with", READ: "read", WRITE: "write", 5: "create", 6: "delete", 7: "alter", DESCRIBE: "describe",
-    10: "describe the settings of", 11: "alter the settings of", 12: "write idempotently to",
+    ALL: "do everything with", READ: "read", WRITE: "write", 5: "create", DELETE: "delete", 7: "alter",
+    DESCRIBE: "describe", 10: "describe the settings of", 11: "alter the settings of", 12: "write idempotently to",
 }  # fmt: skip
 # What is ours on a broker that others use, too.
 _OURS = {TOPIC: "schoolgate.", GROUP: "schoolgate-", TRANSACTIONAL_ID: "schoolgate-"}
@@ -75,7 +76,7 @@ def rights(users: Mapping[Role, tuple[str, ...]] = USERS) -> tuple[Right, ...]:
 def needs(role: Role, *, user: str) -> Iterator[Right]:
     """Yield what *user* must be allowed to work as *role*."""
     for topic in TOPICS:
-        for roles, operation in ((topic.writes, WRITE), (topic.reads, READ)):
+        for roles, operation in ((topic.writes, WRITE), (topic.reads, READ), (topic.deletes, DELETE)):
             if role in roles:
                 yield Right(user=user, resource=TOPIC, name=topic.name, pattern=LITERAL, operation=operation)
                 yield Right(user=user, resource=TOPIC, name=topic.name, pattern=LITERAL, operation=DESCRIBE)

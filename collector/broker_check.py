@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from collector.acls import DESCRIBE, GROUP, READ, TOPIC, WRITE, needs
+from collector.acls import DELETE, DESCRIBE, GROUP, READ, TOPIC, WRITE, needs
 from collector.broker_release import Release, release_of
 from collector.broker_requests import NEWEST
 from collector.brokers import BrokerError, dial
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 # Nobody works under this name, so asking about it disturbs nobody.
 PROBE: Final = "-check"
+MAY: Final = ((READ, "read"), (WRITE, "write"), (DELETE, "delete"))
 # The broker's clock stamps records and decides what is too old or from the future; a minute is no matter.
 CLOCK_MAY_DIFFER_S = 60.0
 
@@ -76,7 +77,7 @@ class TopicSeen:
     copies: int
     """Brokers that keep a record, in the partition that has the fewest."""
     may: tuple[str, ...]
-    """What this login may do with it: read, write."""
+    """What this login may do with it: read, write, delete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +244,7 @@ class BrokerCheck:
             return
         granted = {(right.name, right.operation) for role in can for right in needs(role, user="")}
         for topic in TOPICS:
-            for operation, word in ((READ, "read"), (WRITE, "write")):
+            for operation, word in MAY:
                 beyond = operation in view.topics[topic.name].operations and (topic.name, operation) not in granted
                 if can and beyond:
                     what = f"this login may {word} {topic.name}, which {' and '.join(sorted(can))} has no use for"
@@ -281,6 +282,6 @@ _NAME_USER: Final = "`schoolgate kafka setup --user ROLE=NAME`, as the broker's 
 
 
 def _seen(topic: TopicThere) -> TopicSeen:
-    words = tuple(word for operation, word in ((READ, "read"), (WRITE, "write")) if operation in topic.operations)
+    words = tuple(word for operation, word in MAY if operation in topic.operations)
     copies = min((len(each.replicas) for each in topic.partitions), default=0)
     return TopicSeen(name=topic.name, seen=topic.seen, partitions=len(topic.partitions), copies=copies, may=words)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field
 
-from collector.documents import DocumentError, Fault, Problem, parse, read
+from collector.documents import DocumentError, Fault, Problem, read, recall_document
 from collector.fields import Clock, Day, Listed, Maybe, Record, refusal
 from collector.problems import shown
 
@@ -339,4 +339,4 @@ def parse_network(text: str, *, path: str) -> Network:
     Raises:
         DocumentError: with every problem of the file.
     """
-    return Network(parse(text, path=path, model=NetworkFile))
+    return Network(recall_document(text, path=path, model=NetworkFile).value)

@@ -15,6 +15,9 @@ REPLICAS: Final = 3
 IN_SYNC: Final = 2
 # The broker's own limit is 1 MiB; said aloud, so that a cluster with another default refuses the same records.
 MAX_RECORD_OCTETS: Final = 1_048_588
+# When a value was written says when somebody was at work, whether it can be read or not; so one that was replaced goes
+# when it is two hours old, long before its day is over. Segments grow no older than that either.
+REPLACED_MS: Final = 2 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +36,13 @@ class Topic:
     """Who may write."""
     reads: tuple[Role, ...]
     """Who may read."""
+    deletes: tuple[Role, ...] = ()
+    """Who may delete records: whoever has judged them, once their day is over (docs/decisions/0040)."""
     keys: Literal["lasting", "daily", "none"] = "none"
     """How long a key means something where it lies; once records are there, another number of partitions moves keys.
     none: nothing rests on it."""
+    replaced_ms: int = REPLACED_MS
+    """How long a value that was replaced may lie in a compacted topic."""
     state_of: str | None = None
     """Its partitions are those of this topic, one for one; None: of no other."""
 
@@ -51,9 +58,10 @@ class Topic:
         }
         if self.retention_ms is not None:
             # A segment is deleted as a whole, once its last record is old enough: a twelfth more than promised at most.
-            told["segment.ms"] = str(max(HOUR_MS, self.retention_ms // 12))
+            # Where records go at the end of their day, the segment in hand then must hold nothing of it.
+            told["segment.ms"] = str(HOUR_MS if self.deletes else max(HOUR_MS, self.retention_ms // 12))
         if "compact" in self.cleanup:
-            told["max.compaction.lag.ms"] = str(DAY_MS)
+            told["max.compaction.lag.ms"] = str(self.replaced_ms)
         return told
 
 
@@ -68,7 +76,7 @@ DEAD_LETTERS: Final = "schoolgate.dead-letters"
 TOPICS: Final = (
     Topic(
         name=FLOWS, partitions=12, cleanup="delete", retention_ms=72 * HOUR_MS,
-        writes=("collector",), reads=("judge",), keys="daily",
+        writes=("collector",), reads=("judge",), deletes=("judge",), keys="daily",
     ),
     Topic(
         name=ENGINE_STATE, partitions=12, cleanup="compact,delete", retention_ms=72 * HOUR_MS,
@@ -77,7 +85,7 @@ TOPICS: Final = (
     Topic(
         # One of each device and day: no longer than the flows; what is left of a day that is over, case state keeps.
         name=FINDINGS, partitions=6, cleanup="delete", retention_ms=72 * HOUR_MS,
-        writes=("judge",), reads=("judge",), keys="lasting",
+        writes=("judge",), reads=("judge",), deletes=("judge",), keys="lasting",
     ),
     Topic(
         name=CASE_STATE, partitions=6, cleanup="compact", retention_ms=None,
@@ -89,7 +97,7 @@ TOPICS: Final = (
     ),
     Topic(
         name=AGREEMENTS, partitions=1, cleanup="compact", retention_ms=None,
-        writes=("publisher",), reads=("judge", "publisher", "dashboard"), keys="lasting",
+        writes=("publisher",), reads=("judge", "publisher", "dashboard"), keys="lasting", replaced_ms=DAY_MS,
     ),
     Topic(
         name=DEAD_LETTERS, partitions=3, cleanup="delete", retention_ms=72 * HOUR_MS,

@@ -10,11 +10,14 @@ import re
 from collections import Counter
 from dataclasses import fields
 from datetime import date
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
 from rules.counted import packed
 from rules.windows import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_OCTETS: Final = 500_000
 """Octets of one record: half of what a broker takes."""
@@ -31,6 +34,22 @@ NOTHING: Final = packed(Counts())
 _KEY = re.compile(rb"(\d{1,9})/(\d{4}-\d\d-\d\d)/(\d{1,19})/(\d{1,9})/(\d{1,9})")
 
 
+class Opening(NamedTuple):
+    """The contacts of one day in one partition, from its first one until the key of the day is destroyed."""
+
+    partition: int
+    """Input partition."""
+    day: date
+    """Local date."""
+    opened: int
+    """Offset of the first record with contacts of the day."""
+
+    @property
+    def key(self) -> bytes:
+        """The key of the record that ends them."""
+        return b"%d/%s/%d" % (self.partition, self.day.isoformat().encode(), self.opened)
+
+
 class Place(NamedTuple):
     """Where counts belong. Sorts by partition and day."""
 
@@ -44,6 +63,11 @@ class Place(NamedTuple):
     """Hours since 1970 UTC."""
     number: int
     """Number of the part, from 0."""
+
+    @property
+    def opening(self) -> Opening:
+        """What the counts are a part of."""
+        return Opening(self.partition, self.day, self.opened)
 
     @property
     def key(self) -> bytes:
@@ -64,18 +88,20 @@ def place_in(key: bytes | None) -> Place:
     return Place(int(partition), date.fromisoformat(day.decode()), int(opened), int(hour), int(number))
 
 
-def parts_of(counts: Counts, *, depth: int = 0) -> list[bytes]:
+def parts_of(counts: Counts, *, pack: Callable[[Counts], bytes] = packed, depth: int = 0) -> list[bytes]:
     """Return *counts*, packed, in as few parts as the bounds allow; together they are the same counts.
 
     Args:
         counts: any.
+        pack: packs them.
         depth: how often they were halved already.
     """
     size = _size(counts)
-    whole = packed(counts) if size <= MAX_ENTRIES else b""
+    whole = pack(counts) if size <= MAX_ENTRIES else b""
     if depth == HASH_BITS or size == 1 or (size <= MAX_ENTRIES and len(whole) <= MAX_OCTETS):
-        return [whole or packed(counts)]
-    return [octets for half in _halves(counts, depth=depth) for octets in parts_of(half, depth=depth + 1)]
+        return [whole or pack(counts)]
+    halves = _halves(counts, depth=depth)
+    return [octets for half in halves for octets in parts_of(half, pack=pack, depth=depth + 1)]
 
 
 def _size(counts: Counts) -> int:

@@ -93,6 +93,11 @@ class DayIds:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def pieces(self) -> int:
+        """How many pieces are written down."""
+        return self._last + bool(self._open)
+
     def pieces_with(self, fresh: Sequence[int]) -> dict[int, bytes]:
         """Return piece -> octets of those that change when *fresh* are added; nothing changes here."""
         changed, number, piece, at = {}, self._last, self._open, 0

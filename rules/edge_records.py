@@ -98,15 +98,30 @@ class KeptEdges:
         Raises:
             ValueError: it holds no edges, or those of another key.
         """
+        return self.put({self.check(record): record.value or b""})
+
+    def check(self, record: Record) -> Part:
+        """Return which part a record is.
+
+        Raises:
+            ValueError: it holds no edges, or those of another key.
+        """
         part = Part((record.key or b"").decode(), int(record.headers.get(PIECE, b"")))
         edges = open_edges(record.value or b"", keys=self._keys)
         if part.number < 0 or not all(_belongs(edge, key=part.key) for edge in edges):
             raise ValueError("these are no edges of this key")
-        if record.value == NO_EDGES:
-            self._parts.pop(part, None)
-            return {EDGE_KEYS + part.state_key: None}
-        self._parts[part] = edges
-        return {EDGE_KEYS + part.state_key: record.value}
+        return part
+
+    def put(self, parts: Mapping[Part, bytes]) -> dict[bytes, bytes | None]:
+        """Hold parts that were checked, in place of earlier ones; return the state keys that change."""
+        changed: dict[bytes, bytes | None] = {}
+        for part, body in parts.items():
+            if body == NO_EDGES:
+                self._parts.pop(part, None)
+            else:
+                self._parts[part] = open_edges(body, keys=self._keys)
+            changed[EDGE_KEYS + part.state_key] = None if body == NO_EDGES else body
+        return changed
 
     def sealed(self, key: bytes, body: bytes) -> dict[bytes, bytes | None]:
         """Return what a state key is to hold where it holds edges that are not sealed: those of releases before."""

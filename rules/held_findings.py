@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rules.case_keys import case_of
 from rules.closed_findings import is_closed, is_past
 from rules.kept_sums import FINDING_KEYS
-from rules.sealed_records import is_sealed, open_finding, seal_finding
+from rules.sealed_records import is_sealed, open_finding, says_closed, seal_finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -44,6 +44,11 @@ class HeldFindings:
         """The local days of which any finding is held."""
         return {day for day, held in self._days.items() if held}
 
+    @property
+    def open_days(self) -> set[date]:
+        """The local days of which any finding of a device is held."""
+        return {day for day, ids in self.open_on.items() if ids}
+
     def restore(self, state: Mapping[bytes, bytes], *, dirty: dict[bytes, bytes | None]) -> Iterator[Finding]:
         """Yield the findings of the state that can be read; the others go from it."""
         for key, body in state.items():
@@ -53,7 +58,7 @@ class HeldFindings:
                     dirty[key] = None
                     continue
                 self.hold(finding, case_id=case_id)
-                if not is_sealed(body):
+                if not is_sealed(body) or (is_closed(finding) and not says_closed(body)):
                     dirty[key] = seal_finding(finding, case_id=case_id, keys=self._keys)
                 yield finding
 

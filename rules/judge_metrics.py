@@ -87,7 +87,13 @@ class JudgeMetrics:
             "Event time, in seconds since 1970, that every collector at work has passed; 0: none is at work here.",
             ("source",), registry=registry,
         )  # fmt: skip
+        self._undeleted = Counter(
+            "schoolgate_failed_deletions",
+            "Times that the broker did not delete what was judged of days that are over, each hour for each partition.",
+            ("source",), registry=registry,
+        )  # fmt: skip
         for stage in STAGES:
+            self._undeleted.labels(source=stage)
             self._lost.labels(source=stage)
             self._forgotten.labels(source=stage)
             self._watermark.labels(source=stage)
@@ -143,6 +149,10 @@ class JudgeMetrics:
             return 0.0 if moment is None else moment.timestamp()
 
         self._watermark.labels(source=stage).set_function(seconds)
+
+    def undeleted(self, stage: Stage) -> None:
+        """Count a partition of the input of *stage* of which the broker did not delete what it should."""
+        self._undeleted.labels(source=stage).inc()
 
     def judged(self, portion: JudgedPortion) -> None:
         """Count a portion of flow events."""

@@ -30,6 +30,7 @@ from rules.consumer import Consumer
 from rules.errors import StoreError
 from rules.partition_task import START_TIMEOUT_S, PartitionTask
 from rules.patience import at_most
+from rules.spent_records import SpentRecords
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -108,6 +109,7 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
         self._room = asyncio.Semaphore(MAX_OPENINGS)
         self._closing: set[asyncio.Task[None]] = set()
         self._aside: asyncio.Task[None] | None = None
+        self._spent = SpentRecords(duty.input, client=member.client, say=member.say, undeleted=duty.undeleted)
         self._rulebook: Rulebook | None = None
         self._newest: Rulebook | None = None
         self._renewed = float("-inf")
@@ -168,6 +170,7 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
                 await self._renew()
                 self._work_aside()
                 await self._tell()
+                self._spent.go()
                 self.behind = await self._waiting()
 
     async def _join(self) -> None:
@@ -242,6 +245,7 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
             self._close(task)
             return
         self._tasks[task.partition] = task
+        self._spent.note(task.partition, before=task.spent())
         self._consumer.seek(place, offset)
         self._consumer.resume(place)
         if self._newest is not None and self._newest is not rulebook:
@@ -272,15 +276,17 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
             self._drop(partition)
             await self._count_refusal(partition, error=error)
         else:
+            self._spent.note(partition, before=task.spent())
             if records:
                 self._refusals.pop(partition, None)
 
     async def _renew(self) -> None:
-        """Let the tasks write down again what would be forgotten, where no record comes for days."""
+        """Let the tasks write down again what would be forgotten, where no record comes for days, each hour."""
         now = asyncio.get_running_loop().time()
         if now - self._renewed < RENEW_EVERY_S:
             return
         self._renewed = now
+        self._spent.again()
         for partition, task in tuple(self._tasks.items()):
             task.passed(datetime.now(UTC))
             await self._process(partition, ())
@@ -342,6 +348,7 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
 
     def _drop(self, partition: int) -> None:
         task = self._tasks.pop(partition)
+        self._spent.forget(partition)
         place = TopicPartition(self._duty.input, partition)
         if place in self._consumer.assignment():
             self._consumer.pause(place)
@@ -361,7 +368,8 @@ class Stage(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has
             self._drop(partition)
         # Cancelled openings hand over what they hold at their next step.
         await asyncio.sleep(0)
-        closing = {*self._closing, asyncio.create_task(self._consumer.leave())}
+        closing = {*self._closing, asyncio.create_task(self._spent.leave())}
+        closing.add(asyncio.create_task(self._consumer.leave()))
         await asyncio.wait(closing, timeout=2 * CLOSE_TIMEOUT_S)
 
 

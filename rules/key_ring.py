@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rules.case_keys import OF_DAYS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -52,7 +54,7 @@ class KeyRing:
         self.forgotten = 0
         """Records passed over because their case was forgotten, or its key is not here."""
         self.refresh()
-        self._add(store.live_keys())
+        self._add(key for key in store.live_keys() if not key.case_id.startswith(OF_DAYS))
 
     def refresh(self) -> frozenset[str]:
         """Learn which cases were forgotten, and return those that were not known to be.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from rules import contacts
 from rules.contact_records import NOTHING, Place, parts_of, place_in
+from rules.ended_contacts import over_record
 from rules.records import CONTACTS, KIND, Output
 from rules.windows import HOUR_MS
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
+    from rules.contact_records import Opening
     from rules.contacts import Met
     from rules.days import Days
     from rules.estimator import Estimator
@@ -87,6 +89,8 @@ class FreshContacts:
     """What is told with it; None: nothing was counted."""
     news: Mapping[Place, bytes] = field(default_factory=dict)
     """What differs from what was told before."""
+    ended: tuple[Opening, ...] = ()
+    """Of what was told, that to which nothing will be added."""
     stale: tuple[bytes, ...] = ()
     """State keys of days that are open no more."""
 
@@ -130,6 +134,7 @@ class PartitionContacts:
         self._hour: int | None = NEVER
         self._pause = LEAST_PAUSE_S
         self._stale = self._restore(state)
+        self._ended = tuple(sorted({_told_in(key).opening for key in self._stale if key.startswith(TOLD_KEYS)}))
 
     def meet(self, met: Met) -> None:
         """Take one contact of the portion in hand."""
@@ -199,12 +204,15 @@ class PartitionContacts:
         for day, counted in (self._counted.days if self._counted else {}).items():
             if day not in over and self._is_of_now(day, counted=counted):
                 news |= _differences(self._days[day], counted=counted)
+        ended = [*self._ended]
         for day in over:
             last = self._days[day].copy() if day in self._days else _Day()
             if day in pieces:
                 last.add(pieces[day], offset=offset, size=sizes[day])
             if last.size != last.told_size and last.pieces:
                 news |= _differences(last, counted=self._counting(day, held=last)())
+            told = {place for places in (last.told, news) for place in places if place.day == day}
+            ended += sorted({place.opening for place in told})
         return FreshContacts(
             pieces=pieces,
             sizes=sizes,
@@ -213,6 +221,7 @@ class PartitionContacts:
             over=over,
             counted=self._counted,
             news=news,
+            ended=tuple(ended),
             stale=self._stale,
         )
 
@@ -220,6 +229,7 @@ class PartitionContacts:
         """Yield the records to tell; all counts meet in one place."""
         for place, octets in sorted(fresh.news.items()):
             yield Output(topic="findings", key=place.key, value=octets, headers=((KIND, CONTACTS),), partition=0)
+        yield from map(over_record, fresh.ended)
 
     def state(self, fresh: FreshContacts) -> dict[bytes, bytes | None]:
         """Return the state keys that change; None: to be destroyed."""
@@ -257,7 +267,7 @@ class PartitionContacts:
         for day, counted in (fresh.counted.days if fresh.counted else {}).items():
             if self._is_of_now(day, counted=counted):
                 self._days[day].told_size = counted.size
-        self._in_hand, self._stale = [], ()
+        self._in_hand, self._stale, self._ended = [], (), ()
         if self._counted is fresh.counted:
             self._counted = None
 
@@ -298,7 +308,7 @@ class PartitionContacts:
                     stale.append(key)
         for key, digest in state.items():
             if key.startswith(TOLD_KEYS):
-                place = place_in(key.removeprefix(TOLD_KEYS))
+                place = _told_in(key)
                 if place.day in self._days:
                     self._days[place.day].told[place] = digest
                 else:
@@ -310,6 +320,10 @@ def _differences(held: _Day, *, counted: CountedDay) -> dict[Place, bytes]:
     """Return the records that differ from what was told last."""
     whole = {**dict.fromkeys(held.told, NOTHING), **counted.records}
     return {place: octets for place, octets in whole.items() if held.told.get(place) != _digest(octets)}
+
+
+def _told_in(state_key: bytes) -> Place:
+    return place_in(state_key.removeprefix(TOLD_KEYS))
 
 
 def _piece_key(day: date, *, offset: int) -> bytes:

@@ -26,10 +26,12 @@ from rules.consumer import Consumer
 from rules.patience import at_most
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+    from datetime import date
 
     from rules.records import Portion, Record, Topic
     from rules.rulebook import Rulebook
+    from rules.sealed_days import SealedDays, State
 
 # A broker that is away leaves a client waiting without end; whatever takes longer than this is given up.
 START_TIMEOUT_S = 20.0
@@ -44,6 +46,8 @@ RESTORE_FETCH_OCTETS = 4 << 20
 
 BARRIER_KEY = b"barrier"
 """State key of the records that mark where a restore may stop; no task ever sees it."""
+SPENT_KEY = b"spent"
+"""State key of the offset at which a day ended last: what the input holds before it has done its work. Of the shell."""
 
 
 class Core(Protocol):
@@ -80,6 +84,11 @@ class Core(Protocol):
         """Event time that every collector at work has passed, None: none is at work."""
         ...
 
+    @property
+    def open_days(self) -> Collection[date]:
+        """The local days of whose devices anything is kept, by what is committed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
@@ -95,12 +104,16 @@ class Duty:
     """Full name of each topic that it writes."""
     transactional_id: str
     """Beginning of its transactional ids; the partition follows."""
+    days: Callable[[int], SealedDays]
+    """Makes what seals the state of a partition."""
     core: Callable[[int, Mapping[bytes, bytes]], Core]
     """Makes the core of a partition from its state."""
     opened: Callable[[Core], Awaitable[None]]
     """Called when a partition was opened, before its first record."""
     committed: Callable[[Any], Awaitable[None]]
     """Called with each portion after its transaction."""
+    undeleted: Callable[[], None]
+    """Called when the broker did not delete records of the input that have done their work."""
 
 
 class PartitionTask:
@@ -126,6 +139,10 @@ class PartitionTask:
             compression_type="zstd",
         )
         self._core: Core | None = None
+        self._position = 0
+        self._spent: int | None = None
+        self._days = duty.days(partition)
+        self._has_closed = False
 
     async def open(self, *, committed: Callable[[TopicPartition], Awaitable[int]]) -> int:
         """Fence whoever had the partition, restore its state, and return the offset to go on from.
@@ -135,6 +152,7 @@ class PartitionTask:
 
         Raises:
             KafkaError: the broker refused.
+            StoreError: the store cannot be used.
             TimeoutError: it does not answer.
         """
         async with at_most(START_TIMEOUT_S, awaited="the producer to take the partition over"):
@@ -144,9 +162,12 @@ class PartitionTask:
         state = await self._read_state(barrier)
         async with at_most(START_TIMEOUT_S, awaited="the committed offset"):
             with brokers_known():
-                offset = await committed(TopicPartition(self._duty.input, self.partition))
+                offset = self._position = await committed(TopicPartition(self._duty.input, self.partition))
+        if spent := state.pop(SPENT_KEY, None):
+            # The topic may have been made anew since.
+            self._spent = min(int(spent), offset)
         # A million sums take seconds to decode; the heartbeats go on meanwhile.
-        self._core = await asyncio.to_thread(self._duty.core, self.partition, state)
+        self._core = await asyncio.to_thread(self._made, state)
         await self._duty.opened(self._core)
         # Agreements may have changed, and days have gone by, while nobody had the partition.
         self._core.passed(datetime.now(UTC))
@@ -159,17 +180,30 @@ class PartitionTask:
         Raises:
             ProducerFenced: somebody else has the partition.
             KafkaError: the broker refused.
+            StoreError: the store cannot be used.
             TimeoutError: it does not answer.
         """
         if self._core is None:
             raise RuntimeError("the task is not open")
         self._core.ran(asyncio.get_running_loop().time())
         portion = self._core.take(records)
-        if records or portion.outputs or portion.state:
+        due = self._days.due(portion.state, open_days=self._core.open_days) if self._days.waits else portion.state
+        state = await self._sealed(due)
+        if records or portion.outputs or state:
             async with at_most(TRANSACTION_TIMEOUT_S, awaited="a transaction"):
-                await self._write(portion, position=records[-1].offset + 1 if records else None)
+                await self._write(portion, state=state, position=records[-1].offset + 1 if records else None)
+        if records:
+            self._position = records[-1].offset + 1
+        if portion.ends_day:
+            self._spent = self._position
         self._core.committed(portion)
         await self._duty.committed(portion)
+        await self._close_days(state)
+
+    def spent(self) -> int | None:
+        """Return the committed offset at which a day has ended; None: none has since this was asked last."""
+        spent, self._spent = self._spent, None
+        return spent
 
     def use(self, rulebook: Rulebook) -> None:
         """Go on under another rulebook."""
@@ -184,7 +218,9 @@ class PartitionTask:
     @property
     def waits(self) -> bool:
         """Whether a portion without records would bring something that was held back."""
-        return self._core is not None and self._core.waits(asyncio.get_running_loop().time())
+        if self._core is None:
+            return False
+        return self._days.waits or self._core.waits(asyncio.get_running_loop().time())
 
     def work(self) -> Callable[[], Any] | None:
         """Return what is due, takes long, and may be done beside the judging; None: nothing is."""
@@ -211,15 +247,37 @@ class PartitionTask:
             sender.sender_task.cancel()
         await ended(self._producer.client.close())
 
-    async def _write(self, portion: Portion, *, position: int | None) -> None:
+    def _made(self, state: Mapping[bytes, bytes]) -> Core:
+        return self._duty.core(self.partition, self._days.opened(state))
+
+    async def _sealed(self, state: State) -> State:
+        days = self._days.days_in(state)
+        if self._days.lacks(days.values()):
+            # Before the transaction: the store may let others go first for longer than that may take.
+            await asyncio.to_thread(self._days.need, days.values())
+        return self._days.sealed(state, days=days)
+
+    async def _close_days(self, state: State) -> None:
+        """Destroy the keys of days that are over, by what is committed; at first also what a judge that died left."""
+        if self._core is None or (self._has_closed and None not in state.values()):
+            return
+        spent = self._days.spent(self._core.open_days)
+        if spent:
+            await asyncio.to_thread(self._days.destroy, spent)
+        self._has_closed = True
+
+    async def _write(self, portion: Portion, *, state: State, position: int | None) -> None:
         producer, duty = self._producer, self._duty
         await producer.begin_transaction()
         batches = Batches(producer)
         for out in portion.outputs:
             topic = duty.outputs[out.topic]
             await batches.put(topic, partition=out.partition, key=out.key, value=out.value, headers=out.headers)
-        for key, value in portion.state.items():
+        for key, value in state.items():
             await batches.put(duty.state, partition=self.partition, key=key, value=value)
+        if portion.ends_day:
+            spent = b"%d" % (self._position if position is None else position)
+            await batches.put(duty.state, partition=self.partition, key=SPENT_KEY, value=spent)
         sent = await batches.sent()
         if position is not None:
             where = TopicPartition(duty.input, self.partition)

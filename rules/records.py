@@ -33,8 +33,14 @@ COVERAGE: Final = b"coverage"
 CONTACTS: Final = b"contacts"
 EDGES: Final = b"edges"
 OVER: Final = b"over"
+CONTACTS_OVER: Final = b"contacts-over"
 PIECE: Final = "piece"
 """Header of a record that holds a part of something too large for one: its number, in decimal."""
+TELLING: Final = "telling"
+"""Header of a record of edges: which telling it is of, in decimal; later ones have larger numbers."""
+CLOSING: Final = "closing"
+"""Header of a record of edges: in how many records that list is told which differs from the one before by nothing but
+that days were closed, in decimal; 0: it differs otherwise."""
 
 # As much of a bad record as a person needs to see what it is (contract of the dead-letters topic).
 KEPT_OCTETS = 65_536
@@ -85,6 +91,8 @@ class Portion:
     """First offset that is not judged yet; None: the position does not move."""
     refused: tuple[Reason, ...] = ()
     """One reason for each dead letter among the outputs."""
+    ends_day: bool = False
+    """A local day ends with it: what the input held up to here has done its work."""
 
 
 def dead_letter(record: Record, reason: Reason, *, topic: str) -> Output:

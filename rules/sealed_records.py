@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from rules.case_keys import case_of
+from rules.closed_findings import is_closed
 from rules.edges import Edge
 from rules.findings import Finding
 from rules.versions import CaseVersion
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SEALED_VERSION: Final = 2
 
 
-class SealedFinding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class SealedFinding(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One finding, sealed."""
 
     v: int
@@ -34,6 +35,8 @@ class SealedFinding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Local date of the finding."""
     sealed: bytes
     """The finding as JSON, sealed (AES-256-GCM): 1, number of the key (4 octets), nonce (12), text and tag."""
+    closed: bool = False
+    """It is what is left of a day that is over, and of no device; only in the state of stage two."""
 
 
 class SealedVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +84,13 @@ def is_sealed(octets: bytes) -> bool:
 def seal_finding(finding: Finding, *, case_id: str, keys: KeyRing) -> bytes:
     """Return the record of a finding."""
     sealed = keys.seal(case_id, _encoder.encode(finding), kind="finding")
-    return _encoder.encode(SealedFinding(v=SEALED_VERSION, case=case_id, day=finding.day, sealed=sealed))
+    told = SealedFinding(v=SEALED_VERSION, case=case_id, day=finding.day, sealed=sealed, closed=is_closed(finding))
+    return _encoder.encode(told)
+
+
+def says_closed(octets: bytes) -> bool:
+    """Return whether a sealed finding says of itself that its day is over; releases before never did."""
+    return _sealed_findings.decode(octets).closed
 
 
 def open_finding(octets: bytes, *, keys: KeyRing) -> tuple[str, Finding | None]:

@@ -33,7 +33,7 @@ from rules.shares import Share, Telling, read_share, to_the_minute
 from rules.watermarks import Standing, advanced, slowest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import date, datetime
 
     from collector.events import FlowEvent
@@ -103,6 +103,11 @@ class StageOne:
     def watermark(self) -> datetime | None:
         """Time that every collector at work has passed, None: none is at work."""
         return slowest(self._standings.values(), at=self._at)
+
+    @property
+    def open_days(self) -> Collection[date]:
+        """The local days that are open."""
+        return self._days.open
 
     @property
     def sums(self) -> int:
@@ -244,7 +249,8 @@ class StageOne:
         sums, coverage = self._engine.take()
         counts = held.counts
         counts.unremembered += held.days.unremembered
-        held.over = tuple(self._days.over(held.at))
+        passed = slowest(held.standings.values(), at=held.at)
+        held.over = tuple(self._days.over(held.at, passed=passed, zone=self._zone))
         owned = [(owner, part) for part in sums if part.first_seen > self._keys.until(owner := case_of(part))]
         counts.forgotten += len(sums) - len(owned)
         self._keys.need(owner for owner, _part in owned)
@@ -274,6 +280,7 @@ class StageOne:
             state=self._state(held),
             next_offset=next_offset,
             refused=tuple(reason for _record, reason in refused),
+            ends_day=bool(held.over),
             coverage=coverage,
             repeats=counts.repeats,
             duplicates=counts.duplicates,
@@ -336,6 +343,9 @@ class StageOne:
         # The keys of days stand before what is made with them: retention takes the front of a topic first.
         state |= self._days.state(held.days, over=held.over)
         state |= self._contacts.state(held.contacts)
+        if held.over:
+            # When each was written last tells when somebody was at work, whether it can be read or not.
+            state |= kept_sums.dropped(self._findings, days=held.over)
         for key in held.kept:
             state[FINDING_KEYS + key.encode()] = held.findings[key]
         for name, standing in held.standings.items():

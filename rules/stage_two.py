@@ -6,8 +6,7 @@ nothing; what counts as written down, and the versions of cases, change only whe
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -19,26 +18,28 @@ from rules.cases import Cases
 from rules.checks.registry import all_checks
 from rules.closed_findings import is_past
 from rules.counted_contacts import CountedContacts, FreshEdges
+from rules.edge_closings import EdgeClosings
 from rules.edge_records import EDGE_KEYS, KeptEdges
 from rules.ended_days import UNENDED_DAYS, EndedDays
 from rules.estimator import Estimator
-from rules.floors import Floors
 from rules.held_findings import HeldFindings
 from rules.kept_shares import KeptShares
-from rules.last_digits import LastDigits
-from rules.records import CONTACTS, COVERAGE, EDGES, KIND, OVER, Output, dead_letter
+from rules.records import CONTACTS, CONTACTS_OVER, COVERAGE, EDGES, KIND, OVER, Output, dead_letter
 from rules.report import build_report
 from rules.report_parts import PART_KEYS, ReportParts
 from rules.retention import FINDING_DAYS, DayLedger
+from rules.sealed_days import unreadable_days
 from rules.sealed_records import is_sealed, open_finding, open_version, seal_finding, seal_version
-from rules.versions import FORGOTTEN, FRAME_PART, OPEN, WAIVED_PARTS, WITHDRAWN, CaseVersion
+from rules.told_cases import ToldCases
+from rules.versions import FRAME_PART, WAIVED_PARTS
+from rules.waived_digits import WaivedDigits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date, datetime
 
-    from rules.counted_contacts import Estimated
-    from rules.findings import Case, Finding
+    from rules.estimating import Estimated
+    from rules.findings import Finding
     from rules.key_ring import KeyRing
     from rules.records import Reason, Record
     from rules.rulebook import Rulebook
@@ -85,8 +86,9 @@ class StageTwo:
         self._topic = topic
         self._today = today
         self._rulebook = rulebook
-        self._rows = {row.id: row for row in (open_version(body, keys=keys) for body in _under(CASE_KEYS, state))}
+        self._told = ToldCases(open_version(body, keys=keys) for body in _under(CASE_KEYS, state))
         self._parts = ReportParts(state, keys=keys)
+        self._waived = WaivedDigits(self._parts.content(f"{WAIVED_PARTS}{partition}"))
         self._shares = KeptShares(state)
         self._dirty: dict[bytes, bytes | None] = {}
         self._next_offset = 0
@@ -97,10 +99,10 @@ class StageTwo:
         if partition == COUNTING_PARTITION:
             self._counted = CountedContacts(state, estimator=Estimator(rulebook), keys=keys)
         self._edges = KeptEdges(state, keys=keys)
-        self._edges_changed = False
+        self._edges_changed = self._has_closed_edges = False
+        self._closings = EdgeClosings(state)
         self._ended = EndedDays(state)
         self._overdue: set[date] = set()
-        self._restated: set[str] = set()
         self._cases = self._new_cases(self._held.restore(state, dirty=self._dirty))
         for key, body in state.items():
             if key.startswith(CASE_KEYS) and not is_sealed(body):
@@ -108,13 +110,13 @@ class StageTwo:
             elif key.startswith(EDGE_KEYS):
                 self._dirty |= self._edges.sealed(key, body)
         self._revision = keys.revision
-        self._forgotten: set[str] = {row.id for row in self._rows.values() if not row.body}
         self._finding_days = finding_days
         self._ledger = DayLedger(state.get(DAYS_KEY))
+        if lost := unreadable_days(state):
+            # What is gone speaks for nothing: cases stand as they stood.
+            self._ledger.begin(lost)
+            self._dirty[DAYS_KEY] = self._ledger.as_state().encode()
         self._looked_on: date | None = None
-        self._digits = LastDigits()
-        self._digits.learn((row.id, row.evidence) for row in self._rows.values() if row.state == OPEN)
-        self._floors = Floors()
         self._learn_floors()
 
     @property
@@ -136,6 +138,8 @@ class StageTwo:
         self._looked_on = on
         held = {*self._held.days, *(() if self._counted is None else self._counted.days)}
         news = self._ledger.note(held, on=on)
+        if self._counted is not None:
+            self._dirty |= self._counted.passed(on, since=self._ledger.since)
         due = self._ledger.due(on, keep_days=self._finding_days)
         if due:
             self._ledger.let_go(due)
@@ -148,6 +152,11 @@ class StageTwo:
         self._overdue |= self._ledger.due(on, keep_days=UNENDED_DAYS) & self._held.open_on.keys()
         if news or due:
             self._dirty[DAYS_KEY] = self._ledger.as_state().encode()
+
+    @property
+    def open_days(self) -> set[date]:
+        """The local days of whose devices something is held."""
+        return self._held.open_days | (set() if self._counted is None else self._counted.open_days)
 
     def ran(self, seconds: float) -> None:
         """Learn the time on a clock that is never set; only when edges are estimated goes by it."""
@@ -185,12 +194,10 @@ class StageTwo:
             return
         self._dirty |= self._held.forget(cases)
         self._cases.forget(cases)
-        self._floors.forget(cases)
-        self._digits.forget(cases)
-        self._forgotten |= cases & self._rows.keys()
-        changed = self._edges.forget(cases)
-        self._dirty |= changed
-        self._edges_changed = self._edges_changed or bool(changed)
+        self._told.forget(cases)
+        self._waived.forget(cases)
+        if changed := self._edges.forget(cases):
+            self._dirty, self._edges_changed = self._dirty | changed, True
         if self._counted is not None and any(each.startswith(MATTER) for each in cases):
             self._counted.forget()
 
@@ -198,7 +205,7 @@ class StageTwo:
         """Take findings in, in their order, and conclude."""
         self._forget()
         refused: list[tuple[Record, Reason]] = []
-        next_offset, lost_before, self._passed = self._next_offset, self._lost, 0
+        next_offset, lost_before, self._passed, self._has_closed_edges = self._next_offset, self._lost, 0, False
         for record in records:
             if record.offset < self._next_offset:
                 continue
@@ -208,11 +215,11 @@ class StageTwo:
         if self._edges_changed:
             self._edges_changed = False
             self._cases.attributed(self._edges.all())
-        self._close(through=(self._next_offset if next_offset is None else next_offset) - 1)
-        rows, opened = self._compare(self._cases.report())
+        closed = self._close(through=(self._next_offset if next_offset is None else next_offset) - 1)
+        rows, opened = self._told.compare(self._cases.report(), evidence=self._cases.evidence)
         self._keys.need(row.id for row in rows if row.body)
         told = {row.id.encode(): seal_version(row, keys=self._keys) for row in rows}
-        parts = self._parts.changed(self._told())
+        parts = self._parts.changed(self._surroundings())
         sealed = [self._parts.sealed(part) for part in parts]
         fresh = FreshEdges() if self._counted is None else self._counted.portion()
         outputs = [Output(topic="cases", key=key, value=octets) for key, octets in told.items()]
@@ -228,6 +235,7 @@ class StageTwo:
             },
             next_offset=next_offset,
             refused=tuple(reason for _record, reason in refused),
+            ends_day=bool(closed or fresh.ended or self._has_closed_edges),
             rows=tuple(rows),
             parts=tuple(sealed),
             news=tuple(parts),
@@ -239,24 +247,21 @@ class StageTwo:
 
     def committed(self, portion: CasePortion) -> None:
         """Take *portion* for written down: its transaction has been committed."""
-        self._rows |= {row.id: row for row in portion.rows}
-        self._forgotten -= {row.id for row in portion.rows}
-        self._restated -= {row.id for row in portion.rows}
+        self._told.committed(portion.rows)
         self._parts.committed(portion.news)
         self._dirty = {key: body for key, body in self._dirty.items() if portion.state.get(key, b"") != body}
         if self._counted is not None:
-            self._counted.committed(portion.edges)
+            self._dirty |= self._counted.committed(portion.edges)
         if portion.next_offset is not None:
             self._next_offset = portion.next_offset
 
     def everything(self) -> CasePortion:
         """Return every case and part as last committed, for a store that may have missed some."""
-        rows = tuple(self._rows.values())
-        return CasePortion(outputs=(), state={}, next_offset=None, rows=rows, parts=self._parts.all_sealed())
+        rows, parts = self._told.all(), self._parts.all_sealed()
+        return CasePortion(outputs=(), state={}, next_offset=None, rows=rows, parts=parts)
 
     def _learn_floors(self) -> None:
-        rows = ((row.id, row.body, row.evidence) for row in self._rows.values() if row.state == OPEN and row.body)
-        self._floors.learn(rows, horizon=self._ledger.horizon, zone=self._rulebook.network.time_zone)
+        self._told.learn_floors(horizon=self._ledger.horizon, zone=self._rulebook.network.time_zone)
 
     def _new_cases(self, findings: Iterable[Finding]) -> Cases:
         book = self._rulebook
@@ -282,11 +287,10 @@ class StageTwo:
         try:
             if kind == COVERAGE:
                 self._dirty |= self._shares.note(record)
-            elif kind == CONTACTS and self._counted is not None:
+            elif kind in {CONTACTS, CONTACTS_OVER} and self._counted is not None:
                 self._dirty |= self._counted.note(record)
             elif kind == EDGES:
-                self._dirty |= self._edges.note(record)
-                self._edges_changed = True
+                self._note_edges(record)
             elif kind == OVER:
                 self._dirty |= self._ended.note(record.value, offset=record.offset)
             elif kind is None:
@@ -296,6 +300,28 @@ class StageTwo:
         except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError):
             return False
         return True
+
+    def _note_edges(self, record: Record) -> None:
+        """Take in edges; where days were closed and nothing else happened, so that no case changes by them.
+
+        Raises:
+            ValueError: the record holds no edges, or those of another key.
+        """
+        part = self._edges.check(record)
+        if self._closings.is_repeat(record):
+            return
+        if not self._closings.is_one(record):
+            self._dirty |= self._edges.put({part: record.value or b""})
+            self._edges_changed = True
+            return
+        gathered = self._closings.gather(record)
+        self._dirty |= gathered.changed
+        if gathered.whole:
+            self._cases.attributed(self._edges.all())
+            self._has_closed_edges = True
+            with self._unchanged():
+                self._dirty |= self._edges.put(gathered.whole)
+                self._cases.attributed(self._edges.all())
 
     def _note_finding(self, record: Record) -> None:
         """Take one finding in.
@@ -323,50 +349,27 @@ class StageTwo:
         # A finding is only ever replaced by a later one: its partition has one writer, and the rest is fenced off.
         self._dirty[key] = octets or seal_finding(finding, case_id=case_id, keys=self._keys)
 
-    def _close(self, *, through: int) -> None:
-        """Keep no device of the days that are over; *through*: offset of the last record that was taken in."""
+    def _close(self, *, through: int) -> set[date]:
+        """Keep no device of the days that are over, and return them; *through*: offset of the last record taken in."""
         days = self._ended.ready(self._held.open_on) | self._overdue & self._held.open_on.keys()
         self._overdue = set()
-        if not days:
-            return
-        before = [self._digits.over(case) for case in self._cases.report()]
-        closing = self._cases.close(days)
-        self._dirty |= self._held.replace(closing, days=days)
+        if days:
+            with self._unchanged():
+                self._dirty |= self._held.replace(self._cases.close(days), days=days)
         for day in days:
             self._dirty |= self._ended.close(day, through=through)
-        self._restated |= self._digits.note(before, after=self._cases.report())
+        return days
 
-    def _compare(self, cases: list[Case]) -> tuple[list[CaseVersion], list[Case]]:
-        rows, opened = [], []
-        self._digits.keep_only({case.id for case in cases})
-        for case in (self._floors.over(self._digits.over(case)) for case in cases):
-            body = json.dumps(asdict(case), separators=(",", ":"))
-            before = self._rows.get(case.id)
-            is_new = before is None or before.state != OPEN or case.id in self._forgotten
-            if is_new:
-                opened.append(case)
-            if before is None or is_new or before.body != body or case.id in self._restated:
-                told = self._floors.evidence(case.id, self._cases.evidence(case))
-                told = self._digits.evidence(case.id, told)
-                evidence = json.dumps(told, separators=(",", ":"))
-                version = before.version + 1 if before else 1
-                rows.append(CaseVersion(id=case.id, version=version, state=OPEN, body=body, evidence=evidence))
-        now = {case.id for case in cases}
-        rows += [
-            msgspec.structs.replace(row, version=row.version + 1, state=WITHDRAWN)
-            for row in self._rows.values()
-            if row.state == OPEN and row.id not in now and row.id not in self._forgotten | self._floors.ids
-        ]
-        written = {row.id for row in rows}
-        rows += [
-            CaseVersion(id=case_id, version=self._rows[case_id].version + 1, state=FORGOTTEN, body="")
-            for case_id in sorted(self._forgotten - written)
-            if self._rows[case_id].state != FORGOTTEN
-        ]
-        return rows, opened
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Keep what cases, and waived ones, say as it is while days are closed."""
+        cases, waived = self._told.as_told(self._cases.report()), self._waived.over(self._cases.waived())
+        yield
+        self._told.restate(cases, after=self._cases.report())
+        self._waived.note(waived, after=self._cases.waived())
 
-    def _told(self) -> dict[str, Any]:
-        told: dict[str, Any] = {f"{WAIVED_PARTS}{self._partition}": [asdict(each) for each in self._cases.waived()]}
+    def _surroundings(self) -> dict[str, Any]:
+        told: dict[str, Any] = {f"{WAIVED_PARTS}{self._partition}": self._waived.rows(self._cases.waived())}
         if self._shares:
             told[FRAME_PART] = self._frame()
         return told

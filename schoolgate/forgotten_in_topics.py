@@ -13,6 +13,7 @@ from collector import topics
 from collector.brokers import BrokerError, connection, dial
 from collector.cluster import cluster
 from collector.problems import DocumentError
+from rules.sealed_days import open_value
 from rules.store.elsewhere import Elsewhere
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ async def _read(consumer: AIOKafkaConsumer, *, places: list[TopicPartition], att
     while left and time.monotonic() < deadline:
         batches = await consumer.getmany(*left, timeout_ms=POLL_MS)
         for record in (record for batch in batches.values() for record in batch):
-            attempt.look_at(b"%b\n%b" % (record.key or b"", record.value or b""))
+            task = f"{record.topic}/{record.partition}"
+            inside = open_value(record.value or b"", task=task, keys=attempt.keys)
+            attempt.look_at(b"%b\n%b" % (record.key or b"", record.value or b"" if inside is None else inside))
             read += 1
         left = await _left(consumer, ends)
     if left:

@@ -94,6 +94,8 @@ def _policy(topic: topics.Topic, *, settings: dict[str, str]) -> tuple[str, str]
         words += (
             f", {kept / topics.HOUR_MS:,.0f} hours" if kept < topics.DAY_MS * 4 else f", {kept // topics.DAY_MS} days"
         )
+    if topic.deletes:
+        words += " at most: judges delete what they have judged when its day is over"
     wanted = topic.retention_ms
     longer = wanted is not None and ("delete" not in cleanup or kept < 0 or kept > wanted)
     return words, "the broker keeps it for longer than the policy: run `schoolgate kafka setup`" if longer else ""

@@ -29,8 +29,10 @@ from rules.key_ring import KeyRing
 from rules.partition_task import Duty
 from rules.record_batches import MAX_BATCH_WEIGHT
 from rules.rule_metrics import RuleMetrics
+from rules.sealed_days import SealedDays
 from rules.stage_one import StageOne
 from rules.stage_two import StageTwo
+from rules.state_days import case_day, engine_day
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
 from schoolgate.configured import rulebook_files
@@ -44,13 +46,14 @@ from schoolgate.rulebook_source import RulebookSource
 from schoolgate.shell import EnvironmentFailedError, new_key, say, today
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
     from collector.brokers import Connection
     from rules.case_portion import CasePortion
     from rules.judged_portion import JudgedPortion
     from rules.records import Portion, Topic
+    from rules.sealed_days import DayOf
 
 LOOK_EVERY_S = 1.0
 ASK_TIMEOUT_S = 20.0
@@ -153,9 +156,11 @@ class Judge:
             group="schoolgate-judge-devices",
             outputs=OUTPUTS,
             transactional_id="schoolgate-judge-devices",
+            days=self._days(topics.ENGINE_STATE, day_of=engine_day),
             core=core,
             opened=opened,
             committed=committed,
+            undeleted=partial(self.metrics.undeleted, "devices"),
         )
 
     def by_agreement(self) -> Duty:
@@ -188,10 +193,15 @@ class Judge:
             group="schoolgate-judge-agreements",
             outputs=OUTPUTS,
             transactional_id="schoolgate-judge-agreements",
+            days=self._days(topics.CASE_STATE, day_of=case_day),
             core=core,
             opened=opened,
             committed=committed,
+            undeleted=partial(self.metrics.undeleted, "agreements"),
         )
+
+    def _days(self, topic: str, *, day_of: DayOf) -> Callable[[int], SealedDays]:
+        return lambda partition: SealedDays(f"{topic}/{partition}", keys=self.store, day_of=day_of)
 
     def _declare(self) -> None:
         self.metrics.declare(self.source.agreements, rules=self.source.rulebook.rule_ids)

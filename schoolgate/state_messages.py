@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from collector import topics
 from rules import (
     counted_contacts,
+    edge_closings,
+    ended_contacts,
     ended_days,
     kept_shares,
     kept_sums,
+    left_counts,
     partition_contacts,
     report_parts,
     stage_one,
@@ -17,13 +20,20 @@ from rules import (
 )
 from rules.days import DAY_KEYS, SEEN_KEYS
 from rules.edge_records import EDGE_KEYS
-from rules.partition_task import BARRIER_KEY
+from rules.partition_task import BARRIER_KEY, SPENT_KEY
 from rules.renewal import RENEWED_KEY
 from rules.repeats import REPEAT_KEYS
+from rules.sealed_days import MARK
 from schoolgate.messages import COUNTS, OCTETS, Channel, Message, always, begins, listed, ref, text
 
 if TYPE_CHECKING:
     from schoolgate.messages import Schema
+
+SEALED: Final = (
+    f"What tells of the devices of an open day lies there sealed: `{MARK.decode()}`, the date, a stroke, and sealed as "
+    "a finding is, with a key of topic, partition and day that is destroyed with the day (docs/decisions/0041); the "
+    "payload told here is what is inside."
+)
 
 
 def engine_state() -> Channel:
@@ -31,7 +41,7 @@ def engine_state() -> Channel:
     return Channel(
         topic=topics.ENGINE_STATE,
         about="State of stage one, partition for partition that of the flows. Private to the judge: it may change "
-        "with any release.",
+        f"with any release. {SEALED}",
         messages=(
             _kept("KeptFinding", under=kept_sums.FINDING_KEYS, rest="id of the finding", payload=ref("SealedFinding")),
             _kept("KeptWatermark", under=stage_one.WATERMARK_KEYS, rest="collector", payload=ref("Standing")),
@@ -77,6 +87,7 @@ def engine_state() -> Channel:
                 payload=text("A UTC date."),
                 content_type="text/plain",
             ),
+            _spent(),
             _barrier(),
         ),
     )
@@ -87,7 +98,7 @@ def case_state() -> Channel:
     return Channel(
         topic=topics.CASE_STATE,
         about="State of stage two, partition for partition that of the findings. Private to the judge: it may "
-        "change with any release.",
+        f"change with any release. {SEALED}",
         messages=(
             _kept("TakenFinding", under=kept_sums.FINDING_KEYS, rest="id of the finding", payload=ref("SealedFinding")),
             _kept(
@@ -117,6 +128,51 @@ def case_state() -> Channel:
                 key=begins(counted_contacts.COUNTED_KEYS, rest="key under which they were told"),
                 payload=text(COUNTS),
                 content_type=OCTETS,
+            ),
+            _kept(
+                "ContactsEnd",
+                under=ended_contacts.OVER_KEYS,
+                rest="key under which it was told",
+                payload=ref("ContactsOver"),
+            ),
+            _kept(
+                "ClosedContacts",
+                under=ended_contacts.CLOSED_KEYS,
+                rest="key under which their end is told",
+                payload=ref("ContactsOver"),
+            ),
+            Message(
+                name="OpenContacts",
+                summary="Kept: since when counts of contacts that are not closed are held of each local day.",
+                key=always(ended_contacts.SINCE_KEY),
+                payload={"type": "object"},
+            ),
+            Message(
+                name="LeftContacts",
+                summary="Kept: what is left of the counts of contacts of a day that is over, in partition 0 alone.",
+                key=begins(left_counts.LEFT_KEYS, rest="local date, numbers of the closing and of the part"),
+                payload=text(COUNTS),
+                content_type=OCTETS,
+            ),
+            Message(
+                name="Telling",
+                summary="Kept: number of the newest telling of edges.",
+                key=always(counted_contacts.TELLING_KEY),
+                payload=text("In decimal.", pattern="^[0-9]+$"),
+                content_type="text/plain",
+            ),
+            _kept(
+                "GatheredEdges",
+                under=edge_closings.GATHERED_KEYS,
+                rest="telling, size of the list, number of the part, and the agreement, with strokes between",
+                payload=listed("SealedEdge"),
+            ),
+            Message(
+                name="ClosedEdges",
+                summary="Kept: telling with which days were closed last in the edges of an agreement.",
+                key=begins(edge_closings.CLOSED_KEYS, rest="agreement"),
+                payload=text("In decimal.", pattern="^[0-9]+$"),
+                content_type="text/plain",
             ),
             Message(
                 name="ToldEdges",
@@ -157,8 +213,19 @@ def case_state() -> Channel:
                 payload=text("In decimal.", pattern="^[0-9]+$"),
                 content_type="text/plain",
             ),
+            _spent(),
             _barrier(),
         ),
+    )
+
+
+def _spent() -> Message:
+    return Message(
+        name="Spent",
+        summary="Kept: the offset at which a day ended last. What the input holds before it is deleted.",
+        key=always(SPENT_KEY),
+        payload=text("The offset, in decimal.", pattern="^[0-9]+$"),
+        content_type="text/plain",
     )
 
 

@@ -10,12 +10,15 @@ from collector.events import FlowEvent
 from rules.coverage import Coverage, Tally
 from rules.days import KeptDay
 from rules.edges import Candidate, Edge, Exposure, SampleWindow
+from rules.ended_contacts import ContactsOver
 from rules.ended_days import Over
 from rules.findings import Case, Finding
 from rules.published import PublishedAgreement, PublishedVersion
 from rules.records import (
+    CLOSING,
     COLLECTOR,
     CONTACTS,
+    CONTACTS_OVER,
     COVERAGE,
     EDGES,
     GAP,
@@ -25,6 +28,7 @@ from rules.records import (
     PIECE,
     REASONS,
     SEQUENCE,
+    TELLING,
     WATERMARK,
 )
 from rules.sealed_records import SealedEdge, SealedFinding, SealedVersion
@@ -53,6 +57,7 @@ def schemas() -> dict[str, Schema]:
         "Watermark": read_openly(Watermark),
         "GapRecord": read_openly(GapRecord),
         "Over": read_openly(Over),
+        "ContactsOver": read_openly(ContactsOver),
         "SealedFinding": _sealing(read_openly(SealedFinding), content="Finding"),
         "Finding": read_openly(Finding),
         "Share": share,
@@ -88,7 +93,8 @@ def _flows() -> Channel:
         topic=topics.FLOWS,
         grouped=("judge",),
         about="What collectors saw, with control records between the events. Records may come again after a crash, "
-        "under the same collector, sequence number and event id; readers drop those.",
+        "under the same collector, sequence number and event id; readers drop those. Two hours after a day judges "
+        "delete what they have judged.",
         messages=(
             Message(
                 name="FlowEvent",
@@ -121,7 +127,8 @@ def _findings() -> Channel:
         grouped=("judge",),
         about="Stage one to stage two: what one device did on one day against one clause, sealed with the key of its "
         "case. A later record of the same `id` holds larger sums and replaces the earlier one. What cannot be opened "
-        "is of a case that was forgotten, and is passed over.",
+        "is of a case that was forgotten, and is passed over. Judges delete what they have taken in when a day is "
+        "closed.",
         messages=(
             Message(
                 name="Finding",
@@ -156,11 +163,31 @@ def _findings() -> Channel:
                 content_type=OCTETS,
             ),
             Message(
+                name="ContactsOver",
+                summary="Nothing is added to the counts of contacts of one day and input partition any more; to "
+                "partition 0 only. When all have said so nothing of a device is kept of that day.",
+                key=text(
+                    "Input partition, local date, and offset of the first contact of that date, with strokes between.",
+                    pattern=r"^\d+/\d{4}-\d\d-\d\d/\d+$",
+                ),
+                payload=ref("ContactsOver"),
+                headers={KIND: always(CONTACTS_OVER)},
+            ),
+            Message(
                 name="EdgesTold",
                 summary="Which parties the use of one product brings about; a later record replaces the earlier one.",
                 key=text("`agreement` of the edges; empty: the suspected edges of all agreements."),
                 payload=listed("SealedEdge"),
-                headers={KIND: always(EDGES), PIECE: text("Number of the part, in decimal.", pattern="^[0-9]+$")},
+                headers={
+                    KIND: always(EDGES),
+                    PIECE: text("Number of the part, in decimal.", pattern="^[0-9]+$"),
+                    TELLING: text("Number of the telling, in decimal; later ones are larger.", pattern="^[0-9]+$"),
+                    CLOSING: text(
+                        "In how many records those edges of the agreement are told that differ from the ones before by "
+                        "nothing but that days were closed, in decimal; 0: they differ otherwise.",
+                        pattern="^[0-9]+$",
+                    ),
+                },
             ),
         ),
     )

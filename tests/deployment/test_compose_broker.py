@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
-from collector.topics import USERS
+from collector.brokers import connection
+from collector.topics import FLOWS, USERS
+from schoolgate.configuration import configuration_at
 from tests.deployment.composed import ROOT
 from tests.parts import kafka_archive
 from tests.parts.broker import listens
@@ -22,6 +26,8 @@ from tests.system.topic_reader import with_kafka
 
 pytestmark = pytest.mark.kafka
 
+TOPIC_DELETION_DISABLED = 73
+"""What Kafka's protocol calls it."""
 SCRIPTS = ROOT / "deploy" / "kafka"
 # The scripts of Apache Kafka's own bin folder, as far as ours call them.
 MAINS = {
@@ -116,6 +122,22 @@ def test_each_role_logs_in_with_its_secret_and_may_do_its_work_and_no_more(
     refused = verb("kafka", "check", user="schoolgate-judge", secret="kafka_collector")  # noqa: S106 -- likewise
     assert refused.returncode == 3
     assert "refuses user schoolgate-judge" in refused.stderr
+    # Judges may delete records of it, and Kafka has one right for both.
+    judge = login(
+        district, user="schoolgate-judge", password=secrets / "kafka_judge", composed=composed, ca=secrets / "authority"
+    )
+    assert asyncio.run(answer_to_deleting(FLOWS, judge)) == TOPIC_DELETION_DISABLED
+
+
+async def answer_to_deleting(topic: str, config: Path) -> int:
+    """Return the code that the broker answers to whoever asks it to delete a topic."""
+    admin = AIOKafkaAdminClient(**connection(configuration_at(config).kafka, config=config).options)
+    await admin.start()
+    try:
+        ((_name, code),) = (await admin.delete_topics([topic])).topic_error_codes
+    finally:
+        await admin.close()
+    return int(code)
 
 
 def test_no_password_is_left_behind_or_shown_in_a_process_list(composed: ComposedBroker, prepared: Path) -> None:

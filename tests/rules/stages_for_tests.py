@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,8 +19,10 @@ from rules.edges import Edge
 from rules.records import Output, Portion, Record
 from rules.rehearsal import World
 from rules.rulebook import Rulebook
+from rules.sealed_days import SealedDays
 from rules.stage_one import StageOne
 from rules.stage_two import StageTwo
+from rules.state_days import case_day, engine_day
 from tests.parts.case_keys import MemoryKeys, a_ring
 
 INPUTS, AGREEMENTS = 3, 4
@@ -38,9 +40,16 @@ class Task:
     """One partition of one stage: its records, its state, and how far it is."""
 
     core: Any
+    days: SealedDays
     records: list[Record] = field(default_factory=list)
     state: dict[bytes, bytes] = field(default_factory=dict)
     position: int = 0
+    spent: int = 0
+    """Records before this one are deleted: a day has ended."""
+    lying: dict[bytes, bytes] = field(default_factory=dict)
+    """The state as it lies in its topic."""
+    written: list[bytes] = field(default_factory=list)
+    """Every value that was ever written there, as it was."""
 
     def put(self, *, key: bytes | None, value: bytes, headers: Mapping[str, bytes], at: datetime) -> None:
         """Add one record to the partition."""
@@ -52,14 +61,40 @@ class Task:
         return self.core.take(self.records[self.position : self.position + size])
 
     def commit(self, portion: Portion) -> None:
-        """Write down what changed."""
-        for key, body in portion.state.items():
-            if body is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = body
+        """Write down what changed, and destroy the keys of days that are over."""
+        self.write(portion)
+        self.close_days()
+
+    def write(self, portion: Portion) -> None:
+        """Write down what changed, as a judge that is killed before it has destroyed a key."""
+        due = self.days.due(portion.state, open_days=self.core.open_days)
+        days = self.days.days_in(due)
+        self.days.need(days.values())
+        _put(due, into=self.state)
+        sealed = self.days.sealed(due, days=days)
+        _put(sealed, into=self.lying)
+        self.written += [body for body in sealed.values() if body is not None]
         self.core.committed(portion)
         self.position = max(self.position, portion.next_offset or 0)
+        self.spent = self.position if portion.ends_day else self.spent
+
+    def lose(self, prefix: bytes) -> None:
+        """Forget what lies under keys that begin so."""
+        for kept in (self.state, self.lying):
+            for key in [each for each in kept if each.startswith(prefix)]:
+                del kept[key]
+
+    def close_days(self) -> None:
+        """Destroy the keys of days that are over."""
+        self.days.destroy(self.days.spent(self.core.open_days))
+
+
+def _put(changes: Mapping[bytes, bytes | None], *, into: dict[bytes, bytes]) -> None:
+    for key, body in changes.items():
+        if body is None:
+            into.pop(key, None)
+        else:
+            into[key] = body
 
 
 class Stages:
@@ -68,23 +103,26 @@ class Stages:
     Args:
         where: the example district.
         seed: of the sizes of portions.
+        day_key: number of an input partition -> key of the tokens of all of its days.
     """
 
-    def __init__(self, where: World, *, seed: int = 1) -> None:
+    def __init__(
+        self, where: World, *, seed: int = 1, day_key: Callable[[int], bytes] = lambda number: bytes([number + 1]) * 32
+    ) -> None:
+        self._day_key = day_key
         self.rulebook: Rulebook = where.rulebook
         self.keys = MemoryKeys()
         self.clock = 1_000.0
         self.dead: list[Output] = []
         self.told: list[Output] = []
-        self.by_device = [Task(self._one(number, state={})) for number in range(INPUTS)]
-        self.by_agreement = [Task(self._two(number, state={})) for number in range(AGREEMENTS)]
+        self.by_device = [Task(self._one(each, state={}), self._days("engine", each)) for each in range(INPUTS)]
+        self.by_agreement = [Task(self._two(each, state={}), self._days("case", each)) for each in range(AGREEMENTS)]
         self._chance = random.Random(seed)  # noqa: S311 -- a seed makes the portions the same every time
 
     def _one(self, number: int, *, state: dict[bytes, bytes]) -> StageOne:
-        key = bytes([number + 1]) * 32
         return StageOne(
-            partition=number, topic="flows", rulebook=self.rulebook, state=state, make_key=lambda: key,
-            keys=a_ring(self.keys),
+            partition=number, topic="flows", rulebook=self.rulebook, state=state,
+            make_key=lambda: self._day_key(number), keys=a_ring(self.keys),
         )  # fmt: skip
 
     def _two(self, number: int, *, state: dict[bytes, bytes]) -> StageTwo:
@@ -92,6 +130,10 @@ class Stages:
         return StageTwo(
             partition=number, topic="findings", rulebook=self.rulebook, today=today, state=state, keys=a_ring(self.keys)
         )
+
+    def _days(self, topic: str, number: int) -> SealedDays:
+        day_of = engine_day if topic == "engine" else case_day
+        return SealedDays(f"{topic}/{number}", keys=self.keys, day_of=day_of)
 
     @property
     def tasks(self) -> list[Task]:
@@ -113,9 +155,13 @@ class Stages:
     def restart(self) -> None:
         """Make every task anew from its state."""
         for number, task in enumerate(self.by_device):
-            task.core = self._one(number, state=dict(task.state))
+            task.days = self._days("engine", number)
+            task.core = self._one(number, state=task.days.opened(task.lying))
+            task.close_days()
         for number, task in enumerate(self.by_agreement):
-            task.core = self._two(number, state=dict(task.state))
+            task.days = self._days("case", number)
+            task.core = self._two(number, state=task.days.opened(task.lying))
+            task.close_days()
 
     def use(self, rulebook: Rulebook) -> None:
         """Go on under another rulebook."""

@@ -18,6 +18,7 @@ from rules.stage_one import StageOne
 from tests.contracts.topic_document import TopicDocument
 from tests.parts.case_keys import a_ring
 from tests.rules import test_stage_one_ages as ages
+from tests.rules.test_letting_go import keep
 from tests.rules.test_stage_two import NOON, RECORDS, changed, task
 
 if TYPE_CHECKING:
@@ -37,12 +38,7 @@ def end(ids: tuple[str, ...] = IDS, *, offset: int) -> Record:
 
 def take(stage: StageTwo, records: list[Record], *, state: dict[bytes, bytes]) -> CasePortion:
     portion = stage.take(records)
-    for key, body in portion.state.items():
-        if body is None:
-            state.pop(key, None)
-        else:
-            state[key] = body
-    stage.committed(portion)
+    keep(stage, portion, state)
     return portion
 
 

@@ -7,23 +7,30 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import CorruptRecordException, UnknownTopicOrPartitionError
 
 import rules.kafka
+from collector.encoding import encode
+from rules.checks.example import event
+from rules.days import KEPT
 from rules.judged_portion import JudgedPortion
 from rules.kafka import Member, Stage
 from rules.partition_task import Duty, PartitionTask
 from rules.records import Record
 from rules.rehearsal import world
+from rules.sealed_days import MARK, SealedDays, open_value
 from rules.stage_one import StageOne
+from rules.state_days import engine_day
 from tests.parts.broker import Broker
-from tests.parts.case_keys import a_ring
+from tests.parts.case_keys import MemoryKeys, a_ring
 from tests.parts.program import Program
 from tests.parts.record_batch import CODECS, GZIP, Batch, produce, record
 
@@ -31,6 +38,8 @@ pytestmark = pytest.mark.kafka
 
 BOOK = world({}).rulebook
 PATIENCE_S = 90.0
+KEYS = MemoryKeys()
+NOON = datetime(2026, 10, 14, 18, tzinfo=UTC)
 PARTITIONS = 4
 # The broker gives a member that stands still this long, and everybody else in the group waits with it.
 STANDS_STILL_S = 12
@@ -106,14 +115,45 @@ def duty(topic: str, *, portions: list[datetime | None] | None = None) -> Duty:
     async def nothing(_told: Any) -> None: ...
 
     return Duty(
-        input=topic, state=f"{topic}-state", group=topic, outputs={}, transactional_id=topic, core=core,
-        opened=nothing, committed=nothing,
+        input=topic, state=f"{topic}-state", group=topic, outputs={"findings": topic}, transactional_id=topic,
+        days=lambda partition: SealedDays(f"{topic}/{partition}", keys=KEYS, day_of=engine_day), core=core,
+        opened=nothing, committed=nothing, undeleted=lambda: None,
     )  # fmt: skip
 
 
 def stage(broker: Broker, topic: str, *, told: list[str]) -> Stage:
     client = {"bootstrap_servers": [broker.bootstrap]}
     return Stage(duty(topic), member=Member(client=client, name="test", instance=None, say=told.append))
+
+
+async def first_offset(_place: object) -> int:
+    """Return what a group says that committed nothing."""
+    return 0
+
+
+@asynccontextmanager
+async def at_work(broker: Broker, topic: str) -> AsyncIterator[PartitionTask]:
+    """Give the task of partition 0, open."""
+    client = {"bootstrap_servers": [broker.bootstrap]}
+    task = PartitionTask(0, duty=duty(topic), client=client, name="test")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await task.open(committed=first_offset)
+            yield task
+    finally:
+        await task.close()
+
+
+async def written(broker: Broker, topic: str) -> list[tuple[bytes, bytes]]:
+    """Return key and value of everything that partition 0 of a topic holds."""
+    place, found = TopicPartition(topic, 0), list[tuple[bytes, bytes]]()
+    async with asyncio.timeout(PATIENCE_S), AIOKafkaConsumer(bootstrap_servers=broker.bootstrap) as reader:
+        reader.assign([place])
+        await reader.seek_to_beginning(place)
+        end = (await reader.end_offsets([place]))[place]
+        while await reader.position(place) < end:
+            found += [(each.key, each.value or b"") for each in (await reader.getmany(timeout_ms=200)).get(place, [])]
+    return found
 
 
 async def opened(broker: Broker, topic: str, *, partition: int, portions: list[datetime | None] | None = None) -> int:
@@ -153,6 +193,30 @@ async def test_a_task_knows_the_date_before_its_first_portion(broker: Broker, to
     assert len(portions) == 1
     assert portions[0] is not None
     assert began <= portions[0] <= datetime.now(UTC)
+
+
+async def test_a_state_topic_holds_nothing_of_a_day_that_is_over_that_any_key_left_would_open(
+    broker: Broker, topic: str
+) -> None:
+    place, task = f"{topic}-state", f"{topic}/0"
+    began = Record(key=b"d1", value=encode(event({"device": "d1"}, number=1)), partition=0, offset=0, at=NOON)
+    async with at_work(broker, topic) as first:
+        await first.process([began])
+    keys = {key.case_id: key for key in KEYS.keys_of_task(task)}
+    held = [value for _key, value in await written(broker, place) if value.startswith(MARK)]
+    assert len([value for value in held if open_value(value, task=task, keys=keys)]) == len(held) > 2
+    # The heir goes on with the day, and ends it: by then nothing of it was compacted.
+    gap = {"kind": b"gap", "collector": b"tap"}
+    later = Record(key=None, value=b"{}", headers=gap, partition=0, offset=1, at=NOON + 2 * KEPT)
+    async with at_work(broker, topic) as heir:
+        assert KEYS.keys_of_task(task) == [*keys.values()] != []
+        await heir.process([later])
+    assert KEYS.keys_of_task(task) == []
+    left = {key.case_id: key for key in KEYS.live_keys()}
+    lying = await written(broker, place)
+    assert {value for _key, value in lying} >= {*held}
+    assert [key for key, value in lying if open_value(value, task=task, keys=left) is not None] == []
+    assert {key for key, value in lying if value and not value.startswith(MARK)} >= {b"barrier", b"coverage"}
 
 
 async def test_a_group_that_does_not_come_to_rest_is_named(

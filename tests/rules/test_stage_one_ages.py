@@ -178,6 +178,58 @@ def test_an_event_of_a_day_whose_key_is_gone_loses_no_flow(restarts: bool) -> No
     assert flows_of(here.report()) == before + 3
 
 
+# Two hours after midnight of Wednesday in the world's zone.
+NIGHT = datetime(2026, 10, 15, 7, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_day_that_was_lived_ends_in_the_night_and_costs_no_flow(restarts: bool) -> None:
+    here = World()
+    sent = use(0, first=0, at=NOON)
+    here.take(sent)
+    before = here.report()
+    assert not here.take([watermark(NIGHT, offset=3, at=NIGHT - HOUR, end=False)]).ends_day
+    assert b"day/2026-10-14" in here.rows
+    if restarts:
+        here.restart(NIGHT)
+    portion = here.take([watermark(NIGHT, offset=4, at=NIGHT, end=False)])
+    assert portion.ends_day
+    assert not [key for key in here.rows if key.startswith((DAY_KEYS, rules.days.SEEN_KEYS))]
+    assert [out for out in portion.outputs if dict(out.headers).get("kind") == b"over"]
+    assert flows_of(here.report()) == flows_of(before) == 3
+    # What the collector sends again is known, whatever became of its day; what comes late counts.
+    again = [changed(one, offset=5 + n, at=NIGHT + HOUR) for n, one in enumerate(sent)]
+    assert here.take(again).repeats == 3
+    assert not [key for key in here.rows if key.startswith(DAY_KEYS)]
+    here.take([record(flow(9, device="d0"), offset=8, at=NIGHT + HOUR)])
+    assert flows_of(here.report()) == 4
+    assert here.report()["coverage"]["flows"] == 4
+
+
+def test_a_day_that_came_late_is_opened_anew_and_stays_for_72_hours() -> None:
+    here = World()
+    here.take(use(0, first=0, at=NOON))
+    here.take([watermark(NIGHT, offset=3, at=NIGHT, end=False)])
+    first = here.take([record(flow(9), offset=4, at=NIGHT + HOUR)])
+    assert b"day/2026-10-14" in first.state
+    for hours in range(2, 72):
+        now = NIGHT + hours * HOUR
+        assert not here.take([watermark(now, offset=3 + hours, at=now, end=False)]).ends_day
+    now = NIGHT + HOUR + KEPT
+    assert here.take([watermark(now, offset=80, at=now, end=False)]).ends_day
+
+
+def test_a_collector_that_drains_a_backlog_holds_the_day_open_for_all() -> None:
+    here = World()
+    here.take([*use(0, first=0, at=NOON), watermark(NOON, offset=3, collector="west", end=False)])
+    now = NIGHT + 6 * HOUR
+    assert not here.take([watermark(now, offset=4, at=now, end=False)]).ends_day
+    late = [record(flow(20 + n, device="d7"), offset=5 + n, at=now, collector="west", seq=n) for n in range(3)]
+    assert not here.take(late).ends_day
+    assert here.take([watermark(now, offset=9, at=now, collector="west", end=False)]).ends_day
+    assert flows_of(here.report()) == 6
+
+
 def test_sums_whose_key_retention_took_away_are_not_gone_on_with() -> None:
     here = World()
     here.take(use(0, first=0, at=NOON), at=NOON)

@@ -160,6 +160,27 @@ def test_through_kafka_too_the_name_of_a_device_is_not_the_name_of_a_site(
     assert through_kafka.leaks(secrets["name"]) == {}
 
 
+FINER = re.compile(r"\b\d\d:\d\d(?::\d\d)?\b|\b[0-9a-f]{16}\b|\b\d{4}-\d\d-\d\dT")
+"""A time of day, a pseudonym or an id: no line of a log says when, or of whom."""
+
+
+def loose_lines(lived: Lived, *verbs: str) -> list[str]:
+    """Return the lines of these verbs' logs that say when something was, or of whom; they have some lines."""
+    logs = (lived.district.folder / f"{verb}.log" for verb in verbs)
+    lines = [line for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) > 1
+    return [line for line in lines if FINER.search(line)]
+
+
+def test_no_line_that_run_says_tells_when_something_was_or_of_whom(embedded: Lived) -> None:
+    assert loose_lines(embedded, "run") == []
+
+
+@pytest.mark.kafka
+def test_no_line_that_collect_judge_and_desk_say_tells_when_something_was_or_of_whom(through_kafka: Lived) -> None:
+    assert loose_lines(through_kafka, "collect", "judge", "desk") == []
+
+
 def test_what_the_embedded_way_has_in_memory_is_never_dumped(embedded: Lived) -> None:
     assert_no_core(embedded, verb="run")
 

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer
 
 from collector.topics import CASE_STATE, CASES, ENGINE_STATE, FINDINGS
 from rules.case_keys import CaseKey, Kind, number_in
+from rules.sealed_days import MARK, open_value
 from rules.store import Store
 from tests.parts.broker import KafkaBroker
 from tests.system.judged_district import JudgedDistrict
@@ -75,6 +76,14 @@ def pieces(octets: bytes) -> Iterator[tuple[str, bytes]]:
             yield owner.decode(), base64.b64decode(sealed)
 
 
+def inside(record: Any, keys: list[CaseKey]) -> bytes:
+    """Return a record as it lies there, or what is sealed in it with the key of an open day of a judge's task."""
+    value: bytes = record.value or b""
+    by_owner = {key.case_id: key for key in keys}
+    found = open_value(value, task=f"{record.topic}/{record.partition}", keys=by_owner)
+    return value if found is None else found
+
+
 def opened(octets: bytes, keys: list[CaseKey]) -> list[bytes]:
     """Return what any of *keys* opens, as whatever it may be and under its own name or that of the case."""
     found = []
@@ -129,10 +138,16 @@ def test_a_forgotten_case_is_read_nowhere_and_its_promise_is_watched_on(judged: 
     all_of_them, (wanted, paused) = set(store.cases()), chosen(store)
     backup = schoolgate("store", "backup", tmp_path / "before.gz", "--config", config)
     assert backup.returncode == 0, backup.stderr
-    before = {(key.case_id, key.number): key for key in store.live_keys()}
+    keys = store.live_keys()
+    before = {(key.case_id, key.number): key for key in keys}
     records = asyncio.run(everything(judged.broker))
     # What is looked for is there, for whoever has the keys: without them, there is not a word of it.
-    assert sum(PARTY.encode() in text for each in records for text in opened(each.value or b"", [*before.values()])) > 3
+    texts = [(each, b"".join(opened(inside(each, keys), keys))) for each in records]
+    assert sum(PARTY.encode() in text for _each, text in texts) > 3
+    of_open_days = {
+        each.topic for each, text in texts if (each.value or b"").startswith(MARK) and PAUSED[0].encode() in text
+    }
+    assert of_open_days == {ENGINE_STATE, CASE_STATE}
     assert [each for each in records if PARTY.encode() in b"%b%b" % (each.key or b"", each.value or b"")] == []
 
     words: tuple[str | Path, ...] = (
@@ -170,7 +185,7 @@ def test_a_forgotten_case_is_read_nowhere_and_its_promise_is_watched_on(judged: 
 def check_nothing_opens(judged: JudgedDistrict, *, backup: Path, gone: list[CaseKey], left: list[CaseKey]) -> None:
     """Try every key that is left on everything that is anywhere, and look for the keys that are gone."""
     for each in asyncio.run(everything(judged.broker)):
-        whole = b"%b%b" % (each.key or b"", each.value or b"")
+        whole = b"%b%b" % (each.key or b"", inside(each, left))
         assert PARTY.encode() not in whole
         assert [text for text in opened(whole, left) if PARTY.encode() in text] == []
     for octets in (in_tables(judged.folder / "cases.db"), gzip.decompress(backup.read_bytes())):

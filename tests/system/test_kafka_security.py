@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,11 +20,14 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from collector.acls import ALLOW, LITERAL, TOPIC, WRITE, Acl, Right
+from collector.acls import ALLOW, DELETE, LITERAL, TOPIC, WRITE, Acl, Right
 from collector.brokers import Connection
 from collector.cluster import cluster
 from collector.topics import AGREEMENTS, CASE_STATE, CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS
+from rules.spent_records import SpentRecords
+from tests.parts.program import Program
 from tests.parts.secure_broker import PASSWORD, Credentials, SecureBroker
+from tests.parts.verb_program import VerbProgram
 from tests.system.logins import (
     administrator,
     delivered,
@@ -39,6 +42,7 @@ from tests.system.logins import (
     write_in_a_transaction,
 )
 from tests.system.product import (
+    DEAR_LOOK_S,
     check_report,
     command,
     copy_district,
@@ -59,33 +63,35 @@ SLOWLY = 1000
 
 
 class Running:
-    """A verb in the background."""
+    """A verb in the background.
 
-    def __init__(self, config: Path, verb: str) -> None:
+    Args:
+        config: its configuration.
+        verb: which.
+        as_typed: its process has the command line that a user would type.
+    """
+
+    def __init__(self, config: Path, verb: str, *, as_typed: bool = False) -> None:
         self.log = config.with_name(f"{verb}-{uuid.uuid4().hex[:8]}.log")
-        listen = f"127.0.0.1:{free_port()}"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command(verb, "--config", config, "--metrics", listen), stderr=log, stdout=log
-            )
+        words = (verb, "--config", config, "--metrics", f"127.0.0.1:{free_port()}")
+        self.program = Program(command(*words), log=self.log) if as_typed else VerbProgram(words, log=self.log)
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[Path, str], Running]]:
+def start() -> Iterator[Callable[..., Running]]:
     """Start verbs that are ended with the test, whatever becomes of it."""
     started: list[Running] = []
 
-    def begin(config: Path, verb: str) -> Running:
-        started.append(Running(config, verb))
+    def begin(config: Path, verb: str, *, as_typed: bool = False) -> Running:
+        started.append(Running(config, verb, as_typed=as_typed))
         return started[-1]
 
     yield begin
     for each in started:
-        each.process.kill()
-        each.process.wait()
+        each.program.kill()
 
 
 def of(broker: SecureBroker, role: str) -> dict[str, Any]:
@@ -118,11 +124,11 @@ def wait_for_cases(config: Path, *, broker: SecureBroker, district: Path, judge:
         if report["coverage"]["flows"] == flows and found == expected:
             return
         assert time.monotonic() < deadline, f"{found} instead of {expected}: {judge.said()}"
-        time.sleep(0.5)
+        time.sleep(DEAR_LOOK_S)
 
 
 def test_each_role_does_its_whole_job(
-    guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
+    guarded: SecureBroker, district: Path, sensor: str, start: Callable[..., Running]
 ) -> None:
     collect = schoolgate(
         "collect", "--config", secured(guarded, district=district, user="schoolgate-collector", sensor=sensor)
@@ -134,12 +140,12 @@ def test_each_role_does_its_whole_job(
     assert publish.returncode == 0, publish.stderr
     assert {line.split()[0] for line in publish.stdout.splitlines()} == {"new"}
     config = secured(guarded, district=district, user="schoolgate-judge", sensor=sensor)
-    judge = start(config, "judge")
+    judge = start(config, "judge", as_typed=True)
     wait_for_cases(config, broker=guarded, district=district, judge=judge)
     assert "agreements of schoolgate.agreements" in judge.said()
-    assert PASSWORD not in Path(f"/proc/{judge.process.pid}/cmdline").read_text(encoding="utf-8")
-    judge.process.terminate()
-    assert judge.process.wait(timeout=60) == 0, judge.said()
+    assert PASSWORD not in Path(f"/proc/{judge.program.pid}/cmdline").read_text(encoding="utf-8")
+    judge.program.signal(signal.SIGTERM)
+    assert judge.program.wait(limit_s=60) == 0, judge.said()
     assert PASSWORD not in collect.stderr + collect.stdout + publish.stderr + publish.stdout + judge.said()
     assert done(read(CASES, of(guarded, "dashboard")))
     assert done(read_in_a_group(CASES, "schoolgate-dashboard-web", of(guarded, "dashboard")))
@@ -213,6 +219,7 @@ def test_a_record_of_900_kb_is_taken_and_a_larger_one_refused_by_the_broker(guar
 
 WRITES_FLOWS = Right(user="schoolgate-collector", resource=TOPIC, name=FLOWS, pattern=LITERAL, operation=WRITE)
 WRITES_FINDINGS = Right(user="schoolgate-judge", resource=TOPIC, name=FINDINGS, pattern=LITERAL, operation=WRITE)
+DELETES_FLOWS = Right(user="schoolgate-judge", resource=TOPIC, name=FLOWS, pattern=LITERAL, operation=DELETE)
 
 
 def give(broker: SecureBroker, right: Right) -> None:
@@ -234,7 +241,7 @@ def _change(broker: SecureBroker, change: Callable[[Any], Any]) -> None:
 
 
 def test_a_collector_whose_right_is_taken_away_ends_and_the_next_start_delivers_the_rest(
-    guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
+    guarded: SecureBroker, district: Path, sensor: str, start: Callable[..., Running]
 ) -> None:
     expected = in_the_capture(district, sensor=sensor)
     config = secured(guarded, district=district, user="schoolgate-collector", sensor=sensor)
@@ -244,7 +251,7 @@ def test_a_collector_whose_right_is_taken_away_ends_and_the_next_start_delivers_
     until(lambda: bool(delivered(guarded, sensor=sensor)), what="events at the broker")
     take(guarded, WRITES_FLOWS)
     try:
-        assert collect.process.wait(timeout=SOON_S) == 3, collect.said()
+        assert collect.program.wait(limit_s=SOON_S) == 3, collect.said()
     finally:
         give(guarded, WRITES_FLOWS)
     assert "does not let schoolgate-collector write to schoolgate.flows" in collect.said()
@@ -258,7 +265,7 @@ def test_a_collector_whose_right_is_taken_away_ends_and_the_next_start_delivers_
 
 
 def test_a_collector_whose_password_was_changed_delivers_the_rest_with_the_new_one(
-    guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
+    guarded: SecureBroker, district: Path, sensor: str, start: Callable[..., Running]
 ) -> None:
     expected = in_the_capture(district, sensor=sensor)
     former = "former-" + PASSWORD
@@ -266,12 +273,14 @@ def test_a_collector_whose_password_was_changed_delivers_the_rest_with_the_new_o
     config = secured(guarded, district=district, user="schoolgate-collector", sensor=sensor, password=former)
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("speed: 0", f"speed: {SLOWLY}"), encoding="utf-8")
-    collect = start(config, "collect")
-    until(lambda: bool(delivered(guarded, sensor=sensor)), what="events at the broker")
-    guarded.add_user(Credentials(user="schoolgate-collector", password=PASSWORD))
+    try:
+        collect = start(config, "collect")
+        until(lambda: bool(delivered(guarded, sensor=sensor)), what="events at the broker")
+    finally:
+        guarded.add_user(Credentials(user="schoolgate-collector", password=PASSWORD))
     # Connections that are open stay open; a broker that comes back asks everybody again.
     guarded.restart()
-    assert collect.process.wait(timeout=SOON_S) == 3, collect.said()
+    assert collect.program.wait(limit_s=SOON_S) == 3, collect.said()
     assert "refuses user schoolgate-collector" in collect.said()
     config.write_text(text, encoding="utf-8")
     (district / "password").write_text(PASSWORD, encoding="utf-8")
@@ -280,8 +289,38 @@ def test_a_collector_whose_password_was_changed_delivers_the_rest_with_the_new_o
     assert delivered(guarded, sensor=sensor) == expected
 
 
+async def deletions(topic: str, who: dict[str, Any]) -> tuple[int, list[str]]:
+    """Have what was judged of a topic deleted, twice, which is nothing yet; return how often it failed, and words."""
+    failed, said = [], list[str]()
+    spent = SpentRecords(topic, client=who, say=said.append, undeleted=lambda: failed.append(1))
+    spent.note(0, before=0)
+    for _ in range(2):
+        spent.go()
+        while spent.busy:  # noqa: ASYNC110 -- a broker calls nobody
+            await asyncio.sleep(0.02)
+        spent.again()
+    return len(failed), said
+
+
+def test_a_judge_without_the_right_to_delete_says_so_once_and_asks_again(guarded: SecureBroker, district: Path) -> None:
+    judge = of(guarded, "judge")
+    for topic in (FLOWS, FINDINGS):
+        assert done(deletions(topic, judge)) == (0, [])
+    take(guarded, DELETES_FLOWS)
+    try:
+        failed, (line,) = done(deletions(FLOWS, judge))
+        check = schoolgate("kafka", "check", "--config", secured(guarded, district=district, user="schoolgate-judge"))
+    finally:
+        give(guarded, DELETES_FLOWS)
+    assert failed == 2
+    assert line.startswith(f"{FLOWS}: this judge may not delete what it has judged of days that are over")
+    assert "delete topic schoolgate.flows" in check.stdout
+    for role, topic in (("judge", CASES), ("judge", ENGINE_STATE), ("collector", FLOWS), ("dashboard", CASES)):
+        assert done(deletions(topic, of(guarded, role)))[0] == 2
+
+
 def test_a_judge_whose_right_is_taken_away_ends_and_the_next_one_judges_everything(
-    guarded: SecureBroker, district: Path, sensor: str, start: Callable[[Path, str], Running]
+    guarded: SecureBroker, district: Path, sensor: str, start: Callable[..., Running]
 ) -> None:
     config = secured(guarded, district=district, user="schoolgate-judge", sensor=sensor)
     judge = start(config, "judge")
@@ -291,7 +330,7 @@ def test_a_judge_whose_right_is_taken_away_ends_and_the_next_one_judges_everythi
         collector = copy_district(district / "collector")
         collect = secured(guarded, district=collector, user="schoolgate-collector", sensor=sensor)
         assert schoolgate("collect", "--config", collect).returncode == 0
-        assert judge.process.wait(timeout=SOON_S) == 3, judge.said()
+        assert judge.program.wait(limit_s=SOON_S) == 3, judge.said()
     finally:
         give(guarded, WRITES_FINDINGS)
     assert "the broker does not let this judge work" in judge.said()
@@ -299,5 +338,5 @@ def test_a_judge_whose_right_is_taken_away_ends_and_the_next_one_judges_everythi
     assert "Traceback" not in judge.said()
     heir = start(config, "judge")
     wait_for_cases(config, broker=guarded, district=district, judge=heir)
-    heir.process.terminate()
-    assert heir.process.wait(timeout=60) == 0, heir.said()
+    heir.program.signal(signal.SIGTERM)
+    assert heir.program.wait(limit_s=60) == 0, heir.said()

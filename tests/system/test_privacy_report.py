@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
+from rules.case_keys import task_day_id
 from rules.retention import Policy
 from rules.store import Store, schema
 from rules.store.retention import last_purge, read_ledger
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tests.parts.broker import Broker
 
 LONG = timedelta(days=91)
+DELETED = "at most: judges delete what they have judged when its day is over"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,20 @@ def test_every_file_that_was_written_is_named(judged: Path) -> None:
     written = {path.name.removesuffix("-wal").removesuffix("-shm") for path in judged.iterdir()} - given
     named = {name.rpartition("/")[2] for name in by_name(held, "file")} | {"cases.db"}
     assert written <= named
+
+
+def test_keys_of_open_days_of_judges_are_counted_and_an_old_one_is_wrong(tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    store = Store(f"sqlite:///{folder / 'cases.db'}", clock=lambda: datetime.now(UTC) - timedelta(days=9))
+    days = [date(2026, 10, 14), date(2026, 10, 15)]
+    keys = store.keys_for([task_day_id("schoolgate.case-state/1", day) for day in days])
+    (held,) = by_name(reported(folder / "config.yaml", exit_code=1), "key").values()
+    assert (held["count"], held["since"][:10]) == (2, (datetime.now(UTC) - timedelta(days=9)).date().isoformat())
+    assert "see whether judges run" in held["overdue"]
+    store.destroy(keys)
+    store.close()
+    (held,) = by_name(reported(folder / "config.yaml"), "key").values()
+    assert (held["count"], held["since"], held["overdue"]) == (0, None, "")
 
 
 def test_a_table_and_a_state_that_nobody_knows_are_wrong(judged: Path, tmp_path: Path) -> None:
@@ -188,10 +204,10 @@ def test_every_topic_is_named_with_the_retention_that_the_broker_has(tmp_path: P
     topics = by_name(reported(config), "topic")
     assert topics.keys() >= WORDS.keys()
     flows = topics["schoolgate.flows"]
-    assert flows["keep"] == "every record, 48 hours"
+    assert flows["keep"] == f"every record, 48 hours {DELETED}"
     assert flows["count"] > 0
     assert datetime.now(UTC) - datetime.fromisoformat(flows["since"]) < timedelta(hours=1)
-    assert topics["schoolgate.findings"]["keep"] == "every record, 72 hours"
+    assert topics["schoolgate.findings"]["keep"] == f"every record, 72 hours {DELETED}"
     # A broker that keeps more than was promised is told, whatever the configuration of ours says.
     config.write_text(config.read_text().replace("flow_retention_hours: 48", "flow_retention_hours: 24"))
     topics = by_name(reported(config, exit_code=1), "topic")

@@ -21,6 +21,7 @@ from rules.rulebook import RulebookFiles, load_rulebook
 from rules.stage_one import StageOne
 from schoolgate.shell import new_key
 from tests.bench.through_kafka.cost import Meter, tell
+from tests.bench.through_kafka.state import days_of
 from tests.bench.through_kafka.stream import SAMPLE
 from tests.parts.case_keys import DerivedKeys
 
@@ -66,9 +67,11 @@ def stage_one_duty(*, source: str, run: str) -> Duty:
         group=run,
         outputs={"findings": f"{run}.findings", "cases": topics.CASES, "dead-letters": topics.DEAD_LETTERS},
         transactional_id=run,
+        days=lambda partition: days_of(run, partition=partition),
         core=core,
         opened=opened,
         committed=committed,
+        undeleted=lambda: None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -16,14 +16,17 @@ from rules.kafka import Member, Stage
 from rules.partition_task import Duty
 from rules.records import Output, Portion, Record
 from rules.rulebook import Rulebook
+from rules.sealed_days import SealedDays
 from tests.bench.through_kafka.cost import Meter, tell
 from tests.bench.through_kafka.rule import finding, table
+from tests.parts.case_keys import DerivedKeys
 
 
 class HostRule:
     """The core of one partition: stateless."""
 
     watermark: datetime | None = None
+    open_days: tuple[date, ...] = ()
 
     def __init__(self, hosts: dict[str, str], *, count: list[int], expected: int, stop: asyncio.Event) -> None:
         self._hosts, self._count, self._expected, self._stop = hosts, count, expected, stop
@@ -97,7 +100,8 @@ async def _work(
 
     duty = Duty(
         input=topic, state=f"{run}.state", group=run, outputs={"findings": f"{run}.findings"}, transactional_id=run,
-        core=core, opened=nothing, committed=nothing,
+        days=lambda partition: SealedDays(f"{run}/{partition}", keys=DerivedKeys(), day_of=lambda _key, _value: None),
+        core=core, opened=nothing, committed=nothing, undeleted=lambda: None,
     )  # fmt: skip
     client = {"bootstrap_servers": [bootstrap]}
     await Stage(duty, member=Member(client=client, name=run, instance=None, say=lambda _line: None)).run(stop)

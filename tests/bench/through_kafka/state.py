@@ -16,7 +16,9 @@ from rules.duplicates import PIECE
 from rules.findings import Finding
 from rules.kept_sums import FINDING_KEYS
 from rules.key_ring import KeyRing
+from rules.sealed_days import SealedDays
 from rules.sealed_records import seal_finding
+from rules.state_days import engine_day
 from tests.parts.case_keys import DerivedKeys
 
 if TYPE_CHECKING:
@@ -26,16 +28,30 @@ DAY = date(2026, 10, 6)
 BEGAN = datetime(2026, 10, 6, 14, tzinfo=UTC)
 
 
-def partitions(sums: int, *, ids_each: int, number: int) -> list[list[tuple[bytes, bytes]]]:
-    """Return keys and values of *number* partitions that hold *sums* sums together.
+def partitions(sums: int, *, ids_each: int, number: int, run: str) -> list[list[tuple[bytes, bytes]]]:
+    """Return keys and values of *number* partitions that hold *sums* sums together, as they lie in their topic.
 
     Args:
         sums: how many.
         ids_each: ids of events remembered for each sum.
         number: of partitions.
+        run: name of the run that is to read them.
     """
     share = sums // number
-    return [list(_partition(each, sums=share, ids=share * ids_each)) for each in range(number)]
+    return [list(_sealed(each, sums=share, ids=share * ids_each, run=run)) for each in range(number)]
+
+
+def _sealed(number: int, *, sums: int, ids: int, run: str) -> Iterator[tuple[bytes, bytes]]:
+    days = days_of(run, partition=number)
+    days.need([DAY])
+    for key, value in _partition(number, sums=sums, ids=ids):
+        (sealed,) = days.sealed({key: value}, days={key: DAY}).values()
+        yield key, sealed or b""
+
+
+def days_of(run: str, *, partition: int) -> SealedDays:
+    """Return what seals the state of a partition."""
+    return SealedDays(f"{run}/{partition}", keys=DerivedKeys([DAY]), day_of=engine_day)
 
 
 def _partition(number: int, *, sums: int, ids: int) -> Iterator[tuple[bytes, bytes]]:

@@ -117,7 +117,7 @@ class Rig:
         self._topics("restore")
         asyncio.run(make_topics(self._bootstrap, [("restore", LIKE[FLOWS])]))
         number = LIKE[ENGINE_STATE].partitions
-        records = partitions(sums, ids_each=IDS_EACH, number=number)
+        records = partitions(sums, ids_each=IDS_EACH, number=number, run="restore")
         asyncio.run(write(self._bootstrap, "restore.state", records=records))
         del records
         done = _end(_worker("judging", self._bootstrap, "restore", "restore", number))
