@@ -123,12 +123,19 @@ class LiveCollect:
         return [json.loads(line) for line in run.stdout.splitlines()]
 
     def arrived(self, broker: KafkaBroker) -> list[dict[str, Any]]:
-        """Return its events in the topic; they are numbered without a gap."""
-        with inside(self._lab.here):
-            by_number = events(records(broker.bootstrap, collector=self.sensor))
+        """Return its events in the topic once it has ended; they are numbered without a gap."""
+        by_number = self._in_topic(broker)
         numbers = sorted(by_number)
         assert numbers == list(range(min(numbers, default=0), min(numbers, default=0) + len(numbers)))
         return list(by_number.values())
+
+    def so_far(self, broker: KafkaBroker) -> list[dict[str, Any]]:
+        """Return its events in the topic while more come: of a partition that was read first the newer ones lack."""
+        return list(self._in_topic(broker).values())
+
+    def _in_topic(self, broker: KafkaBroker) -> dict[int, dict[str, Any]]:
+        with inside(self._lab.here):
+            return events(records(broker.bootstrap, collector=self.sensor))
 
 
 def timeless(found: list[dict[str, Any]]) -> Counter[str]:

@@ -92,8 +92,8 @@ def test_a_school_day_that_passes_by_reaches_kafka_whole_and_without_any_right(
 
 def check_break_glass(collect: LiveCollect, *, broker: KafkaBroker) -> None:
     """Let two people ask for a device that has just passed by: it is named once, and all of it is in the chain."""
-    until(lambda: bool(single_visits(collect.arrived(broker), passed=frames())), what="a device that can be told apart")
-    number, mac = next(iter(single_visits(collect.arrived(broker), passed=frames()).items()))
+    until(lambda: bool(single_visits(collect.so_far(broker), passed=frames())), what="a device that can be told apart")
+    number, mac = next(iter(single_visits(collect.so_far(broker), passed=frames()).items()))
     approval = approved(collect.config, device=number)
     code, told, said = opened(collect.config, approval)
     assert (code, f"mac={mac}" in told, said) == (0, True, ""), (told, said)
