@@ -110,9 +110,11 @@ class Replay:
         """Judge what *source* gives for as long as it gives anything; whoever stops it stops this."""
         pending, committed_at = 0, self._clock()
         for batch in source.batches():
-            self._service.judge(batch)
+            if batch:
+                self._service.judge(batch)
             pending += len(batch)
-            if pending >= COMMIT_EVENTS or (pending and self._clock() - committed_at >= COMMIT_EVERY_S):
+            is_due = self._clock() - committed_at >= COMMIT_EVERY_S and (pending or self._service.waits)
+            if pending >= COMMIT_EVENTS or is_due:
                 self._commit(None)
                 pending, committed_at = 0, self._clock()
             self.look()

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 # What brought a party about is weighed anew when an hour has passed, in a replay too, where hours pass in seconds.
 ATTRIBUTE_EVERY_S = 60.0
+# When nothing came for so long, nobody waits for the processor: what came last is weighed without waiting for the hour.
+QUIET_S = 20.0
 
 _findings = msgspec.json.Decoder(Finding)
 _case = msgspec.json.Decoder(dict[str, Any])
@@ -93,6 +95,8 @@ class EmbeddedService:
         self._clock = clock
         self._attributed_at: float | None = None
         self._attributed_hour = 0
+        self._judged_at: float | None = None
+        """When events came last; None: none since what they bring about was weighed."""
         state = store.state("engine")
         kept: Mapping[str, Any] = json.loads(state) if state else {}
         self._judgement = Judgement(
@@ -123,6 +127,12 @@ class EmbeddedService:
     def judge(self, events: Iterable[FlowEvent]) -> None:
         """Take events in; nothing is kept before `commit`."""
         self._judgement.judge(events)
+        self._judged_at = self._clock()
+
+    @property
+    def waits(self) -> bool:
+        """Return whether events came that a `commit` without further ones would now weigh."""
+        return self._judged_at is not None and self._clock() - self._judged_at >= QUIET_S
 
     def commit(self, position: Position | None) -> Changes:
         """Conclude, and write everything down at once.
@@ -216,13 +226,13 @@ class EmbeddedService:
         self._floors.learn(rows, horizon=read_ledger(self._store.database).horizon, zone=zone)
 
     def _is_time_to_attribute(self, position: Position | None) -> bool:
-        """Return whether an input has ended, or an hour of its time has passed and some of ours."""
+        """Return whether an input has ended or is quiet, or an hour of its time has passed and some of ours."""
         now, hour = self._clock(), self._book.log.latest_ms // HOUR_MS
         ended = position is not None and position.finished
         waited = self._attributed_at is None or now - self._attributed_at >= ATTRIBUTE_EVERY_S
-        if not ended and not (hour > self._attributed_hour and waited):
+        if not (ended or self.waits or (hour > self._attributed_hour and waited)):
             return False
-        self._attributed_at, self._attributed_hour = now, hour
+        self._attributed_at, self._attributed_hour, self._judged_at = now, hour, None
         return True
 
     @property

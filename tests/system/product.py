@@ -158,3 +158,11 @@ def until(holds: Callable[[], bool], *, what: str) -> None:
         assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
         time.sleep(max(0.05, 3 * (time.process_time() - began)))
         began = time.process_time()
+
+
+def until_equal(look: Callable[[], object], wanted: object, *, what: str) -> None:
+    """Wait until *look* tells what is wanted, and show what it tells instead when it does not in time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := look()) != wanted and time.monotonic() < deadline:
+        time.sleep(DEAR_LOOK_S)
+    assert found == wanted, f"waited {PATIENCE_S} s for {what}"

@@ -25,6 +25,7 @@ from tests.system.product import (
     scrape,
     stored_report,
     until,
+    until_equal,
 )
 from tests.system.zeek_day import late_today, write_zeek, zeek_rows
 
@@ -227,7 +228,7 @@ def test_logs_are_judged_as_they_grow_over_a_rotation_and_a_restart(
     write_zeek(district / "whole", day=whole)
     expected = check_report(district, name="whole")
     assert len(without(cases(expected))) > FEW_CASES
-    until(lambda: without(cases(report_now(config))) == without(cases(expected)), what="the cases of the whole day")
+    until_equal(lambda: without(cases(report_now(config))), without(cases(expected)), what="the cases of the whole day")
     stop(program)
     for name in ("flows", "bytes"):
         assert stored_report(config)["coverage"][name] == expected["coverage"][name]
