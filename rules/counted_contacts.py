@@ -24,7 +24,7 @@ from rules.edge_records import NO_EDGES, part_in, sealed_part
 from rules.ended_contacts import EndedContacts
 from rules.estimating import Estimating
 from rules.left_counts import LeftCounts
-from rules.records import CLOSING, CONTACTS_OVER, EDGES, KIND, PIECE, TELLING, Output
+from rules.records import CLOSING, CONTACTS_OVER, EDGES, KIND, PIECE, PIECES, TELLING, Output
 from rules.sealed_rows import DIFFERENTIAL, open_rows, seal_rows
 from rules.windows import Counts
 
@@ -81,19 +81,19 @@ class FreshEdges:
 
     def outputs(self, *, keys: KeyRing) -> list[Output]:
         """Return the records to tell, sealed."""
-        sizes = Counter(part.key for part in self.left)
-        told = [(part, body, 0) for part, body in sorted(self.news.items())]
-        told += [(part, body, sizes[part.key]) for part, body in sorted(self.left.items())]
         return [
             Output(
                 topic="findings",
                 key=part.key.encode(),
                 value=sealed_part(body, keys=keys),
                 headers=(
-                    (KIND, EDGES), (PIECE, b"%d" % part.number), (TELLING, b"%d" % self.number), (CLOSING, b"%d" % size)
+                    (KIND, EDGES), (PIECE, b"%d" % part.number), (PIECES, b"%d" % pieces[part.key]),
+                    (TELLING, b"%d" % self.number), (CLOSING, b"%d" % closing),
                 ),
             )
-            for part, body, size in told
+            for closing, told in enumerate((self.news, self.left))
+            for pieces in (Counter(part.key for part in told),)
+            for part, body in sorted(told.items())
         ]  # fmt: skip
 
     def state(self, *, keys: KeyRing) -> dict[bytes, bytes | None]:

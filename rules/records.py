@@ -38,9 +38,11 @@ PIECE: Final = "piece"
 """Header of a record that holds a part of something too large for one: its number, in decimal."""
 TELLING: Final = "telling"
 """Header of a record of edges: which telling it is of, in decimal; later ones have larger numbers."""
+PIECES: Final = "pieces"
+"""Header of a record of edges: in how many records that is told which is new in its list, in decimal."""
 CLOSING: Final = "closing"
-"""Header of a record of edges: in how many records that list is told which differs from the one before by nothing but
-that days were closed, in decimal; 0: it differs otherwise."""
+"""Header of a record of edges: 1 where the list differs from the one before by nothing but that days were closed; 0:
+it differs otherwise."""
 
 # As much of a bad record as a person needs to see what it is (contract of the dead-letters topic).
 KEPT_OCTETS = 65_536

@@ -18,8 +18,8 @@ from rules.cases import Cases
 from rules.checks.registry import all_checks
 from rules.closed_findings import is_past
 from rules.counted_contacts import CountedContacts, FreshEdges
-from rules.edge_closings import EdgeClosings
 from rules.edge_records import EDGE_KEYS, KeptEdges
+from rules.edge_tellings import EdgeTellings
 from rules.ended_days import UNENDED_DAYS, EndedDays
 from rules.estimator import Estimator
 from rules.held_findings import HeldFindings
@@ -100,7 +100,7 @@ class StageTwo:
             self._counted = CountedContacts(state, estimator=Estimator(rulebook), keys=keys)
         self._edges = KeptEdges(state, keys=keys)
         self._edges_changed = self._has_closed_edges = False
-        self._closings = EdgeClosings(state)
+        self._tellings = EdgeTellings(state)
         self._ended = EndedDays(state)
         self._overdue: set[date] = set()
         self._cases = self._new_cases(self._held.restore(state, dirty=self._dirty))
@@ -307,16 +307,15 @@ class StageTwo:
         Raises:
             ValueError: the record holds no edges, or those of another key.
         """
-        part = self._edges.check(record)
-        if self._closings.is_repeat(record):
+        self._edges.check(record)
+        if self._tellings.is_repeat(record):
             return
-        if not self._closings.is_one(record):
-            self._dirty |= self._edges.put({part: record.value or b""})
-            self._edges_changed = True
-            return
-        gathered = self._closings.gather(record)
+        gathered = self._tellings.gather(record)
         self._dirty |= gathered.changed
-        if gathered.whole:
+        if gathered.whole and not gathered.is_closing:
+            self._dirty |= self._edges.put(gathered.whole)
+            self._edges_changed = True
+        elif gathered.whole:
             self._cases.attributed(self._edges.all())
             self._has_closed_edges = True
             with self._unchanged():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from collector import topics
 from rules import (
     counted_contacts,
-    edge_closings,
+    edge_tellings,
     ended_contacts,
     ended_days,
     kept_shares,
@@ -163,14 +163,15 @@ def case_state() -> Channel:
             ),
             _kept(
                 "GatheredEdges",
-                under=edge_closings.GATHERED_KEYS,
-                rest="telling, size of the list, number of the part, and the agreement, with strokes between",
+                under=edge_tellings.GATHERED_KEYS,
+                rest="telling, whether days were closed by it (0, 1), records of the list, number of the part, and the "
+                "agreement, with strokes between",
                 payload=listed("SealedEdge"),
             ),
             Message(
                 name="ClosedEdges",
                 summary="Kept: telling with which days were closed last in the edges of an agreement.",
-                key=begins(edge_closings.CLOSED_KEYS, rest="agreement"),
+                key=begins(edge_tellings.CLOSED_KEYS, rest="agreement"),
                 payload=text("In decimal.", pattern="^[0-9]+$"),
                 content_type="text/plain",
             ),

@@ -26,6 +26,7 @@ from rules.records import (
     KIND,
     OVER,
     PIECE,
+    PIECES,
     REASONS,
     SEQUENCE,
     TELLING,
@@ -182,10 +183,12 @@ def _findings() -> Channel:
                     KIND: always(EDGES),
                     PIECE: text("Number of the part, in decimal.", pattern="^[0-9]+$"),
                     TELLING: text("Number of the telling, in decimal; later ones are larger.", pattern="^[0-9]+$"),
+                    PIECES: text(
+                        "In how many records the new edges of the key are told, in decimal.", pattern="^[0-9]+$"
+                    ),
                     CLOSING: text(
-                        "In how many records those edges of the agreement are told that differ from the ones before by "
-                        "nothing but that days were closed, in decimal; 0: they differ otherwise.",
-                        pattern="^[0-9]+$",
+                        "1: they differ from the ones before by nothing but that days were closed; 0: otherwise.",
+                        pattern="^[01]$",
                     ),
                 },
             ),

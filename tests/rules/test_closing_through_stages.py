@@ -15,7 +15,7 @@ from rules.contact_records import NOTHING, place_in
 from rules.contacts import ContactLog
 from rules.counted import unpacked
 from rules.counted_contacts import COUNTED_KEYS, TELLING_KEY
-from rules.edge_closings import GATHERED_KEYS
+from rules.edge_tellings import GATHERED_KEYS
 from rules.ended_contacts import CLOSED_KEYS, OVER_KEYS, SINCE_KEY
 from rules.ended_days import UNENDED_DAYS
 from rules.estimator import Estimator
@@ -23,6 +23,7 @@ from rules.left_counts import LEFT_KEYS
 from rules.records import CLOSING, CONTACTS, CONTACTS_OVER, COVERAGE, EDGES, KIND
 from rules.rehearsal import world
 from rules.retention import FINDING_DAYS
+from rules.versions import OPEN
 from rules.windows import Counts
 from tests.contracts.topic_document import TopicDocument
 from tests.rules.stages_for_tests import BROKER_TIME, Stages, events
@@ -184,6 +185,27 @@ def test_tasks_that_die_with_any_portion_in_hand_come_to_the_same(monkeypatch: p
         assert not [*under(mortal.stages, COUNTED_KEYS), *under(mortal.stages, GATHERED_KEYS)]
     assert mortal.died_with == {"what is left", "half a list"}
     assert steps > 10
+
+
+def test_edges_whose_list_a_poll_cuts_in_two_change_no_case_before_the_rest_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stages = judged(events(ONE_PARTY))
+    cases = stages.cases()
+    # The same edges in other records: those of before are no longer all there when the first of them comes.
+    monkeypatch.setattr(edge_records, "MAX_EXPOSURES", 1)
+    monkeypatch.setattr(edge_records, "MAX_OCTETS", 900)
+    stages.by_agreement[0].core.use(WHERE.rulebook)
+    told, seen = len(stages.told), set[str]()
+    for _ in range(200):
+        for task in stages.by_agreement:
+            stages.work(task)
+            stages.step(task, size=1)
+            seen |= {row.state for row in task.core.everything().rows}
+            assert stages.cases() == cases
+        stages.clock += 1
+    assert len([out for out in stages.told[told:] if (KIND, EDGES) in out.headers]) > 1
+    assert seen == {OPEN}
 
 
 def passed(stages: Stages, *, days: int) -> None:
