@@ -6,13 +6,13 @@ because stage one lost its state, after a week. What was closed is kept by name:
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date  # noqa: TC003 -- whoever decodes resolves the annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from rules.contact_records import Opening
-from rules.ended_days import UNENDED_DAYS
+from rules.open_since import OpenSince
 from rules.records import CONTACTS_OVER, KIND, Output
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class ContactsOver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(ContactsOver)
-_days = msgspec.json.Decoder(dict[date, date])
 
 
 def over_record(opening: Opening) -> Output:
@@ -57,9 +56,7 @@ class EndedContacts:
     def __init__(self, state: Mapping[bytes, bytes]) -> None:
         self._over = {_opening(_decoder.decode(body)) for key, body in state.items() if key.startswith(OVER_KEYS)}
         self._closed = {_opening(_decoder.decode(body)) for key, body in state.items() if key.startswith(CLOSED_KEYS)}
-        kept = state.get(SINCE_KEY)
-        self._since: dict[date, date] | None = None if kept is None else _days.decode(kept)
-        self._on: date | None = None
+        self._since = OpenSince(state, key=SINCE_KEY)
 
     @property
     def days(self) -> set[date]:
@@ -88,10 +85,7 @@ class EndedContacts:
 
     def opens(self, day: date) -> dict[bytes, bytes | None]:
         """Learn that counts of *day* that are not closed are held; return the state keys that change."""
-        if self._since is None or self._on is None or day in self._since:
-            return {}
-        self._since[day] = self._on
-        return self._since_when()
+        return self._since.opens(day)
 
     def passed(self, on: date, *, open_days: Collection[date], since: Mapping[date, date]) -> dict[bytes, bytes | None]:
         """Learn the date (UTC); return the state keys that change.
@@ -101,16 +95,13 @@ class EndedContacts:
             open_days: local days of which counts that are not closed are held.
             since: local day -> since when anything of it is held, for a state of releases before.
         """
-        before, self._on = self._since, on
-        known = since if before is None else before
-        self._since = {day: known.get(day, on) for day in open_days}
-        return {} if self._since == (before or {}) else self._since_when()
+        return self._since.passed(on, open_days=open_days, since=since)
 
     def ready(self, held: Iterable[Opening]) -> set[date]:
         """Return the days that can be closed; *held*: what is not closed."""
         held = set(held)
         days, untold = {each.day for each in held}, {each.day for each in held - self._over}
-        return (days - untold) | (days & self._overdue())
+        return (days - untold) | (days & self._since.overdue)
 
     def close(self, openings: Iterable[Opening]) -> dict[bytes, bytes | None]:
         """Return the state keys that change when these are closed; nothing changes here before `closed`."""
@@ -124,12 +115,7 @@ class EndedContacts:
         """Take these for closed, as has been committed; return the state keys that are to change with the next."""
         self._over -= {*openings}
         self._closed |= {*openings}
-        days = {each.day for each in openings}
-        if self._since is None or not days & self._since.keys():
-            return {}
-        # What opens such a day anew has a week of its own.
-        self._since = {day: since for day, since in self._since.items() if day not in days}
-        return self._since_when()
+        return self._since.closed({each.day for each in openings})
 
     def let_go(self, days: Collection[date]) -> dict[bytes, bytes | None]:
         """Forget these days; return the state keys that change."""
@@ -137,15 +123,6 @@ class EndedContacts:
         self._over -= over
         self._closed -= closed
         return dict.fromkeys([*(OVER_KEYS + each.key for each in over), *(CLOSED_KEYS + each.key for each in closed)])
-
-    def _overdue(self) -> set[date]:
-        if self._on is None or self._since is None:
-            return set()
-        limit = self._on - timedelta(days=UNENDED_DAYS)
-        return {day for day, since in self._since.items() if since <= limit}
-
-    def _since_when(self) -> dict[bytes, bytes | None]:
-        return {SINCE_KEY: msgspec.json.encode(dict(sorted((self._since or {}).items())))}
 
 
 def _opening(told: ContactsOver) -> Opening:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from rules.open_since import OpenSince
 from rules.records import KIND, OVER, Output
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 OVER_KEYS: Final = b"over/"
 CLOSED_KEYS: Final = b"closed/"
+SINCE_KEY: Final = b"findings-since"
+"""Since when findings of devices are held of each local day."""
 
 MOST_IDS: Final = 10_000
 """Ids in one record, some 35 octets each."""
-UNENDED_DAYS: Final = 7
-"""A day of which no end came is closed so long after its first finding was taken in: twice what stage one keeps it."""
 
 
 class Over(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class EndedDays:
         self._over: defaultdict[date, set[str]] = defaultdict(set)
         self._keys: defaultdict[date, list[bytes]] = defaultdict(list)
         self._closed: dict[date, int] = {}
+        self._since = OpenSince(state, key=SINCE_KEY)
         for key, body in state.items():
             if key.startswith(OVER_KEYS):
                 self._take(key, _decoder.decode(body))
@@ -81,6 +83,25 @@ class EndedDays:
         """Return whether a finding of *day* that is not held was taken in before the day was closed."""
         return offset <= self._closed.get(day, -1)
 
+    def opens(self, day: date) -> dict[bytes, bytes | None]:
+        """Learn that a finding of *day* is held that is of devices; return the state keys that change."""
+        return self._since.opens(day)
+
+    def passed(self, on: date, *, open_days: Collection[date], since: Mapping[date, date]) -> dict[bytes, bytes | None]:
+        """Learn the date (UTC); return the state keys that change.
+
+        Args:
+            on: the date.
+            open_days: local days of which findings of devices are held.
+            since: local day -> since when anything of it is held, for a state of releases before.
+        """
+        return self._since.passed(on, open_days=open_days, since=since)
+
+    @property
+    def overdue(self) -> set[date]:
+        """The days to be closed though nobody ended them."""
+        return self._since.overdue
+
     def ready(self, held: Mapping[date, Collection[str]]) -> set[date]:
         """Return the days that can be closed; *held*: day -> ids of its findings that are of devices."""
         return {day for day, ids in held.items() if ids and day in self._over and self._over[day].issuperset(ids)}
@@ -88,7 +109,9 @@ class EndedDays:
     def close(self, day: date, *, through: int) -> dict[bytes, bytes | None]:
         """Take down that *day* is closed with all up to the offset *through*; return the state keys that change."""
         self._closed[day] = max(through, self._closed.get(day, -1))
-        return {**self._drop(day), CLOSED_KEYS + _text(day): b"%d" % self._closed[day]}
+        closed = {CLOSED_KEYS + _text(day): b"%d" % self._closed[day]}
+        # What opens such a day anew has a week of its own.
+        return {**self._drop(day), **self._since.closed([day]), **closed}
 
     def let_go(self, days: Iterable[date]) -> dict[bytes, bytes | None]:
         """Forget these days; return the state keys that change."""

@@ -20,7 +20,7 @@ from rules.closed_findings import is_past
 from rules.counted_contacts import CountedContacts, FreshEdges
 from rules.edge_records import EDGE_KEYS, KeptEdges
 from rules.edge_tellings import EdgeTellings
-from rules.ended_days import UNENDED_DAYS, EndedDays
+from rules.ended_days import EndedDays
 from rules.estimator import Estimator
 from rules.held_findings import HeldFindings
 from rules.kept_shares import KeptShares
@@ -102,7 +102,6 @@ class StageTwo:
         self._edges_changed = self._has_closed_edges = False
         self._tellings = EdgeTellings(state)
         self._ended = EndedDays(state)
-        self._overdue: set[date] = set()
         self._cases = self._new_cases(self._held.restore(state, dirty=self._dirty))
         for key, body in state.items():
             if key.startswith(CASE_KEYS) and not is_sealed(body):
@@ -149,7 +148,7 @@ class StageTwo:
                 self._dirty |= self._counted.let_go(due)
             self._cases.let_go(due)
             self._dirty |= self._ended.let_go(due)
-        self._overdue |= self._ledger.due(on, keep_days=UNENDED_DAYS) & self._held.open_on.keys()
+        self._dirty |= self._ended.passed(on, open_days=self._held.open_days, since=self._ledger.since)
         if news or due:
             self._dirty[DAYS_KEY] = self._ledger.as_state().encode()
 
@@ -165,7 +164,7 @@ class StageTwo:
 
     def waits(self, at: float) -> bool:  # noqa: ARG002 -- the interface
         """Return whether edges were estimated that are not told yet, a case was forgotten, or a day is to be closed."""
-        if self._revision != self._keys.revision or self._overdue:
+        if self._revision != self._keys.revision or self._ended.overdue:
             return True
         return self._counted is not None and self._counted.waits
 
@@ -345,13 +344,13 @@ class StageTwo:
         if self._looked_on is not None and self._ledger.note([finding.day], on=self._looked_on):
             self._dirty[DAYS_KEY] = self._ledger.as_state().encode()
         self._cases.apply([finding])
+        self._dirty |= self._ended.opens(finding.day)
         # A finding is only ever replaced by a later one: its partition has one writer, and the rest is fenced off.
         self._dirty[key] = octets or seal_finding(finding, case_id=case_id, keys=self._keys)
 
     def _close(self, *, through: int) -> set[date]:
         """Keep no device of the days that are over, and return them; *through*: offset of the last record taken in."""
-        days = self._ended.ready(self._held.open_on) | self._overdue & self._held.open_on.keys()
-        self._overdue = set()
+        days = self._ended.ready(self._held.open_on) | self._ended.overdue
         if days:
             with self._unchanged():
                 self._dirty |= self._held.replace(self._cases.close(days), days=days)

@@ -20,8 +20,8 @@ from collector.periods import NAME
 from collector.segments import load_network
 from rules.case_keys import TASK_DAY
 from rules.contact_book import CONTACTS, COUNTED
-from rules.ended_days import UNENDED_DAYS
 from rules.errors import StoreError
+from rules.open_since import UNENDED_DAYS
 from rules.retention import FLOW_HOURS
 from rules.store import Store
 from rules.store.retention import INPUT, SEEN, noted, read_ledger

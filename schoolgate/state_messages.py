@@ -114,6 +114,12 @@ def case_state() -> Channel:
                 payload=text("The offset, in decimal."),
                 content_type="text/plain",
             ),
+            Message(
+                name="OpenFindings",
+                summary="Kept: since when findings of devices are held of each local day.",
+                key=always(ended_days.SINCE_KEY),
+                payload={"type": "object"},
+            ),
             _kept("KeptCase", under=stage_two.CASE_KEYS, rest="id of the case", payload=ref("SealedVersion")),
             _kept("KeptPart", under=report_parts.PART_KEYS, rest="name of the part", payload=ref("ReportPart")),
             _kept(

@@ -17,9 +17,9 @@ from rules.counted import unpacked
 from rules.counted_contacts import COUNTED_KEYS, TELLING_KEY
 from rules.edge_tellings import GATHERED_KEYS
 from rules.ended_contacts import CLOSED_KEYS, OVER_KEYS, SINCE_KEY
-from rules.ended_days import UNENDED_DAYS
 from rules.estimator import Estimator
 from rules.left_counts import LEFT_KEYS
+from rules.open_since import UNENDED_DAYS
 from rules.records import CLOSING, CONTACTS, CONTACTS_OVER, COVERAGE, EDGES, KIND
 from rules.rehearsal import world
 from rules.retention import FINDING_DAYS

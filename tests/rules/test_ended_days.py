@@ -10,8 +10,9 @@ import pytest
 
 from collector.topics import CASE_STATE, FINDINGS
 from rules.closed_findings import MARK
-from rules.ended_days import CLOSED_KEYS, OVER_KEYS, UNENDED_DAYS, EndedDays, Over, over_records
+from rules.ended_days import CLOSED_KEYS, OVER_KEYS, SINCE_KEY, EndedDays, Over, over_records
 from rules.kept_sums import FINDING_KEYS
+from rules.open_since import UNENDED_DAYS
 from rules.records import KIND, OVER, Record
 from rules.sealed_records import open_finding
 from rules.stage_one import StageOne
@@ -70,12 +71,14 @@ def test_with_the_end_of_its_findings_nothing_of_a_device_is_held_and_the_case_i
 def test_what_is_written_of_the_end_of_a_day_is_as_the_document_of_topics_says() -> None:
     document, state = TopicDocument(), dict[bytes, bytes]()
     stage = task(state)
+    stage.passed(NOON)
     told = end(IDS[:2], offset=10)
     take(stage, [*RECORDS, told], state=state)
     assert document.check(told.value or b"", topic=FINDINGS, key=told.key, headers=told.headers) == "FindingsOver"
     assert _named(OVER_KEYS, state=state, document=document) == {"TakenOver"}
     take(stage, [end(IDS[2:], offset=11)], state=state)
     assert _named(CLOSED_KEYS, state=state, document=document) == {"ClosedDay"}
+    assert _named(SINCE_KEY, state=state, document=document) == {"OpenFindings"}
 
 
 def _named(prefix: bytes, *, state: dict[bytes, bytes], document: TopicDocument) -> set[str]:
@@ -128,6 +131,31 @@ def test_a_day_that_nobody_ends_is_closed_after_a_week() -> None:
     assert stage.waits(0.0)
     take(stage, [], state=state)
     assert [devices for _device, devices in held(state)] == [len(RECORDS)]
+
+
+def test_a_day_that_is_opened_anew_has_a_week_of_its_own_in_which_no_word_counts_twice() -> None:
+    state: dict[bytes, bytes] = {}
+    stage = task(state)
+    stage.passed(NOON)
+    take(stage, [*RECORDS[:3], end(IDS, offset=10)], state=state)
+    anew = NOON + timedelta(days=UNENDED_DAYS + 1)
+    stage.passed(anew)
+    take(stage, [changed(RECORDS[3], offset=11)], state=state)
+    assert b"2026" in state[SINCE_KEY]
+    # Whoever takes the partition over finds the day open, and knows since when.
+    stage = task(state)
+    for days in range(UNENDED_DAYS):
+        stage.passed(anew + timedelta(days=days))
+        assert not stage.waits(0.0)
+        take(stage, [changed(RECORDS[3], offset=12 + days)], state=state)
+    assert sorted(devices for _device, devices in held(state)) == [1, 3]
+    stage.passed(anew + timedelta(days=UNENDED_DAYS))
+    assert stage.waits(0.0)
+    (row,) = stage.everything().rows
+    take(stage, [], state=state)
+    assert [devices for _device, devices in held(state)] == [len(RECORDS)]
+    assert json.loads(row.body)["devices"] == len(RECORDS)
+    assert state[SINCE_KEY] == b"{}"
 
 
 def test_what_is_no_end_is_refused() -> None:
