@@ -13,10 +13,9 @@ from collector.brokers import Connection
 from collector.kafka import Delivery, DeliveryHooks
 from collector.spool import Spool
 from tests.parts.broker import Broker
+from tests.parts.patience import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
-
-PATIENCE_S = 60.0
 
 
 async def test_delivered_events_leave_the_files_of_a_collector_that_rests(broker: Broker, tmp_path: Path) -> None:

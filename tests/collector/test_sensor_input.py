@@ -46,8 +46,7 @@ from tests.collector.sensor_lines import (
     zeek_text,
 )
 from tests.collector.test_sensor_events import NETWORK
-
-PATIENCE_S = 60
+from tests.parts.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")

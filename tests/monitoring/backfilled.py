@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.monitoring.school_day import write_day
+from tests.parts.patience import PATIENCE_S
 from tests.parts.ports import free_ports
 from tests.parts.program import Program
 from tests.parts.prometheus import PrometheusParts
 
 RULES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
 RULE_FILES = sorted(RULES.glob("*.rules.yml"))
-PATIENCE_S = 60.0
 HOUR_S = 3600
 
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from rules.notify.alerts import ALERT
+from tests.parts.patience import PATIENCE_S
 from tests.parts.ports import free_ports
 from tests.parts.program import Program
 from tests.parts.prometheus import PrometheusParts
 
 CONFIG = Path(__file__).resolve().parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
-PATIENCE_S = 60.0
 CASE = {"alertname": ALERT, "audience": "privacy", "severity": "critical"}
 FALLBACK = {"alertname": "SchoolgateOpenCases", "audience": "privacy", "severity": "critical"}
 

@@ -10,11 +10,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.parts.patience import PATIENCE_S
 from tests.parts.ports import free_ports
 from tests.parts.program import Program
 from tests.parts.prometheus import PrometheusParts
-
-PATIENCE_S = 60.0
 
 
 class Alertmanager:

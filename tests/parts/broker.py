@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.parts.kafka_jars import KafkaJars
 
-NOIDA_START_LIMIT_S = 20.0
+NOIDA_START_LIMIT_S = 60.0
 CONNECT_LIMIT_S = 5.0
 ARCHIVE_LIMIT_S = 240.0
 # A lone broker holds every internal topic once.

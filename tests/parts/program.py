@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LEASH = Path(__file__).with_name("leash.py")
 # A killed process is gone in milliseconds; the kernel needs longer only to give back gigabytes.
-KILL_LIMIT_S = 20.0
+KILL_LIMIT_S = 60.0
 
 
 class ProgramError(Exception):

@@ -11,14 +11,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.parts.patience import PATIENCE_S
 from tests.parts.ports import free_ports
 from tests.parts.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-PATIENCE_S = 60.0
 
 
 class Sink:

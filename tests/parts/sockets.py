@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import Any
 
-PATIENCE_S = 30.0
+from tests.parts.patience import PATIENCE_S
 
 
 async def given_back() -> None:

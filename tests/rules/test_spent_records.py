@@ -29,12 +29,12 @@ from rules.stage_one import StageOne
 from rules.state_days import engine_day
 from tests.parts.broker import Broker, NoidaBroker
 from tests.parts.case_keys import MemoryKeys, a_ring
+from tests.parts.patience import PATIENCE_S
 from tests.parts.ports import free_ports
 
 pytestmark = pytest.mark.kafka
 
 BOOK = world({"use_gate": {"status": "paused"}}).rulebook
-PATIENCE_S = 60.0
 PARTITIONS = 2
 # Wednesday, and two hours after its midnight in the world's zone.
 NOON, NIGHT = datetime(2026, 10, 14, 18, 0, tzinfo=UTC), datetime(2026, 10, 15, 7, 0, tzinfo=UTC)

@@ -31,13 +31,13 @@ from rules.stage_one import StageOne
 from rules.state_days import engine_day
 from tests.parts.broker import Broker
 from tests.parts.case_keys import MemoryKeys, a_ring
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
 from tests.parts.record_batch import CODECS, GZIP, Batch, produce, record
 
 pytestmark = pytest.mark.kafka
 
 BOOK = world({}).rulebook
-PATIENCE_S = 90.0
 KEYS = MemoryKeys()
 NOON = datetime(2026, 10, 14, 18, tzinfo=UTC)
 PARTITIONS = 4

@@ -31,10 +31,11 @@ from tests.parts.broker import KafkaBroker
 from tests.parts.canary_day import planted, write_capture
 from tests.parts.leak_search import contents_of, opened
 from tests.parts.mail_sink import MailSink
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
 from tests.parts.sealed_pieces import SealedPieces
 from tests.system.desk_visitor import CHEAP, PASSWORD, ROLES, Visitor
-from tests.system.product import CAPTURE, PATIENCE_S, command, copy_district, free_port, report_now, schoolgate, scrape
+from tests.system.product import CAPTURE, command, copy_district, free_port, report_now, schoolgate, scrape
 
 INPUTS = frozenset({"day.pcap.gz"})
 """Files of the district that it brings itself: what is in them has not leaked."""
@@ -185,7 +186,7 @@ class CanaryDistrict:
         self._all_told(self.cases())
         self._look_around("run", listen=self._metrics_at)
         self._note(program, verb="run")
-        program.stop(limit_s=60)
+        program.stop(limit_s=PATIENCE_S)
 
     def _through_kafka(self, broker: KafkaBroker, *, cases: AbstractSet[str]) -> None:
         assert schoolgate("kafka", "setup", "--config", self.config).returncode == 0
@@ -198,7 +199,7 @@ class CanaryDistrict:
             with suppress(OSError):
                 self.served["metrics of collect"] = scrape(collect_at).encode()
                 self._note(collect, verb="collect")
-        assert collect.wait(limit_s=60) == 0, collect.log.read_text()
+        assert collect.wait(limit_s=PATIENCE_S) == 0, collect.log.read_text()
         until(lambda: cases == self.cases(), what="the cases of the embedded way")
         self._all_told(cases)
         self.served["metrics of judge"] = scrape(judge_at).encode()
@@ -206,7 +207,7 @@ class CanaryDistrict:
         self.served |= asyncio.run(records_of(broker.bootstrap))
         for verb, program in (("judge", judge), ("desk", desk)):
             self._note(program, verb=verb)
-            program.stop(limit_s=60)
+            program.stop(limit_s=PATIENCE_S)
 
     def cases(self) -> frozenset[str]:
         """Return the ids of the cases in the store."""

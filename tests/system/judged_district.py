@@ -13,11 +13,11 @@ from aiokafka import AIOKafkaProducer
 
 from collector.topics import FLOWS
 from tests.parts.broker import KafkaBroker
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
 from tests.parts.verb_program import VerbProgram
 from tests.system.product import (
     DEAR_LOOK_S,
-    PATIENCE_S,
     copy_district,
     free_port,
     report_now,

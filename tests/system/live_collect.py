@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.parts.broker import KafkaBroker
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
-from tests.system.product import PATIENCE_S, UNLISTED, copy_district, schoolgate, scrape, until
+from tests.system.product import UNLISTED, copy_district, schoolgate, scrape, until
 from tests.system.test_run_live import closed_command
 from tests.system.topic_reader import events, records, with_kafka
 from tests.system.veth_for_tests import Lab, inside

@@ -11,12 +11,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from collector.topics import PLACES
+from tests.parts.patience import PATIENCE_S
 from tests.parts.secure_broker import PASSWORD, Credentials, SecureBroker
 from tests.parts.sockets import given_back
 from tests.system.product import configure, schoolgate
 from tests.system.topic_reader import events, records, with_kafka
-
-PATIENCE_S = 60.0
 
 
 def secured(broker: SecureBroker, *, district: Path, user: str, password: str = PASSWORD, sensor: str = "tap") -> Path:

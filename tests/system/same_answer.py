@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from collector.topics import FINDINGS, FLOWS
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
 from tests.parts.topics import all_read
 from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
-from tests.system.product import PATIENCE_S, SAMPLE, free_port, stored_report, until
+from tests.system.product import SAMPLE, free_port, stored_report, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from collector.topics import AGREEMENTS, FLOWS, JUDGE_GROUPS, PLACES, TOPICS
 from tests.parts.broker import KafkaBroker
+from tests.parts.patience import PATIENCE_S
 from tests.parts.topics import make_topics
 from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
@@ -34,7 +35,6 @@ from tests.system.product import (
 
 pytestmark = pytest.mark.kafka
 
-PATIENCE_S = 90
 # Noon of the sample day, 12:00 in the district: both before and after it Countwell is in use.
 NOON = "2026-10-06T17:00:00.000000Z"
 APPROVED, PROHIBITED = (

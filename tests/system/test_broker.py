@@ -36,7 +36,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Numbers of Kafka's protocol (KIP-140, KIP-290): what an ACL is about, how its name is meant, what it permits.
 TOPIC, LITERAL, WRITE, ALLOW = 2, 3, 4, 3
 # A dead broker is refused at once, a stalled one never answers; nothing here waits longer than this for either.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,10 @@ from tests.chaos.material import dense
 from tests.chaos.plan import Cut
 from tests.parts.broker import KafkaBroker
 from tests.parts.kafka_jars import KafkaJars
+from tests.parts.patience import PATIENCE_S
 from tests.parts.secure_broker import SecureBroker
 from tests.parts.verb_program import VerbProgram
-from tests.system.product import PATIENCE_S, UNLISTED, configure, free_port, schoolgate, scrape, until
+from tests.system.product import UNLISTED, configure, free_port, schoolgate, scrape, until
 from tests.system.topic_reader import Record, events, make_topic, records, with_kafka
 
 pytestmark = pytest.mark.kafka

@@ -22,6 +22,7 @@ import pytest
 from collector.privileges import rights
 from tests.parts.broker import KafkaBroker
 from tests.parts.kafka_jars import KafkaJars
+from tests.parts.patience import PATIENCE_S
 from tests.parts.secure_broker import SecureBroker
 from tests.parts.topics import make_topics
 from tests.system.glass_at_a_tap import (
@@ -34,7 +35,7 @@ from tests.system.glass_at_a_tap import (
     switch_on,
 )
 from tests.system.live_collect import NOBODY, PACKETS, LiveCollect, in_namespace, names, pass_by, timeless
-from tests.system.product import PATIENCE_S, command, folder_for_all, until
+from tests.system.product import command, folder_for_all, until
 from tests.system.test_run_live import frames
 from tests.system.veth_for_tests import BETWEEN, IPV4, Lab, inside, made_lab
 

@@ -7,6 +7,7 @@ import signal
 import urllib.request
 from pathlib import Path
 
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
 from tests.system.product import command, free_port, schoolgate, scrape, until
 
@@ -31,7 +32,7 @@ def test_demo_serves_desk_and_metrics_until_it_is_stopped(tmp_path: Path) -> Non
         with urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(found[0], timeout=60) as page:
             cases = page.read().decode()
         program.signal(signal.SIGINT)
-        assert program.wait(limit_s=60) == 0
+        assert program.wait(limit_s=PATIENCE_S) == 0
     finally:
         program.kill()
     assert "schoolgate_open_cases" in text

@@ -22,8 +22,9 @@ from rules.case_keys import CaseKey, Kind, number_in
 from rules.sealed_days import MARK, open_value
 from rules.store import Store
 from tests.parts.broker import KafkaBroker
+from tests.parts.patience import PATIENCE_S
 from tests.system.judged_district import JudgedDistrict
-from tests.system.product import PATIENCE_S, schoolgate, until
+from tests.system.product import schoolgate, until
 
 pytestmark = pytest.mark.kafka
 

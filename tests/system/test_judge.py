@@ -30,12 +30,12 @@ from rules.sealed_records import open_edges, open_finding
 from rules.store import Store
 from rules.windows import Counts
 from tests.parts.broker import Broker, KafkaBroker
+from tests.parts.patience import PATIENCE_S
 from tests.parts.topics import make_topics
 from tests.parts.verb_program import VerbProgram
 from tests.parts.verbs import run_verb
 from tests.system.product import (
     DEAR_LOOK_S,
-    PATIENCE_S,
     copy_district,
     free_port,
     report_now,

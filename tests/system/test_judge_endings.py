@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 
 from collector.topics import CASES, ENGINE_STATE, FLOWS, TOPICS
+from tests.parts.patience import PATIENCE_S
 from tests.system.judged_district import JudgedDistrict
 from tests.system.product import (
-    PATIENCE_S,
     report_now,
     scrape,
     stored_report,

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from collector.topics import FINDINGS, FLOWS
 from tests.parts.broker import KafkaBroker
+from tests.parts.patience import PATIENCE_S
 from tests.parts.verb_program import VerbProgram
 from tests.system.product import copy_district, free_port, schoolgate, scrape, until
 
@@ -61,4 +62,4 @@ def test_the_lag_is_what_waits_in_both_stages_and_0_when_all_is_judged(
         asyncio.run(hold_back(mortal_broker.bootstrap, listen=listen))
         until(lambda: lag(listen) == 0, what="the lag to go")
     finally:
-        judge.stop(limit_s=20)
+        judge.stop(limit_s=PATIENCE_S)

@@ -13,11 +13,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from collector.topics import DEAD_LETTERS, FLOWS
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
 from tests.parts.record_batch import CODECS, GZIP, LZ4, ZSTD, Batch, field, number, produce, record
 from tests.parts.topics import all_read
 from tests.system.judged_district import JudgedDistrict
-from tests.system.product import PATIENCE_S, scrape, until
+from tests.system.product import scrape, until
 
 pytestmark = pytest.mark.kafka
 

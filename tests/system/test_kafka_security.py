@@ -25,6 +25,7 @@ from collector.brokers import Connection
 from collector.cluster import cluster
 from collector.topics import AGREEMENTS, CASE_STATE, CASES, DEAD_LETTERS, ENGINE_STATE, FINDINGS, FLOWS
 from rules.spent_records import SpentRecords
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
 from tests.parts.secure_broker import PASSWORD, Credentials, SecureBroker
 from tests.parts.verb_program import VerbProgram
@@ -145,7 +146,7 @@ def test_each_role_does_its_whole_job(
     assert "agreements of schoolgate.agreements" in judge.said()
     assert PASSWORD not in Path(f"/proc/{judge.program.pid}/cmdline").read_text(encoding="utf-8")
     judge.program.signal(signal.SIGTERM)
-    assert judge.program.wait(limit_s=60) == 0, judge.said()
+    assert judge.program.wait(limit_s=PATIENCE_S) == 0, judge.said()
     assert PASSWORD not in collect.stderr + collect.stdout + publish.stderr + publish.stdout + judge.said()
     assert done(read(CASES, of(guarded, "dashboard")))
     assert done(read_in_a_group(CASES, "schoolgate-dashboard-web", of(guarded, "dashboard")))
@@ -339,4 +340,4 @@ def test_a_judge_whose_right_is_taken_away_ends_and_the_next_one_judges_everythi
     heir = start(config, "judge")
     wait_for_cases(config, broker=guarded, district=district, judge=heir)
     heir.program.signal(signal.SIGTERM)
-    assert heir.program.wait(limit_s=60) == 0, heir.said()
+    assert heir.program.wait(limit_s=PATIENCE_S) == 0, heir.said()

@@ -19,7 +19,7 @@ from tests.parts.verb_program import VerbProgram
 from tests.system.product import copy_district, until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-GONE_LIMIT_S = 10.0
+GONE_LIMIT_S = 60.0
 VERB_LIMIT_S = 60.0
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.patience import PATIENCE_S
 from tests.parts.verb_program import VerbProgram
 from tests.system.product import (
     check_report,
@@ -42,7 +43,7 @@ class Service:
 
     def end(self) -> int:
         self.program.signal(signal.SIGTERM)
-        return self.program.wait(limit_s=60)
+        return self.program.wait(limit_s=PATIENCE_S)
 
 
 @pytest.fixture

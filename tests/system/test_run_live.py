@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from collector.privileges import rights
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
 from tests.system.product import (
     CAPTURE,
-    PATIENCE_S,
     ROOT,
     command,
     copy_district,

@@ -28,7 +28,8 @@ from collector.sources.afpacket import RingSize
 from collector.sources.capture_file import CaptureFile
 from collector.sources.errors import NoSuchInterfaceError, TapError
 from collector.sources.scapy_live import ScapyCapture
-from tests.system.veth_for_tests import BETWEEN, IPV4, PATIENCE_S, Lab, frames_of, inside, made_lab, read
+from tests.parts.patience import PATIENCE_S
+from tests.system.veth_for_tests import BETWEEN, IPV4, Lab, frames_of, inside, made_lab, read
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "rules" / "sample" / "day.pcap.gz"

@@ -13,7 +13,8 @@ import pytest
 from collector.privileges import rights
 from collector.sources.afpacket import RING_BLOCKS
 from collector.sources.errors import NoSuchInterfaceError
-from tests.system.veth_for_tests import BETWEEN, IPV4, PATIENCE_S, Lab, frames_of, made_lab, read
+from tests.parts.patience import PATIENCE_S
+from tests.system.veth_for_tests import BETWEEN, IPV4, Lab, frames_of, made_lab, read
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,8 +12,9 @@ import pytest
 from collector.sources.afpacket import RingSize
 from collector.sources.fanout import Fanout
 from collector.sources.live import LiveCapture
+from tests.parts.patience import PATIENCE_S
 from tests.system.test_tap_interfaces import child, line_of
-from tests.system.veth_for_tests import BETWEEN, IPV4, PATIENCE_S, Lab, frames_of, inside, made_lab, read
+from tests.system.veth_for_tests import BETWEEN, IPV4, Lab, frames_of, inside, made_lab, read
 
 TINY = RingSize(blocks=8, block_octets=65_536, most_blocks=32)
 # Frames of so many octets: some sixty in a block.

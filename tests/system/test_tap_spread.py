@@ -22,9 +22,10 @@ from collector.sources.live import LiveCapture
 from collector.spread_tap import SpreadTap
 from collector.watch import new_pseudonyms
 from schoolgate.rights import give_up_system_calls
+from tests.parts.patience import PATIENCE_S
 from tests.system.product import ROOT, until
 from tests.system.test_run_live import frames
-from tests.system.veth_for_tests import PATIENCE_S, Lab, inside, made_lab
+from tests.system.veth_for_tests import Lab, inside, made_lab
 
 NETWORK = load_network(ROOT / "rules" / "sample" / "network.yaml")
 # What differs from one moment to the next.

@@ -22,8 +22,9 @@ from rules.sealed_days import MARK, open_value
 from rules.store import Store
 from tests.contracts.topic_document import TopicDocument
 from tests.parts.broker import KafkaBroker
+from tests.parts.patience import PATIENCE_S
 from tests.parts.program import Program
-from tests.system.product import PATIENCE_S, command, copy_district, schoolgate
+from tests.system.product import command, copy_district, schoolgate
 
 pytestmark = pytest.mark.kafka
 
@@ -174,6 +175,6 @@ def test_every_record_of_every_topic_is_one_that_the_document_describes(
     try:
         found = asyncio.run(until_every_kind_is_there(bootstrap, document=TopicDocument(), state=state))
     finally:
-        judge.stop(limit_s=20)
+        judge.stop(limit_s=PATIENCE_S)
         store.close()
     assert found[DEAD_LETTERS] == {"DeadLetter"}

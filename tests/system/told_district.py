@@ -22,6 +22,7 @@ from rules.store import Store
 from tests.parts.alertmanager import Alertmanager
 from tests.parts.certificates import Authority
 from tests.parts.mail_sink import MailSink
+from tests.parts.patience import PATIENCE_S
 from tests.parts.ports import free_ports
 from tests.parts.program import Program
 from tests.parts.prometheus import PrometheusParts
@@ -32,7 +33,6 @@ from tests.system.product import CAPTURE, ROOT, copy_district, free_port, scrape
 DEPLOY = ROOT / "deploy"
 OFFICER, BY_ALERTMANAGER = "privacy@district.example", "alerts@district.example"
 SECRET = "between us"  # noqa: S105 -- of a test
-PATIENCE_S = 90.0
 MORNING = 0.3
 """Part of the sample day's packets after which four of its cases have opened."""
 

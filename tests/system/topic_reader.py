@@ -12,8 +12,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-# Generous, since a machine that does other things at the same time shall make no test fail.
-PATIENCE_S = 90.0
+from tests.parts.patience import PATIENCE_S
+
 FLOWS = "schoolgate.flows"
 
 

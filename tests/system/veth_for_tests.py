@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.patience import PATIENCE_S
+
 if sys.platform != "linux":
     pytest.skip("the tap is tested on Linux: it needs AF_PACKET", allow_module_level=True)
 
@@ -27,7 +29,6 @@ from collector.sources.afpacket import LEAST_BLOCKS, RingSize
 from collector.sources.live import LiveCapture
 from collector.sources.scapy_live import ScapyCapture
 
-PATIENCE_S = 20.0
 SMALL = RingSize(blocks=LEAST_BLOCKS, most_blocks=LEAST_BLOCKS)
 BETWEEN = bytes.fromhex("020000000002020000000001")  # two locally administered addresses
 IPV4 = b"\x08\x00"
