@@ -87,7 +87,8 @@ def from_pip_audit(lock: Path) -> None:
     program = shutil.which("pip-audit")
     if program is None:
         raise AdvisoryError("pip-audit is not installed; get it with: pipx install pip-audit")
-    words = [program, "--disable-pip", "--require-hashes", "--requirement", str(lock)]
+    # Strict, or it ends well with packages of which its service knows nothing, were it all of them.
+    words = [program, "--strict", "--disable-pip", "--require-hashes", "--requirement", str(lock)]
     done = subprocess.run(words, timeout=LIMIT_S, check=False)
     if done.returncode != 0:
         raise AdvisoryError(f"pip-audit ended with {done.returncode} over {lock}")

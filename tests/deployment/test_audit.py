@@ -158,6 +158,16 @@ def test_advisories_that_cannot_be_asked_are_a_fault_and_never_silence(
         from_pip_audit(LOCKS / "runtime.txt")
 
 
+def test_pip_audit_is_asked_to_pass_over_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What pip-audit 2.10 does where its service does not know a package: a warning, unless it is to be strict.
+    stand_in = tmp_path / "pip-audit"
+    stand_in.write_text('#!/bin/sh\ncase " $* " in *" --strict "*) exit 1;; esac\n', encoding="utf-8")
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(AdvisoryError, match="pip-audit ended with 1"):
+        from_pip_audit(LOCKS / "runtime.txt")
+
+
 def test_the_bill_of_materials_is_valid_by_its_schema() -> None:
     try:
         known = schemas()
