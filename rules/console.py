@@ -13,7 +13,7 @@ from rich.text import Text
 from rules.findings import DISTRICT_PREFIX
 from rules.life_cycle import CODES
 from rules.next_steps import RETURNS
-from rules.store.rows import UNREADABLE
+from rules.versions import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

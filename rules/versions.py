@@ -11,6 +11,9 @@ WITHDRAWN: Final = "withdrawn"
 FORGOTTEN: Final = "forgotten"
 """State of a case whose key was destroyed: its number of versions is all that is left of it."""
 
+UNREADABLE: Final = '{"unreadable":true,"v":1}'
+"""What stands in place of an entry of the case log whose key was destroyed."""
+
 WAIVED_PARTS: Final = "waived/"
 """Parts of the report that hold the waived cases of one partition each."""
 FRAME_PART: Final = "frame"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rules.desk.words import LOGGED, TOLD
 from rules.life_cycle import CODES, STATUS_AFTER
 from rules.next_steps import RETURNS
-from rules.store.rows import UNREADABLE
+from rules.versions import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

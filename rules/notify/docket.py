@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.life_cycle import ENDED, STATUS_AFTER, TAKEN_UP
 from rules.small_numbers import quarter
-from rules.store.rows import UNREADABLE
-from rules.versions import FORGOTTEN
+from rules.versions import FORGOTTEN, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from rules.errors import StepRefusedError, StoreError
 from rules.life_cycle import ENDED, NEW, STATUS_AFTER, Ending, ending, refusal, returns, standing, verified
 from rules.small_numbers import quarter
-from rules.store.rows import UNREADABLE, LogRow
+from rules.store.rows import LogRow
 from rules.store.schema import case_log, cases
 from rules.store.sealing import octets_in, open_entry, text_of
 from rules.told import changed, told
-from rules.versions import FORGOTTEN, OPEN
+from rules.versions import FORGOTTEN, OPEN, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

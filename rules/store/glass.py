@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from rules.errors import StepRefusedError
 from rules.store.keys import KeysInHand, live_keys
 from rules.store.log import read_log
-from rules.store.rows import UNREADABLE
 from rules.store.schema import case_log
 from rules.store.sealing import open_entry
+from rules.versions import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

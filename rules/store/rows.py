@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rules.life_cycle import NEW
 
@@ -118,10 +118,6 @@ class LogRow:
     """Hash of the row before; 64 zeros in the first row."""
     hash: str
     """Hash of all other columns (`rules.store.chain`)."""
-
-
-UNREADABLE: Final = '{"unreadable":true,"v":1}'
-"""What stands in place of an entry whose key is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.case_keys import SALT_OCTETS
-from rules.store.rows import UNREADABLE, LogEntry
+from rules.store.rows import LogEntry
+from rules.versions import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from copy import copy
 from itertools import chain
 from typing import Any
@@ -11,6 +13,18 @@ import typer
 
 from schoolgate.verb_list import keep_only
 from schoolgate.verbs import app
+from tests.system.product import ROOT, SAMPLE
+
+LOADED = """
+import sys
+from contextlib import suppress
+from schoolgate.__main__ import main
+with suppress(SystemExit):
+    main()
+sys.stderr.write(" ".join(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+DEAR = {"aiokafka", "alembic", "jinja2", "scapy", "sqlalchemy"}
+"""Each costs megabytes, and time at every start: for a store, a broker, pages."""
 
 
 def told(verb: Any) -> list[str]:
@@ -33,3 +47,13 @@ def test_what_is_no_verb_is_answered_with_all_of_them_known(word: str) -> None:
     keep_only(word, app=narrowed)
     assert narrowed.registered_commands == app.registered_commands
     assert narrowed.registered_groups == app.registered_groups
+
+
+def test_whoever_checks_a_file_loads_no_store_no_broker_and_no_pages() -> None:
+    network, agreements = SAMPLE / "network.yaml", SAMPLE / "agreements"
+    words = ["check", SAMPLE / "day.pcap.gz", "--agreements", agreements, "--network", network]
+    line = [sys.executable, "-c", LOADED, *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert "rules" in loaded
+    assert not loaded & DEAR

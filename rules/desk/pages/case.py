@@ -27,9 +27,8 @@ from rules.life_cycle import STEPS, standing, verified
 from rules.next_steps import next_step
 from rules.small_numbers import OFFICER_K
 from rules.store.chain import Head
-from rules.store.rows import UNREADABLE
 from rules.told import told
-from rules.versions import OPEN
+from rules.versions import OPEN, UNREADABLE
 
 if TYPE_CHECKING:
     from starlette.requests import Request
