@@ -92,11 +92,12 @@ class EdgeTellings:
             # The rest of it will not come any more.
             del held[other]
             changed[other.state_key] = None
+        before = dict.fromkeys(each.state_key for each in held)
         held[piece] = record.value or b""
         if len(held) < piece.pieces:
             return Gathered({**changed, piece.state_key: held[piece]}, {}, piece.is_closing)
         del self._held[piece.part.key]
-        changed |= dict.fromkeys(each.state_key for each in held)
+        changed |= before
         if piece.is_closing:
             self._closed[piece.part.key] = piece.telling
             changed[CLOSED_KEYS + piece.part.key.encode()] = b"%d" % piece.telling

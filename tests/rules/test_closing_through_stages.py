@@ -15,6 +15,7 @@ from rules.contact_records import NOTHING, place_in
 from rules.contacts import ContactLog
 from rules.counted import unpacked
 from rules.counted_contacts import COUNTED_KEYS, TELLING_KEY
+from rules.edge_records import EDGE_KEYS
 from rules.edge_tellings import GATHERED_KEYS
 from rules.ended_contacts import CLOSED_KEYS, OVER_KEYS, SINCE_KEY
 from rules.estimator import Estimator
@@ -206,6 +207,22 @@ def test_edges_whose_list_a_poll_cuts_in_two_change_no_case_before_the_rest_has_
         stages.clock += 1
     assert len([out for out in stages.told[told:] if (KIND, EDGES) in out.headers]) > 1
     assert seen == {OPEN}
+    assert not under(stages, GATHERED_KEYS)
+
+
+def test_edges_that_come_in_one_record_leave_no_trace_of_having_been_gathered() -> None:
+    stages = Stages(WHERE, seed=1, day_key=lambda _number: KEY)
+    stages.send(FLOWS)
+    written = set[bytes]()
+    for _ in range(200):
+        for task in stages.tasks:
+            stages.work(task)
+            portion = task.portion(40)
+            written |= portion.state.keys()
+            stages.step(task, size=40)
+        stages.clock += 60
+    assert any(key.startswith(EDGE_KEYS) for key in written)
+    assert not any(key.startswith(GATHERED_KEYS) for key in written)
 
 
 def passed(stages: Stages, *, days: int) -> None:
