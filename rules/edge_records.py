@@ -92,14 +92,6 @@ class KeptEdges:
             if key.startswith(EDGE_KEYS)
         }
 
-    def note(self, record: Record) -> dict[bytes, bytes | None]:
-        """Take in a record, which replaces an earlier one of its part; return the state key that changes.
-
-        Raises:
-            ValueError: it holds no edges, or those of another key.
-        """
-        return self.put({self.check(record): record.value or b""})
-
     def check(self, record: Record) -> Part:
         """Return which part a record is.
 

@@ -219,11 +219,10 @@ async def edges_told(broker: Broker, keys: KeyRing) -> list[Edge]:
     async for message in read_all(broker, FINDINGS):
         headers = dict(message.headers)
         if headers.get("kind") == b"edges":
-            kept.note(
-                Record(
-                    key=message.key, value=message.value, headers=headers, partition=0, offset=0, at=datetime.now(UTC)
-                )
-            )
+            told = Record(
+                key=message.key, value=message.value, headers=headers, partition=0, offset=0, at=datetime.now(UTC)
+            )  # fmt: skip
+            kept.put({kept.check(told): message.value})
     return sorted(kept.all(), key=lambda edge: (edge.agreement, edge.party))
 
 
