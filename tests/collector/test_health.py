@@ -64,11 +64,11 @@ def mounted(place: Path, options: str) -> Iterator[None]:
 def test_an_interface_is_up_down_or_not_there(lab: Lab) -> None:
     with inside(lab.here):
         up, absent = interfaces(["tap0", "eth77"])
-        lab.ip(lab.here, "link", "set", "tap0", "down")
+        lab.down()
         try:
             down = one(interfaces(["tap0"]))
         finally:
-            lab.ip(lab.here, "link", "set", "tap0", "up")
+            lab.up()
     assert up.state == "ok"
     assert (absent.state, absent.wrong, absent.remedy) == ("problem", "configuration", "name one of: lo, tap0")
     assert (down.state, down.wrong) == ("problem", "environment")

@@ -252,11 +252,11 @@ def test_an_interface_that_goes_down_and_comes_up_is_told_and_seen_again(
     day = frames()
     collect.start()
     collect.see(day[:7000])
-    lab.ip(lab.here, "link", "set", "tap0", "down")
+    lab.down()
     try:
         collect.wait_for("tap0: is down; its frames are missing until it is back")
     finally:
-        lab.ip(lab.here, "link", "set", "tap0", "up")
+        lab.up()
     collect.wait_for("tap0: is up after")
     collect.see(day[7000:])
     collect.stop()

@@ -31,10 +31,10 @@ def test_an_interface_that_goes_down_and_comes_up_is_heard_again(lab: Lab) -> No
     with lab.tap("tap0", say=said.append) as tap, lab.outlet() as outlet:
         outlet.send(BETWEEN + IPV4 + b"before")
         assert len(frames_of(tap, 1)) == 1
-        lab.ip(lab.here, "link", "set", "tap0", "down")
+        lab.down()
         read(tap, until=lambda: tap.away == ("tap0",), use=lambda _: None)
         assert (tap.gaps, tap.away) == (1, ("tap0",))
-        lab.ip(lab.here, "link", "set", "tap0", "up")
+        lab.up()
         read(tap, until=lambda: not tap.away, use=lambda _: None)
         outlet.send(BETWEEN + IPV4 + b"after")
         assert [frame[14:] for frame in frames_of(tap, 1)] == [b"after"]
@@ -68,10 +68,10 @@ def test_an_interface_that_vanishes_is_heard_again_under_its_new_number_and_othe
 def test_an_interface_may_be_down_when_the_tap_opens(lab: Lab) -> None:
     said: list[str] = []
     lab.plug()
-    lab.ip(lab.here, "link", "set", "tap0", "down")
+    lab.down()
     with lab.tap("tap0", say=said.append) as tap, lab.outlet() as outlet:
         assert said == ["tap0: is down; its frames come as soon as it is up"]
-        lab.ip(lab.here, "link", "set", "tap0", "up")
+        lab.up()
         read(tap, until=lambda: not tap.away, use=lambda _: None)
         outlet.send(BETWEEN + IPV4 + b"up")
         assert len(frames_of(tap, 1)) == 1

@@ -57,10 +57,22 @@ class Lab:
             *f"link add send{number} mtu {mtu} type veth peer name tap{number} mtu {mtu} netns {self.here}".split(),
         )
         self.ip(self.there, "link", "set", f"send{number}", "up")
+        self.up(number)
+
+    def up(self, number: int = 0) -> None:
+        """Switch the end of the tap on, and wait until frames get through: the kernel drops what is sent before.
+
+        The end that sends hears of its link by a job of the kernel's (linkwatch_event of net/core/link_watch.c), which
+        on a busy machine comes after all that this process does next.
+        """
         self.ip(self.here, "link", "set", f"tap{number}", "up")
         deadline = time.monotonic() + PATIENCE_S
-        while "LOWER_UP" not in self.ip(self.here, "link", "show", f"tap{number}"):
+        while "state UP" not in self.ip(self.there, "link", "show", f"send{number}"):
             assert time.monotonic() < deadline, "the cable gives no link"
+
+    def down(self, number: int = 0) -> None:
+        """Switch the end of the tap off."""
+        self.ip(self.here, "link", "set", f"tap{number}", "down")
 
     def unplug(self, number: int = 0) -> None:
         """Take the cable away: both its ends vanish."""
