@@ -19,7 +19,8 @@ from rules.notify.metrics import NotifyMetrics
 from rules.notify.service import Notifier
 from rules.store import Store
 from schoolgate.configuration import configuration_at, store_address
-from schoolgate.configured import configured_channels, rulebook_files
+from schoolgate.configured import rulebook_files
+from schoolgate.configured_channels import configured_channels
 from schoolgate.configured_desk import desk_server
 from schoolgate.due_cases import due_cases_of
 from schoolgate.metrics_server import serve_metrics

@@ -15,7 +15,8 @@ from rules.desk.server import load_desk
 from rules.rulebook import load_rulebook
 from rules.store import load_driver
 from schoolgate.configuration import configuration_at, store_address
-from schoolgate.configured import configured_channels, rulebook_files
+from schoolgate.configured import rulebook_files
+from schoolgate.configured_channels import configured_channels
 from schoolgate.embedded import Embedded
 from schoolgate.releasing import prepare_release
 from schoolgate.rights import give_up_rights, give_up_system_calls, keep_memory_private

@@ -21,7 +21,7 @@ from collector.brokers import connection
 from rules.kafka import Member
 from rules.store import Store, StoreError
 from schoolgate.configuration import configuration_at
-from schoolgate.configured import configured_channels
+from schoolgate.configured_channels import configured_channels
 from tests.parts.mail_sink import MailSink
 from tests.parts.postgres import Postgres
 from tests.parts.secure_broker import SecureBroker
@@ -190,7 +190,7 @@ CRASH = """
     from rules.kafka import Member
     from rules.store import Store
     from schoolgate.configuration import configuration_at
-    from schoolgate.configured import configured_channels
+    from schoolgate.configured_channels import configured_channels
 
     logging.basicConfig(level=logging.DEBUG)
     faulthandler.enable()

@@ -49,6 +49,14 @@ def test_what_is_no_verb_is_answered_with_all_of_them_known(word: str) -> None:
     assert narrowed.registered_groups == app.registered_groups
 
 
+def test_whoever_watches_a_network_loads_no_store_no_pages_and_no_letters() -> None:
+    line = [sys.executable, "-c", "import schoolgate.collect, sys; print(*sys.modules)"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "aiokafka" in loaded
+    assert not loaded & (DEAR - {"aiokafka"} | {"smtplib"})
+
+
 def test_whoever_checks_a_file_loads_no_store_no_broker_and_no_pages() -> None:
     network, agreements = SAMPLE / "network.yaml", SAMPLE / "agreements"
     words = ["check", SAMPLE / "day.pcap.gz", "--agreements", agreements, "--network", network]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 from quixstreams import Application  # type: ignore[import-not-found]  # lives in the peers' own environment
 
@@ -36,6 +37,7 @@ def main() -> None:
     app = Application(
         broker_address=bootstrap, consumer_group=run, auto_offset_reset="earliest", loglevel=None,
         auto_create_topics=False, use_changelog_topics=False, processing_guarantee=guarantee,
+        state_dir=str(Path(path).parent / run),
     )  # fmt: skip
     source = app.topic(topic, value_deserializer="bytes")
     sink = app.topic(f"{run}.findings", value_serializer="json")
