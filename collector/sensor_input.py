@@ -218,14 +218,13 @@ class SensorInput:
 
     def _round(self) -> list[FlowEvent]:
         """Take what there is, or wait a moment where there is nothing."""
+        # Asked first and taken last: a look-up that was written before a flow was told names it.
+        told = self._eyes.netflow.take() if self._eyes.netflow is not None else ()
         events = self._take_logs()
-        waited = False
-        if self._frames is not None:
-            waited = self._take_frames()
-        if self._eyes.netflow is not None:
-            for flow in self._eyes.netflow.take():
-                events += self._records.take(flow)
-                self._wrote_at = time.monotonic()
+        waited = self._take_frames() if self._frames is not None else False
+        for flow in told:
+            events += self._records.take(flow)
+            self._wrote_at = time.monotonic()
         if self._quiet:
             events += self._records.finish()
         if not events and not waited and not any(each.records for each in self._queues):

@@ -273,7 +273,6 @@ def now_datagram(sequence: int = 1) -> bytes:
 def test_netflow_is_named_by_the_look_ups_of_a_sensor(tmp_path: Path, network: Network) -> None:
     with listening() as (listener, exporter), following(tmp_path, network, "dns.log", netflow=listener) as run:
         append(tmp_path / "dns.log", zeek_text("dns", [dns(at=time.time() - 70)], end=False))
-        time.sleep(0.5)
         exporter.send(now_datagram())
         run.wait_for(lambda: len(run.events) == 1)
     [event] = run.events
