@@ -96,13 +96,15 @@ class KeyFile:
 
 
 def load_keys(path: Path) -> dict[str, bytes]:
-    """Return the keys of open periods by period name; empty where there is no file yet. Destroys what was replaced.
+    """Return the keys of open periods by period name; empty where there is no file yet.
+
+    Destroys what a killed run left beside it.
 
     Raises:
         KeyFileError: others may read the file, it is somebody else's or a link, or it is no key file.
     """
-    # Killed while it replaced the file, a collector leaves the old one beside it.
-    _destroy(_spent(path), unless=path)
+    # Killed while it replaced the file, a collector leaves the old one or the new one beside it, or both.
+    _destroy_left(path)
     try:
         # Whoever could lay a link here could have us read, and overwrite, what it leads to.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="ascii") as file:
@@ -128,16 +130,18 @@ def save_keys(path: Path, keys: dict[str, bytes]) -> None:
 
     Overwriting is the most a program can do: a file system or a disk that keeps old blocks keeps these too.
     """
-    fresh = path.with_name(path.name + ".new")
-    # What a killed run left here is taken away, never written through: it could be a link, or open to others.
-    fresh.unlink(missing_ok=True)
+    _destroy_left(path)
+    fresh, spent = _fresh(path), _spent(path)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, OWNER_ONLY)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        json.dump({name: key.hex() for name, key in sorted(keys.items())}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    spent = _spent(path)
-    _destroy(spent, unless=path)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            json.dump({name: key.hex() for name, key in sorted(keys.items())}, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        # A full disk takes the first keys and not the last.
+        _destroy(fresh, unless=path)
+        raise
     if path.exists():
         # By a second name: whoever is killed here leaves a whole file under the first one.
         spent.hardlink_to(path)
@@ -159,13 +163,33 @@ def _spent(path: Path) -> Path:
     return path.with_name(path.name + ".old")
 
 
-def _destroy(spent: Path, *, unless: Path) -> None:
-    """Overwrite a file that was replaced, and remove it; while it is still *unless*, take only the second name away."""
-    if not spent.exists():
+def _fresh(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
+def _destroy_left(path: Path) -> None:
+    for left in (_spent(path), _fresh(path)):
+        _destroy(left, unless=path)
+
+
+def _destroy(left: Path, *, unless: Path) -> None:
+    """Overwrite a file of keys, and remove it; while it is still *unless*, take only the second name away.
+
+    What is a link, no file at all or somebody else's holds no keys of ours: it is taken away, and never written to.
+    """
+    try:
+        # Without O_NONBLOCK a pipe in its place would have us wait for a reader.
+        handle = os.open(left, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
         return
-    if not (unless.exists() and spent.samefile(unless)):
-        with spent.open("r+b") as old:
-            old.write(b"\0" * spent.stat().st_size)
-            old.flush()
-            os.fsync(old.fileno())
-    spent.unlink()
+    except OSError:
+        left.unlink(missing_ok=True)
+        return
+    with os.fdopen(handle, "wb") as file:
+        status = os.fstat(handle)
+        ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+        if ours and not (unless.exists() and os.path.samestat(status, unless.stat())):
+            file.write(b"\0" * status.st_size)
+            file.flush()
+            os.fsync(handle)
+    left.unlink()

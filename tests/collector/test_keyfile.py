@@ -8,10 +8,14 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from collector.keyfile import KeyFile, KeyFileError, load_keys, save_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_keys_survive_a_restart_in_a_file_only_its_owner_may_read(tmp_path: Path) -> None:
@@ -61,6 +65,39 @@ def test_whoever_is_killed_while_the_keys_are_replaced_leaves_the_old_ones_or_th
             save_keys(path, after)
             assert [file.name for file in tmp_path.glob(f"{path.name}*")] == [path.name]
     assert deaths >= 4
+
+
+@pytest.mark.parametrize("step", ["os.link 1", "os.rename 1"])
+@pytest.mark.parametrize("heir", [load_keys, lambda path: save_keys(path, {})], ids=["load", "save"])
+def test_new_keys_that_a_killed_run_never_put_in_place_are_overwritten_by_whoever_comes_next(
+    tmp_path: Path, heir: Callable[[Path], object], step: str
+) -> None:
+    path = tmp_path / "keys"
+    save_keys(path, {"2026-10-06T00": b"\1" * 32})
+    assert dying_at(step, path)
+    with (tmp_path / "keys.new").open("rb") as left:
+        # Open, the file can be read when it has no name any more, as its blocks can on the disk.
+        assert b"03" * 32 in left.read()
+        heir(path)
+        left.seek(0)
+        assert set(left.read()) == {0}
+    assert [file.name for file in tmp_path.iterdir()] == ["keys"]
+
+
+def test_a_disk_that_takes_half_of_the_keys_keeps_the_old_file_and_none_of_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    save_keys(path, {"2026-10-06T00": b"\1" * 32})
+    program = (
+        "import pathlib, resource, sys\n"
+        "from collector.keyfile import KeyFile\n"
+        "file = KeyFile(pathlib.Path(sys.argv[1]))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "file.agree('2026-10-07T00', bytes([3]) * 32)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    assert "OSError: [Errno 27]" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["keys"]
+    assert load_keys(path) == {"2026-10-06T00": b"\1" * 32}
 
 
 def test_a_file_that_others_may_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
@@ -128,11 +165,18 @@ def test_a_link_in_place_of_the_file_is_refused_and_what_it_leads_to_stays(tmp_p
     (tmp_path / "keys").symlink_to(precious)
     with pytest.raises(KeyFileError, match="remove it to start new keys"):
         KeyFile(tmp_path / "keys").load()
-    (tmp_path / "keys").unlink()
-    (tmp_path / "keys.new").symlink_to(precious)
-    KeyFile(tmp_path / "keys").save({"2026-10-06T00": b"\2" * 32})
-    assert load_keys(precious) == {"2026-10-05T00": b"\1" * 32}
-    assert load_keys(tmp_path / "keys") == {"2026-10-06T00": b"\2" * 32}
+
+
+@pytest.mark.parametrize("name", ["keys.new", "keys.old"])
+def test_what_lies_in_the_place_of_a_file_that_a_killed_run_left_is_never_written_to(tmp_path: Path, name: str) -> None:
+    precious = tmp_path / "precious"
+    save_keys(precious, {"2026-10-05T00": b"\1" * 32})
+    for lay in (lambda place: place.symlink_to(precious), os.mkfifo):
+        lay(tmp_path / name)
+        KeyFile(tmp_path / "keys").agree("2026-10-06T00", b"\2" * 32)
+        assert load_keys(precious) == {"2026-10-05T00": b"\1" * 32}
+        assert load_keys(tmp_path / "keys") == {"2026-10-06T00": b"\2" * 32}
+        assert not os.path.lexists(tmp_path / name)
 
 
 def test_a_folder_that_others_may_write_is_refused_with_the_remedy(tmp_path: Path) -> None:
@@ -150,6 +194,17 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path / "keys", 65_534, -1)
     with pytest.raises(KeyFileError, match="another user"):
         load_keys(tmp_path / "keys")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_another_user_left_beside_the_file_is_taken_away_and_not_written_to(tmp_path: Path) -> None:
+    theirs = tmp_path / "keys.new"
+    theirs.write_bytes(b"of another user")
+    os.chown(theirs, 65_534, -1)
+    with theirs.open("rb") as left:
+        assert load_keys(tmp_path / "keys") == {}
+        assert left.read() == b"of another user"
+    assert not theirs.exists()
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
