@@ -1,7 +1,7 @@
 """Keeps the keys of open periods in one file that only the collector may read, so that a restart goes on.
 
-Collectors of one site on one machine may share it: who reads or writes it holds a lock on its folder, and a key is
-added only where none is.
+Collectors of one site on one machine may share it: who reads or writes it holds a lock on its folder. A key comes in by
+being agreed on, where there is none, and in no other way: one that is not there any more was destroyed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from collector.wrong_input import WrongInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 OWNER_ONLY = 0o600
+DAY_KEYS = "token/"
+"""What the name of a key of tokens in findings begins with; its day follows. Others are keys of pseudonyms."""
 
 
 class KeyFileError(WrongInputError):
@@ -64,20 +66,43 @@ class KeyFile:
         self._held.add(name)
         return keys.get(name, fresh)
 
-    def save(self, keys: Mapping[str, bytes]) -> None:
-        """Add what of *keys* is not there, and destroy what we held and is no longer among them.
+    def save(self, names: Collection[str]) -> None:
+        """Destroy what we held and is no longer among *names*. Adds nothing, whoever took it out of the file.
 
         Raises:
             KeyFileError: the file cannot be used any more.
             OSError: it cannot be written.
         """
-        gone = self._held - keys.keys()
+        gone = self._held.difference(names)
+        if gone:
+            self._destroy(gone.__contains__)
+        self._held = set(names)
+
+    def destroy(self, overdue: Callable[[str], bool]) -> None:
+        """Destroy the keys of ours whose names *overdue* tells, whoever made them and holds them.
+
+        Raises:
+            KeyFileError: the file cannot be used any more.
+            OSError: it cannot be written.
+        """
+        self._destroy(lambda name: self._mine(name) and overdue(name))
+
+    def names(self) -> list[str]:
+        """Return the names of our keys that lie in the file now, whoever made them. From any thread.
+
+        Raises:
+            KeyFileError: the file cannot be used any more.
+        """
+        # Without the lock it could be read while it is overwritten.
+        with self._locked():
+            return [name for name in load_keys(self._path) if self._mine(name)]
+
+    def _destroy(self, gone: Callable[[str], bool]) -> None:
         with self._locked():
             there = load_keys(self._path)
-            left = {**keys, **{name: key for name, key in there.items() if name not in gone}}
-            if left != there or not self._path.exists():
+            left = {name: key for name, key in there.items() if not gone(name)}
+            if len(left) < len(there):
                 save_keys(self._path, left)
-        self._held = set(keys)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

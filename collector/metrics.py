@@ -92,7 +92,7 @@ class CollectorMetrics:
         )  # fmt: skip
         self._oldest_key = Gauge(
             "schoolgate_oldest_key_timestamp_seconds",
-            "Start of the oldest period whose pseudonym key is still held; 0: no key is held.",
+            "Start of the oldest period whose pseudonym key is still held, in memory or in the key file; 0: no key is.",
             registry=registry,
         )
         self._sensor = Counter(

@@ -21,10 +21,18 @@ class DayKeys:
     Args:
         make_key: returns 32 fresh random octets.
         keys: keys of open days from an earlier run.
+        agree: given a day and a fresh key, keeps it, or returns the one that is kept for it; None: nobody keeps keys.
     """
 
-    def __init__(self, make_key: Callable[[], bytes], *, keys: Mapping[date, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        make_key: Callable[[], bytes],
+        *,
+        keys: Mapping[date, bytes] | None = None,
+        agree: Callable[[date, bytes], bytes] | None = None,
+    ) -> None:
         self._make_key = make_key
+        self._agree = agree
         self._keys = dict(keys or {})
         self.changed = False
         """True: a key was made or destroyed since `snapshot` was last taken."""
@@ -33,7 +41,8 @@ class DayKeys:
         """Return the key of *day*, made at first use."""
         key = self._keys.get(day)
         if key is None:
-            key = self._keys[day] = self._make_key()
+            fresh = self._make_key()
+            key = self._keys[day] = fresh if self._agree is None else self._agree(day, fresh)
             self.changed = True
         return key
 

@@ -21,7 +21,9 @@ from collector.kafka import Delivery, DeliveryHooks
 from collector.keyfile import KeyFile
 from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics, DeliveryMetrics
+from collector.overdue_keys import OverdueKeys
 from collector.pace import Pace
+from collector.periods import Periods
 from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
 from collector.server_tls import server_context
@@ -137,12 +139,18 @@ class Collector:
             agree=self._keys.agree,
             hours=settings.privacy.pseudonym_hours,
         )
+        self._overdue = OverdueKeys(
+            self._keys,
+            periods=Periods(network.network.time_zone, hours=settings.privacy.pseudonym_hours),
+            held_ns=lambda: self._pseudonyms.oldest_key_ns,
+            say=say,
+        )
         self._spool = self._held.enter_context(self._open_spool())
         self._spool.expire()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
         registry = CollectorRegistry()
         self._capture_metrics = CollectorMetrics(registry)
-        self._capture_metrics.follow_keys(lambda: self._pseudonyms.oldest_key_ns)
+        self._capture_metrics.follow_keys(lambda: self._overdue.oldest_ns)
         self._metrics = DeliveryMetrics(
             registry,
             spooled=lambda: self._spool.events,
@@ -292,8 +300,10 @@ class Collector:
                 say("stopped as asked; the next run goes on with this capture")
                 return
         # Nothing of a past day comes any more: its keys are destroyed, and its pseudonyms mean nothing from now on.
-        self._pseudonyms.forget_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
+        now_ns = _now_ns()
+        self._pseudonyms.forget_before(now_ns)
         self._before_append()
+        self._overdue.destroy(now_ns)
 
     def _open(self, path: str, *, pace: Pace | None, bar: ReadingBar) -> Input:
         return open_input(
@@ -316,8 +326,7 @@ class Collector:
 
     def _destroy_overdue_keys(self) -> None:
         """Destroy at start what a run that was ended before its time has left."""
-        now_ns = int(datetime.now(UTC).timestamp()) * 1_000_000_000
-        self._pseudonyms.forget_before(now_ns - KEY_OVERDUE_NS)
+        self._pseudonyms.forget_before(_now_ns() - KEY_OVERDUE_NS)
         self._save_keys()
 
     def _save_keys(self) -> None:
@@ -327,6 +336,7 @@ class Collector:
     def _tend(self) -> None:
         """Do what must be done twice a second, events or none: a key is destroyed in a quiet night as well."""
         self._before_append()
+        self._overdue.destroy(_now_ns())
 
     def _show_capture(self) -> None:
         if self._current is not None:
@@ -347,6 +357,10 @@ class Collector:
         asked.set()
         self._stop.set()
         self._stop_tap()
+
+
+def _now_ns() -> int:
+    return int(datetime.now(UTC).timestamp()) * 1_000_000_000
 
 
 async def heard(*tasks: asyncio.Task[None]) -> None:

@@ -12,10 +12,12 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from collector.capture import CaptureInput
 from collector.flows import COMPILED
-from collector.keyfile import KeyFile, KeyFileError
+from collector.keyfile import DAY_KEYS, KeyFile, KeyFileError
 from collector.live_input import LiveInput
 from collector.metrics import CollectorMetrics
+from collector.overdue_keys import OverdueKeys
 from collector.pace import Pace
+from collector.periods import Periods
 from collector.progress import ReadingBar
 from collector.sensor_input import SensorInput
 from collector.server_tls import server_context
@@ -59,7 +61,6 @@ if TYPE_CHECKING:
 
 # A notifier that died a moment ago holds its lease for a while, and a mail server may take its time.
 TELL_LIMIT_S = 30.0
-DAY_KEYS = "token/"
 
 
 class Embedded:
@@ -96,7 +97,9 @@ class Embedded:
         self._keys = KeyFile(folder / settings.privacy.key_file)
         keys = self._keys.load()
         # Beside the keys of pseudonyms lie those of the tokens in findings, one a day, destroyed with them.
-        self._tokens = DayKeys(new_key, keys=_token_keys(keys))
+        self._tokens = DayKeys(
+            new_key, keys=_token_keys(keys), agree=lambda day, fresh: self._keys.agree(_token_name(day), fresh)
+        )
         keys = {name: key for name, key in keys.items() if not name.startswith(DAY_KEYS.rstrip("/"))}
         self._pseudonyms, self._ring = new_pseudonyms(
             rulebook.network,
@@ -104,6 +107,12 @@ class Embedded:
             keys=keys,
             agree=self._keys.agree,
             hours=settings.privacy.pseudonym_hours,
+        )
+        self._overdue = OverdueKeys(
+            self._keys,
+            periods=Periods(rulebook.network.time_zone, hours=settings.privacy.pseudonym_hours),
+            held_ns=lambda: self._pseudonyms.oldest_key_ns,
+            say=say,
         )
         self._release = Release(
             settings.privacy,
@@ -114,7 +123,7 @@ class Embedded:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hints here
         registry = CollectorRegistry()
         self._collector_metrics = CollectorMetrics(registry)
-        self._collector_metrics.follow_keys(lambda: self._pseudonyms.oldest_key_ns)
+        self._collector_metrics.follow_keys(lambda: self._overdue.oldest_ns)
         rules_metrics = RulesMetrics(registry, rules=rulebook.rule_ids, version=VERSION, compiled=COMPILED)
         self.store = Store(store_address(settings.store, folder=folder))
         self._service = EmbeddedService(
@@ -189,8 +198,10 @@ class Embedded:
                 say("stopped as asked; what was judged is kept, and the next run goes on from there")
                 return
         # Nothing of a past day comes any more: its keys are destroyed, and its pseudonyms mean nothing from now on.
-        closed = self._destroy_keys_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000)
+        now_ns = _now_ns()
+        closed = self._destroy_keys_before(now_ns)
         self._before_commit()
+        self._overdue.destroy(now_ns)
         if closed:
             self._service.commit(None)
 
@@ -256,8 +267,7 @@ class Embedded:
             self._destroy_keys_before(self._live.reached_ns - KEY_GRACE_NS)
         self._show_capture()
         if self._ring.changed or self._tokens.changed:
-            tokens = {f"{DAY_KEYS}{day.isoformat()}": key for day, key in self._tokens.snapshot().items()}
-            self._keys.save({**self._ring.snapshot(), **tokens})
+            self._keys.save({*self._ring.snapshot(), *map(_token_name, self._tokens.snapshot())})
 
     def _let_go(self) -> bool:
         """Drop from memory what was let go in the store; return whether there was anything."""
@@ -296,10 +306,11 @@ class Embedded:
                 self._before_commit()
                 self._service.commit(None)
         self._before_commit()
+        self._overdue.destroy(_now_ns())
 
     def _destroy_overdue_keys(self) -> None:
         """Destroy at start what a run that was ended before its time has left."""
-        closed = self._destroy_keys_before(int(datetime.now(UTC).timestamp()) * 1_000_000_000 - KEY_OVERDUE_NS)
+        closed = self._destroy_keys_before(_now_ns() - KEY_OVERDUE_NS)
         self._before_commit()
         if closed:
             self._service.commit(None)
@@ -329,6 +340,14 @@ class Embedded:
 
     def _asked_to_read_again(self, _number: int, _frame: FrameType | None) -> None:
         self._watch.ask()
+
+
+def _now_ns() -> int:
+    return int(datetime.now(UTC).timestamp()) * 1_000_000_000
+
+
+def _token_name(day: date) -> str:
+    return f"{DAY_KEYS}{day.isoformat()}"
 
 
 def _token_keys(keys: Mapping[str, bytes]) -> dict[date, bytes]:

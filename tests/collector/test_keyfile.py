@@ -144,11 +144,37 @@ def test_a_key_that_one_has_destroyed_is_not_brought_back_by_another(tmp_path: P
     quick, slow = KeyFile(tmp_path / "keys"), KeyFile(tmp_path / "keys")
     held = quick.load()
     assert slow.load() == held
+    quick.agree("2026-10-06T00", b"\2" * 32)
     quick.save({"2026-10-06T00": b"\2" * 32})
-    slow.agree("2026-10-06T00", b"\3" * 32)
+    assert slow.agree("2026-10-06T00", b"\3" * 32) == b"\2" * 32
+    # It still holds the old one when what it holds has changed.
+    slow.save({**held, "2026-10-06T00": b"\2" * 32})
     assert load_keys(tmp_path / "keys") == {"2026-10-06T00": b"\2" * 32}
     slow.save({"2026-10-06T00": b"\2" * 32})
     assert load_keys(tmp_path / "keys") == {"2026-10-06T00": b"\2" * 32}
+
+
+def test_a_file_that_somebody_removed_comes_back_with_the_next_key_and_without_those_it_held(tmp_path: Path) -> None:
+    collector = KeyFile(tmp_path / "keys")
+    collector.agree("2026-10-05T00", b"\1" * 32)
+    (tmp_path / "keys").unlink()
+    collector.save(["2026-10-05T00"])
+    collector.save([])
+    assert not (tmp_path / "keys").exists()
+    collector.agree("2026-10-06T00", b"\2" * 32)
+    collector.save(["2026-10-05T00", "2026-10-06T00"])
+    assert load_keys(tmp_path / "keys") == {"2026-10-06T00": b"\2" * 32}
+
+
+def test_overdue_keys_of_ours_are_destroyed_whoever_made_them(tmp_path: Path) -> None:
+    one = KeyFile(tmp_path / "keys", mine=lambda name: not name.startswith("token"))
+    assert one.load() == {}
+    another = KeyFile(tmp_path / "keys")
+    for name in ("2026-10-05T00", "2026-10-06T00", "token/2026-10-05"):
+        another.agree(name, b"\1" * 32)
+    assert sorted(one.names()) == ["2026-10-05T00", "2026-10-06T00"]
+    one.destroy(lambda name: "2026-10-05" in name)
+    assert sorted(load_keys(tmp_path / "keys")) == ["2026-10-06T00", "token/2026-10-05"]
 
 
 def test_keys_of_others_in_the_file_stay_as_they_are(tmp_path: Path) -> None:

@@ -38,3 +38,17 @@ def test_what_was_written_down_is_gone_on_with_and_told_to_have_changed_only_whe
     assert not heir.changed
     heir.destroy_before(WEDNESDAY)
     assert heir.changed
+
+
+def test_whoever_keeps_keys_is_asked_once_for_each_day_and_has_the_last_word() -> None:
+    kept = {TUESDAY: b"kept before"}
+    asked = []
+
+    def agree(day: date, fresh: bytes) -> bytes:
+        asked.append(day)
+        return kept.setdefault(day, fresh)
+
+    keys = DayKeys(lambda: b"fresh", agree=agree)
+    assert [keys.of(day) for day in (TUESDAY, WEDNESDAY, TUESDAY)] == [b"kept before", b"fresh", b"kept before"]
+    assert asked == [TUESDAY, WEDNESDAY]
+    assert kept[WEDNESDAY] == b"fresh"
