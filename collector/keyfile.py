@@ -11,12 +11,15 @@ import json
 import os
 import stat
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from collector.periods import NAME
 from collector.wrong_input import WrongInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from datetime import tzinfo
     from pathlib import Path
 
 OWNER_ONLY = 0o600
@@ -146,6 +149,36 @@ def load_keys(path: Path) -> dict[str, bytes]:
         return {str(name): bytes.fromhex(key) for name, key in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise KeyFileError(f"{path}:1: this is no key file; remove it to start new keys") from error
+
+
+def key_names(path: Path) -> list[str]:
+    """Return the names of all keys in the file, for whoever only looks: nothing is destroyed, and no right asked for.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        ValueError: it is no key file.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Without the lock it could be read while it is overwritten.
+        fcntl.flock(folder, fcntl.LOCK_SH)
+        keys = json.loads(path.read_text(encoding="ascii"))
+    finally:
+        os.close(folder)
+    if not isinstance(keys, dict):
+        raise ValueError("this is no key file")  # noqa: TRY004 -- the file is wrong, not the call
+    return list(keys)
+
+
+def key_began(name: str, *, zone: tzinfo) -> datetime:
+    """Return when the period, or the day, of the key of this name began.
+
+    Raises:
+        ValueError: no key is called so.
+    """
+    begun = name.removeprefix(DAY_KEYS)
+    form = NAME if "T" in begun else "%Y-%m-%d"
+    return datetime.strptime(begun, form).replace(tzinfo=zone).astimezone(UTC)
 
 
 def save_keys(path: Path, keys: dict[str, bytes]) -> None:

@@ -20,10 +20,12 @@ from collector.health.certificates import Named, certificates
 from collector.health.clock import clock
 from collector.health.disk import Need, disk
 from collector.health.interface import interfaces, offload, traffic
+from collector.health.keys import keys
 from collector.health.rights import account, capture, folders, secrets
 from collector.health.sensors import FLOWS, LOOK_UPS, netflow, suricata, zeek
 from collector.health.tables import tables
 from collector.outcomes import misconfigured, not_applicable
+from collector.segments import load_network
 from rules.health.alertmanager import alertmanager
 from rules.health.lists import lists
 from rules.health.mail import mail
@@ -137,6 +139,7 @@ class Consultation:
             ("sensor", sensor, self._sensor),
             ("clock", None, clock),
             ("folders", None, self._folders),
+            ("keys", self._no_part(Part.COLLECT, Part.RUN), self._keys),
             ("secrets", None, self._secrets),
             ("certificates", None, self._certificates),
             ("disk", None if (needs := self._needs()) else "nothing is written here", partial(disk, needs)),
@@ -214,6 +217,13 @@ class Consultation:
         if who is None:
             return [misconfigured(f"there is no user {self._user}", remedy="name the user of the service as --user")]
         return folders(places, who=who) if places else [not_applicable("nothing is written here")]
+
+    def _keys(self) -> Iterable[Outcome]:
+        try:
+            zone = load_network(self._folder / self._settings.network).time_zone
+        except DocumentError:
+            return [not_applicable("the network file, which says when a day begins, is wrong; see `agreements`")]
+        return keys(self._folder / self._settings.privacy.key_file, zone=zone, now=datetime.now(UTC))
 
     def _needs(self) -> list[Need]:
         needs = []

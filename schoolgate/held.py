@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from collector.periods import NAME
+from collector.keyfile import key_began, key_names
 from collector.segments import load_network
 from rules.case_keys import TASK_DAY
 from rules.contact_book import CONTACTS, COUNTED
@@ -85,11 +85,11 @@ def _keys(path: Path, *, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
     keep = "each until an hour after its period has ended"
     try:
         # Reading would destroy what a killed collector left: a report changes nothing.
-        names = [] if not path.exists() else list(json.loads(path.read_text(encoding="ascii")))
+        names = [] if not path.exists() else key_names(path)
     except (OSError, ValueError) as error:
         yield Held(place="file", name=str(path), what=words, keep=keep, unseen=str(error))
         return
-    starts = [_began(name.removeprefix("token/"), zone=zone) for name in names]
+    starts = [key_began(name, zone=zone) for name in names]
     oldest = min(starts, default=None)
     late = oldest is not None and now - oldest > timedelta(hours=FLOW_HOURS)
     yield Held(
@@ -102,11 +102,6 @@ def _keys(path: Path, *, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
                 place="file", name=str(spent), what="keys that a killed collector left", count=1, keep="not at all",
                 overdue="start the collector, which destroys it",
             )  # fmt: skip
-
-
-def _began(name: str, *, zone: ZoneInfo) -> datetime:
-    form = NAME if "T" in name else "%Y-%m-%d"
-    return datetime.strptime(name, form).replace(tzinfo=zone).astimezone(UTC)
 
 
 def _spool(path: Path, *, settings: Configuration, now: datetime) -> Held:

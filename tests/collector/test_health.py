@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from collector.health.broker import broker
 from collector.health.clock import TIME_ERROR, clock, kept
 from collector.health.disk import Need, disk
 from collector.health.interface import interfaces, offload, traffic
+from collector.health.keys import keys
 from collector.health.rights import Account, account, capture, folders, secrets
+from collector.keyfile import save_keys
 from collector.outcomes import Outcome
 from collector.sources.interfaces import SIOCETHTOOL
 from tests.parts.ports import free_ports
@@ -196,3 +199,33 @@ def test_a_broker_that_is_not_there_is_a_problem_that_says_what_to_do() -> None:
     found = one(broker(to, role="collector"))
     assert (found.state, found.wrong) == ("problem", "environment")
     assert str(found.remedy).startswith("start it")
+
+
+def test_a_key_that_ought_to_be_destroyed_is_warned_of(tmp_path: Path) -> None:
+    path, now = tmp_path / "keys", datetime(2026, 10, 7, 1, tzinfo=UTC)
+    assert one(keys(path, zone=UTC, now=now)).state == "not applicable"
+    save_keys(path, {})
+    assert one(keys(path, zone=UTC, now=now)).what == f"no key lies in {path}"
+    save_keys(path, {"2026-10-06T00": b"\1" * 32, "2026-10-07T00": b"\1" * 32, "token/2026-10-07": b"\1" * 32})
+    young = one(keys(path, zone=UTC, now=now))
+    assert (young.state, young.what.partition(" keys ")[0]) == ("ok", "the oldest of 3")
+    late = one(keys(path, zone=UTC, now=now + timedelta(hours=2)))
+    assert late.state == "warning"
+    assert late.what.endswith("of a period that began 27 hours ago")
+    save_keys(path, {"token/2026-10-05": b"\1" * 32})
+    assert one(keys(path, zone=UTC, now=now)).state == "warning"
+
+
+def test_looking_at_the_age_of_keys_destroys_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    save_keys(path, {"2026-10-06T00": b"\1" * 32})
+    (tmp_path / "keys.new").write_bytes(b"left")
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    list(keys(path, zone=UTC, now=datetime(2026, 12, 1, tzinfo=UTC)))
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": ""}'])
+def test_a_file_in_the_place_of_keys_that_is_none_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "keys").write_text(text, encoding="ascii")
+    assert one(keys(tmp_path / "keys", zone=UTC, now=datetime(2026, 12, 1, tzinfo=UTC))).wrong == "configuration"

@@ -31,7 +31,7 @@ from tests.system.topic_reader import with_kafka
 
 CHECKS = [
     "agreements", "lists", "interface", "offload", "rights", "traffic", "tables", "sensor", "clock", "folders",
-    "secrets", "certificates", "disk", "broker", "store", "alertmanager", "mail",
+    "keys", "secrets", "certificates", "disk", "broker", "store", "alertmanager", "mail",
 ]  # fmt: skip
 
 
