@@ -43,6 +43,10 @@ class Listed:
     """Names of vendors with an agreement; each covers itself and everything beneath it, sensitive or not."""
     others: frozenset[str] = frozenset()
     """Names that an agreement gives for third parties, and those of party lists; the same, but see `Destinations`."""
+    delivery: frozenset[str] = frozenset()
+    """Names of delivery networks in party lists: what stands beneath may have been chosen by a customer."""
+    hosting: frozenset[str] = frozenset()
+    """Names of hosting companies in party lists: what stands beneath is a customer's; each covers itself alone."""
 
 
 class Destination(NamedTuple):
@@ -62,7 +66,10 @@ class Destinations:
     """Judges names.
 
     A listed name under which anybody may register (`github.io` of a hosting company) says who owns the servers and not
-    whose site stands there: it covers itself alone.
+    whose site stands there. So a name that is no vendor's is covered by itself and by listed names down to what
+    somebody registered, and by none above: `amazonaws.com` does not cover `x.s3.amazonaws.com`, for
+    `s3.amazonaws.com` is a public suffix. The list of those lacks many (`cloudapp.azure.com`), so names of hosting
+    companies cover themselves alone. The longest listed name decides.
 
     Args:
         listed: the names that somebody answers for.
@@ -71,8 +78,9 @@ class Destinations:
 
     def __init__(self, listed: Listed, *, sensitive: Sensitive) -> None:
         self._vendors = _table(listed.vendors)
-        self._others = _table(name for name in listed.others if not is_public_suffix(name))
-        self._alone = frozenset(name for name in listed.others if is_public_suffix(name))
+        self._others = frozenset(map(normal_name, listed.others))
+        self._delivery = frozenset(map(normal_name, listed.delivery))
+        self._hosting = frozenset(map(normal_name, listed.hosting))
         self._sensitive = sensitive
         self._known: dict[str, Destination] = {}
         self._chains: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -106,13 +114,27 @@ class Destinations:
             return _LISTED
         if self._sensitive.covers(name):
             return _SENSITIVE
-        if name in self._alone or self._others.covers(name):
+        if self._is_covered(name):
             return _LISTED
         if not _is_public(name):
             return _NOT_PUBLIC
         if self._sensitive.sounds(name):
             return _SENSITIVE
         return Destination("unlisted", registrable_domain(name))
+
+    def _is_covered(self, name: str) -> bool:
+        """Tell whether a listed name that is no vendor's covers *name*."""
+        least = len(registrable_domain(name))
+        rest = name
+        while rest and len(rest) >= least:
+            if rest in self._others:
+                return True
+            if rest in self._delivery:
+                return rest == name or not self._sensitive.sounds(name)
+            if rest in self._hosting:
+                return rest == name
+            rest = rest.partition(".")[2]
+        return False
 
 
 def prepare() -> None:

@@ -11,7 +11,7 @@ from rules.agreements.load import load_agreements
 from rules.agreements.model import listed_third_parties, waivers
 from rules.coverage import PUBLIC_FRONTS
 from rules.lists.catalogue import lists_in
-from rules.parties import load_parties
+from rules.parties import DELIVERY, load_parties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,13 +26,19 @@ if TYPE_CHECKING:
 def listed_names(agreements: Iterable[Agreement], *, parties: PartyTable) -> Listed:
     """Return the names of vendors, and those that their agreements and the party lists give for others."""
     vendors: set[str] = set()
-    others = {domain for domain, _party in parties} | PUBLIC_FRONTS
+    others = {domain for domain, party in parties if party.kind not in DELIVERY} | PUBLIC_FRONTS
     for agreement in agreements:
         for domain in agreement.domains:
             # A host that many vendors use is nobody's own.
             (others if domain.shared else vendors).add(normal_name(domain.match))
         others.update(map(normal_name, _named(agreement)))
-    return Listed(vendors=frozenset(vendors), others=frozenset(others))
+    # What an agreement names is named on purpose, whatever a list says of its business.
+    return Listed(
+        vendors=frozenset(vendors),
+        others=frozenset(others),
+        delivery=frozenset(domain for domain, party in parties if party.kind == "cdn" and domain not in others),
+        hosting=frozenset(domain for domain, party in parties if party.kind == "hosting" and domain not in others),
+    )
 
 
 def _named(agreement: Agreement) -> Iterator[str]:
