@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 import msgspec
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from collector.documents import DocumentError
 from collector.events import FlowEvent
 from collector.refused import MAX_PROBLEMS, Refused
+from collector.spelling import is_address, is_link, names_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,10 +26,19 @@ MAX_LINE_BYTES = 65_536
 # What a capture file can say, and what every time zone can tell as a local date.
 FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MOMENT: Final = datetime(9998, 12, 31, tzinfo=UTC)
+_FIRST_YEAR: Final = FIRST_MOMENT.year
+_LAST_YEAR: Final = LAST_MOMENT.year
 
 # No flow part carries more; what does would break the sums of everybody else.
 MAX_COUNT: Final = 1 << 48
 
+_ADDRESS: Final = "write it like 192.0.2.7 or 2001:db8::7, or null"
+
+# Names and addresses of a day are few beside its events, and a look at one takes longer than at what is known of it.
+MAX_REMEMBERED: Final = 65_536
+MAX_REMEMBERED_CHAINS: Final = 4_096  # one may be as long as its line
+
+_FIELDS: Final = frozenset(each.name for each in fields(FlowEvent))
 _EVENTS: Final[TypeAdapter[FlowEvent]] = TypeAdapter(FlowEvent)
 _NO_OFFSET: Final = timedelta(0)
 
@@ -146,19 +157,43 @@ def _check_size(line: bytes) -> None:
 
 
 def _check_values(event: FlowEvent) -> None:
-    """Look at what no type says: times and counts.
+    """Look at what no type says: times, counts, names and addresses. What is said of them never quotes them.
 
     Raises:
-        EventError: one is out of bounds.
+        EventError: one is out of bounds, or in another form than the contract's.
     """
     for name, stamp in (("started_at", event.started_at), ("ended_at", event.ended_at)):
         at = moment(stamp)
         if at is None:
             raise EventError(f"`{name}` is no time in UTC", remedy="write it like 2026-10-14T15:00:00.000000Z")
-        if not FIRST_MOMENT <= at <= LAST_MOMENT:
+        # Years first: two comparisons of times cost as much as all that is looked up of names.
+        if not _FIRST_YEAR <= at.year < _LAST_YEAR and not FIRST_MOMENT <= at <= LAST_MOMENT:
             raise EventError(f"`{name}` lies before 1970 or after 9998", remedy="write when the packet was seen")
     if not is_countable(event):
         raise EventError("a count is negative, or larger than any flow", remedy="write what was counted, 0 or more")
+    _check_server(event.server_name, event.dst_ip)
+    if event.cnames:
+        _check_chain(event.cnames)
+    if event.src_ip is not None:
+        if not is_address(event.src_ip):
+            raise EventError("`src_ip` is no address", remedy=_ADDRESS)
+    elif event.src_port is not None:
+        raise EventError("`src_port` stands without `src_ip`", remedy="leave it out, or write both for lab work")
+
+
+# What is refused is not remembered, so that what is remembered is of some size.
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _check_server(name: str | None, address: str | None) -> None:
+    if name is not None and not names_host(name):
+        raise EventError("`server_name` is no host name in lower case", remedy="write it like www.club.example")
+    if address is not None and not is_address(address):
+        raise EventError("`dst_ip` is no address", remedy=_ADDRESS)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED_CHAINS)
+def _check_chain(links: tuple[str, ...]) -> None:
+    if not all(map(is_link, links)):
+        raise EventError("`cnames` holds what is no name in lower case", remedy="write each like edge.club.example")
 
 
 def moment(stamp: str) -> datetime | None:
@@ -180,9 +215,11 @@ def _explain(error: ErrorDetails) -> tuple[str, str]:
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
         return f"`{where}` is missing", "write it as in FlowEvent version 1"
     if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
-        return f"`{where}` is no field of FlowEvent version 1", "leave it out, or use a program that reads its version"
+        # Who wrote the line wrote this name too: an address may stand in it.
+        what = "the line has a field that is none of FlowEvent version 1"
+        return what, "leave it out, or use a program that reads its version"
     if where == "v":
         return "`v` is not 1", "use a program that reads this version"
-    if not where:
+    if not error["loc"] or error["loc"][0] not in _FIELDS:
         return "the line is no JSON object", "give one FlowEvent a line, as `schoolgate flows` writes it"
     return f"`{where}`: {error['msg'][:1].lower()}{error['msg'][1:]}", "write it as in FlowEvent version 1"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from collector.dissect.dns import message
 from collector.documents import DocumentError, Problem
 from collector.events import FlowEvent
 from collector.lab import without_addresses
@@ -44,7 +45,7 @@ def test_fields_that_may_be_absent_may_be_absent() -> None:
         (b"[1, 2]", "the line is no JSON object"),
         (line("id"), "`id` is missing"),
         (line(v=2), "`v` is not 1"),
-        (line(colour="red"), "`colour` is no field of FlowEvent version 1"),
+        (line(colour="red"), "the line has a field that is none of FlowEvent version 1"),
         (line(bytes_up="12"), "`bytes_up`: input should be a valid integer"),
         (line(app="smtp"), "`app`: input should be"),
         (line(started_at="yesterday"), "`started_at` is no time in UTC"),
@@ -55,6 +56,21 @@ def test_fields_that_may_be_absent_may_be_absent() -> None:
         (line(bytes_up=-1), "a count is negative, or larger than any flow"),
         (line(packets_down=1 << 60), "a count is negative, or larger than any flow"),
         (line(part=-1), "a count is negative, or larger than any flow"),
+        (line(server_name="WWW.Club.example"), "`server_name` is no host name in lower case"),
+        (line(server_name="www.club.example."), "`server_name` is no host name in lower case"),
+        (line(server_name="emma smith.example"), "`server_name` is no host name in lower case"),
+        (line(server_name="192.0.2.7"), "`server_name` is no host name in lower case"),
+        (line(server_name=""), "`server_name` is no host name in lower case"),
+        (line(cnames=["edge.club.example", "EDGE.club.example"]), "`cnames` holds what is no name in lower case"),
+        (line(cnames=["edge.club.example."]), "`cnames` holds what is no name in lower case"),
+        (line(cnames=["emma smith.example"]), "`cnames` holds what is no name in lower case"),
+        (line(src_ip="192.0.2.7%emma"), "`src_ip` is no address"),
+        (line(src_ip="fe80::7%emma"), "`src_ip` is no address"),
+        (line(src_ip=""), "`src_ip` is no address"),
+        (line(src_ip="192.0.2.007"), "`src_ip` is no address"),
+        (line(dst_ip="2001:db8::7%emma"), "`dst_ip` is no address"),
+        (line(dst_ip=""), "`dst_ip` is no address"),
+        (line(src_port=51_234), "`src_port` stands without `src_ip`"),
         (b'{"id": "' + b"x" * MAX_LINE_BYTES, "the line has more than 65,536 octets"),
     ],
 )
@@ -69,6 +85,59 @@ def test_a_wrong_line_is_refused_in_plain_words(octets: bytes, what: str) -> Non
     assert [one.id for one in came] == ["a"]
     told = Problem(path="day.jsonl", line=2, what=f"{refusal.value.what}; set aside", remedy=refusal.value.remedy)
     assert (refused.problems, refused.count) == ([told], 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"server_name": "Emma.club.example"},
+        {"server_name": "emma smith"},
+        {"cnames": ["emma\n"]},
+        {"src_ip": "198.51.100.9%emma"},
+        {"dst_ip": "emma"},
+        {"started_at": "emma"},
+        {"app": "emma"},
+        {"bytes_up": "emma"},
+        {"cnames": [{"emma": "emma"}]},
+        {"198.51.100.9 emma": 1},
+        {"v": {"emma": 1}},
+    ],
+)
+def test_what_is_said_of_a_line_quotes_nothing_that_stands_in_it(changes: dict[str, object]) -> None:
+    refused = Refused()
+    assert [one.id for one in read_events([line(id="a"), line(**changes)], path="d", refused=refused)] == ["a"]
+    (words,) = refused.words
+    assert "emma" not in words.lower()
+    assert "198.51.100.9" not in words
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"server_name": None, "cnames": []},
+        {"server_name": "xn--mnchen-3ya.example", "cnames": ["_edge.club-1.example", "a.b.example"]},
+        # A chain may lead anywhere; the wire's other octets come as three digits (RFC 1035, 5.1), the root as "".
+        {"cnames": ["emma\\032smith.example", "edge.7", ""]},
+        {"dst_ip": None},
+        {"dst_ip": "2001:db8::7"},
+        {"src_ip": "2001:db8::8", "src_port": None},
+        {"src_ip": "192.0.2.8", "src_port": 51_234},
+    ],
+)
+def test_names_and_addresses_as_the_contract_has_them_come_through(changes: dict[str, object]) -> None:
+    (came,) = read_events([line(**changes)], path="day.jsonl", refused=Refused())
+    told = {name: getattr(came, name) for name in changes}
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()} == changes
+
+
+@given(wire=st.lists(st.binary(min_size=1, max_size=20), max_size=4))
+def test_every_link_that_a_dns_answer_can_hold_comes_through_a_file(wire: list[bytes]) -> None:
+    target = b"".join(bytes([len(label)]) + label for label in wire) + b"\0"
+    answer = b"\0\1\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\1\0\1\xc0\x0c\0\5\0\1\0\0\0\7" + len(target).to_bytes(2) + target
+    (record,) = message(answer).records
+    assert record.target is not None
+    (came,) = read_events([line(cnames=[record.target])], path="day.jsonl", refused=Refused())
+    assert came.cnames == (record.target,)
 
 
 def test_a_wrong_line_is_set_aside_and_the_others_come_through() -> None:

@@ -203,6 +203,23 @@ def test_a_poisoned_event_is_set_aside_named_and_the_rest_is_judged(district: Pa
     assert poisoned == whole
 
 
+def test_a_line_with_an_address_or_name_that_is_none_is_set_aside_and_not_quoted(district: Path) -> None:
+    good = schoolgate("flows", "--network", district / "network.yaml", CAPTURE).stdout.splitlines()
+    poison = [
+        {**json.loads(good[0]), "id": "f" * 20, **changes}
+        for changes in ({"src_ip": "10.20.9.9%emma", "device": None}, {"server_name": "EMMA.example"}, {"emma": 1})
+    ]
+    events = district / "poisoned.jsonl"
+    events.write_bytes(b"\n".join([*good, *(json.dumps(line).encode() for line in poison)]))
+    run = check(district, events, options=("--json",))
+    told = run.stderr.decode().splitlines()
+    assert run.returncode == 2
+    assert [line.split(":")[1] for line in told] == [str(len(good) + n) for n in (1, 2, 3)]
+    assert all(ONE_LINE.match(line) for line in told)
+    assert b"emma" not in (run.stdout + run.stderr).lower()
+    assert json.loads(run.stdout)["cases"]
+
+
 def test_a_file_without_an_event_is_no_input(district: Path) -> None:
     events = district / "events.jsonl"
     events.write_bytes(b'{"v": 1, "id": 7}\n[]\n')
