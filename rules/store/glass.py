@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from rules.errors import StepRefusedError
+from rules.store.chain import Break
 from rules.store.keys import KeysInHand, live_keys
 from rules.store.log import read_log
 from rules.store.schema import case_log
@@ -33,6 +34,8 @@ MOST_LISTED: Final = 200
 SHORTEST_REASON: Final = 20
 WAITS: Final = timedelta(hours=1)
 """How long a request waits for the second person."""
+# As much as the collector grants an approval (`collector.break_glass`): two clocks of one house differ by less.
+MOST_AHEAD: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,32 +88,46 @@ class GlassLog:
         """Write down that *by* allows *request*, and return what was asked.
 
         Raises:
-            StepRefusedError: there is no such request, it is older than an hour, was allowed before, is for another
-                device, or the same person or another role allows it.
+            StepRefusedError: the case log is not as it was written, there is no such request or it cannot be read, it
+                is older than an hour or dated ahead, was allowed before, is for another device, or the same person or
+                another role allows it.
             StoreError: it could not be written.
         """
+        self._check_chain()
         with self._store.database.writing() as connection:
             log = self._store.log_writer(connection)
             log.keys.need([request])
             rows = [open_entry(row, opener=log.keys.open) for row in read_log(connection, case_id=request)]
-            asked = next((row for row in rows if row.kind == ASKED), None)
-            if asked is None:
-                raise StepRefusedError(f"there is no request {request}")
-            said = json.loads(asked.entry)
-            if any(row.kind == ALLOWED for row in rows):
-                raise StepRefusedError(f"{request} was allowed before; one request, one answer")
-            if by == said["by"]:
+            asked, device = _asked_in(rows, request=request)
+            if by == asked.by:
                 raise StepRefusedError("whoever asked cannot allow; a second person must")
-            if role != "officer" or role == said["role"]:
+            if role != "officer" or role == asked.role:
                 raise StepRefusedError("only a privacy officer allows, when somebody of another role asked")
-            if self._clock() - datetime.fromisoformat(asked.at) > WAITS:
-                raise StepRefusedError(f"{request} is older than an hour; ask again")
-            if commitment != said["device"]:
+            self._check_age(asked)
+            if commitment != device:
                 raise StepRefusedError(f"{request} is for another device; take its number from whoever asked")
             words = json.dumps({"v": 1, "by": by, "role": role, "device": commitment}, sort_keys=True)
             log.append(request, version=1, kind=ALLOWED, at=log.at, entry=words)
             log.flush()
-        return _entry(asked)
+        return asked
+
+    def _check_chain(self) -> None:
+        """Refuse where rows were changed: the request may be one of them."""
+        found = self._store.verify()
+        if isinstance(found, Break):
+            raise StepRefusedError(
+                f"the case log is not as it was written: row {found.seq}, {found.what}; allow nothing, run "
+                "`schoolgate cases verify`, find out who changed it, and restore a backup"
+            )
+
+    def _check_age(self, asked: GlassEntry) -> None:
+        age = self._clock() - datetime.fromisoformat(asked.at)
+        if age > WAITS:
+            raise StepRefusedError(f"{asked.request} is older than an hour; ask again")
+        if age < -MOST_AHEAD:
+            raise StepRefusedError(
+                f"{asked.request} is dated ahead of this clock ({asked.at}); set the clock right and ask again"
+            )
 
     def latest(self) -> list[GlassEntry]:
         """Return the latest rows, the newest first.
@@ -132,6 +149,18 @@ class GlassLog:
             log.keys.need([request])
             log.append(request, version=1, kind=kind, at=log.at, entry=json.dumps({"v": 1, **entry}, sort_keys=True))
             log.flush()
+
+
+def _asked_in(rows: list[LogEntry], *, request: str) -> tuple[GlassEntry, str]:
+    """Return what was asked, and what the log keeps of the device."""
+    asked = next((row for row in rows if row.kind == ASKED), None)
+    if asked is None:
+        raise StepRefusedError(f"there is no request {request}")
+    if asked.entry == UNREADABLE:
+        raise StepRefusedError(f"{request} cannot be read, for its key is not in this store; ask again")
+    if any(row.kind == ALLOWED for row in rows):
+        raise StepRefusedError(f"{request} was allowed before; one request, one answer")
+    return _entry(asked), json.loads(asked.entry)["device"]
 
 
 def _entry(row: LogEntry) -> GlassEntry:

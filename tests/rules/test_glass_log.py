@@ -1,0 +1,82 @@
+"""Break-glass in the case log: when it is not allowed although two people of two roles say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from collector.break_glass import commitment
+from rules.errors import StepRefusedError
+from rules.store import Store
+from rules.store.database import SQLITE
+from rules.store.glass import GlassLog
+from tests.rules.told_cases import START, Hands
+
+DEVICE = "00c0ffee00c0ffee"
+REASON = "Resolver alarm 4711: command server of the FluBot family, 10:42"
+
+
+@pytest.fixture
+def clock() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def store(store_address: str, clock: Hands) -> Iterator[Store]:
+    own = Store(store_address, clock=clock)
+    yield own
+    own.close()
+
+
+@pytest.fixture
+def log(store: Store, clock: Hands) -> GlassLog:
+    return GlassLog(store, clock=clock)
+
+
+def ask(log: GlassLog, *, by: str = "ivo", reason: str = REASON) -> str:
+    """Ask for the device as district IT, and return the name of the request."""
+    return log.ask(by=by, role="it", reason=reason, commit=lambda name: commitment(name, DEVICE))
+
+
+def allow(log: GlassLog, request: str, *, by: str = "ada") -> str:
+    """Allow a request as an officer, and return who asked."""
+    return log.allow(request, by=by, role="officer", commitment=commitment(request, DEVICE)).by
+
+
+def test_nothing_is_allowed_on_a_log_that_was_changed(store: Store, log: GlassLog, clock: Hands) -> None:
+    late = ask(log)
+    clock.pass_(3601)
+    other = ask(log)
+    with store.database.writing() as connection:
+        sqlite = store.database.kind == SQLITE
+        off = "DROP TRIGGER case_log_no_update" if sqlite else "ALTER TABLE case_log DISABLE TRIGGER USER"
+        connection.execute(sa.text(off))
+        young = clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        connection.execute(sa.text("UPDATE case_log SET at = :at WHERE case_id = :id"), {"at": young, "id": late})
+    # Neither the row that was changed nor another one: who changes one row may have changed more.
+    for request in (late, other):
+        with pytest.raises(StepRefusedError, match=r"row 1, .*run `schoolgate cases verify`"):
+            allow(log, request)
+    assert [entry.kind for entry in store.log()] == ["glass_asked", "glass_asked"]
+
+
+def test_a_request_from_the_future_is_refused_and_one_of_a_clock_that_is_a_little_fast_is_not(
+    log: GlassLog, clock: Hands
+) -> None:
+    request = ask(log)
+    clock.at = START - timedelta(minutes=5, seconds=1)
+    with pytest.raises(StepRefusedError, match="dated ahead of this clock"):
+        allow(log, request)
+    clock.at = START - timedelta(minutes=5)
+    assert allow(log, request) == "ivo"
+
+
+def test_a_request_whose_key_is_gone_is_refused_in_words(store: Store, log: GlassLog) -> None:
+    request = ask(log)
+    with store.database.writing() as connection:
+        connection.execute(sa.text("DELETE FROM case_keys WHERE case_id = :id"), {"id": request})
+    with pytest.raises(StepRefusedError, match="cannot be read"):
+        allow(log, request)
