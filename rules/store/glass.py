@@ -18,7 +18,7 @@ from rules.errors import StepRefusedError
 from rules.store.chain import Break
 from rules.store.keys import KeysInHand, live_keys
 from rules.store.log import read_log
-from rules.store.schema import case_log
+from rules.store.schema import access_log, case_log
 from rules.store.sealing import open_entry
 from rules.versions import UNREADABLE
 
@@ -36,6 +36,10 @@ WAITS: Final = timedelta(hours=1)
 """How long a request waits for the second person."""
 # As much as the collector grants an approval (`collector.break_glass`): two clocks of one house differ by less.
 MOST_AHEAD: Final = timedelta(minutes=5)
+SETTLED: Final = timedelta(days=1)
+"""How long before the request an officer's account was made or changed last. A number names a device on one day alone:
+whoever makes an officer for the device of today comes too late for it, and stands among the sign-ins meanwhile."""
+_ACCOUNT_CHANGES: Final = ("user_added", "user_changed", "user_removed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +93,8 @@ class GlassLog:
 
         Raises:
             StepRefusedError: the case log is not as it was written, there is no such request or it cannot be read, it
-                is older than an hour or dated ahead, was allowed before, is for another device, or the same person or
-                another role allows it.
+                is older than an hour or dated ahead, was allowed before, is for another device, the same person or
+                another role allows it, or their account was made or changed less than a day before the request.
             StoreError: it could not be written.
         """
         self._check_chain()
@@ -104,6 +108,7 @@ class GlassLog:
             if role != "officer" or role == asked.role:
                 raise StepRefusedError("only a privacy officer allows, when somebody of another role asked")
             self._check_age(asked)
+            _check_account(connection, by=by, asked=asked)
             if commitment != device:
                 raise StepRefusedError(f"{request} is for another device; take its number from whoever asked")
             words = json.dumps({"v": 1, "by": by, "role": role, "device": commitment}, sort_keys=True)
@@ -149,6 +154,19 @@ class GlassLog:
             log.keys.need([request])
             log.append(request, version=1, kind=kind, at=log.at, entry=json.dumps({"v": 1, **entry}, sort_keys=True))
             log.flush()
+
+
+def _check_account(connection: sa.Connection, *, by: str, asked: GlassEntry) -> None:
+    """Refuse where the account of *by* is newer than a day before the request, as far as the access log tells."""
+    since = (datetime.fromisoformat(asked.at) - SETTLED).strftime("%Y-%m-%dT%H:%M:%SZ")
+    kept = access_log.c
+    changes = sa.select(sa.func.max(kept.at)).where(kept.who == by, kept.what.in_(_ACCOUNT_CHANGES), kept.at >= since)
+    changed = connection.execute(changes).scalar()
+    if changed is not None:
+        raise StepRefusedError(
+            f"the account {by} was made or changed at {changed}, less than a day before {asked.request} was written or "
+            "after it; let another officer allow it, or ask again a day after that change"
+        )
 
 
 def _asked_in(rows: list[LogEntry], *, request: str) -> tuple[GlassEntry, str]:

@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from collector.break_glass import commitment
+from rules.desk.access_log import COMMAND_LINE, AccessLog
 from rules.errors import StepRefusedError
 from rules.store import Store
 from rules.store.database import SQLITE
-from rules.store.glass import GlassLog
+from rules.store.glass import SETTLED, GlassLog
 from tests.rules.told_cases import START, Hands
 
 DEVICE = "00c0ffee00c0ffee"
@@ -80,3 +81,25 @@ def test_a_request_whose_key_is_gone_is_refused_in_words(store: Store, log: Glas
         connection.execute(sa.text("DELETE FROM case_keys WHERE case_id = :id"), {"id": request})
     with pytest.raises(StepRefusedError, match="cannot be read"):
         allow(log, request)
+
+
+def test_an_officer_who_was_made_or_changed_within_a_day_before_the_request_or_after_it_allows_nothing(
+    store: Store, log: GlassLog, clock: Hands
+) -> None:
+    people = AccessLog(store, clock=clock)
+    # Old enough by one second, and what other people or sign-ins do says nothing.
+    people.note("user_added", who="old", origin=COMMAND_LINE)
+    clock.pass_(1)
+    people.note("user_added", who="added", origin=COMMAND_LINE)
+    clock.pass_(SETTLED.total_seconds())
+    people.note("user_changed", who="changed", origin=COMMAND_LINE)
+    people.note("user_removed", who="removed", origin=COMMAND_LINE)
+    people.note("signed_in", who="old", origin=COMMAND_LINE)
+    request = ask(log)
+    clock.pass_(60)
+    people.note("user_added", who="after", origin=COMMAND_LINE)
+    clock.pass_(60)
+    for who in ("added", "changed", "removed", "after"):
+        with pytest.raises(StepRefusedError, match=f"the account {who} was made or changed.*; let another officer"):
+            allow(log, request, by=who)
+    assert allow(log, request, by="old") == "ivo"
