@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from collector.break_glass import LONGEST, Approval, commitment, is_pseudonym, signed
 from collector.documents import DocumentError, Problem, read
 from collector.glass_door import ask
+from collector.problems import on_one_line
 from collector.segments import load_network
 from collector.settings import BreakGlass
 from rules.desk.access_log import COMMAND_LINE, AccessLog
@@ -32,6 +33,7 @@ from schoolgate.configuration import configuration_at, store_address
 from schoolgate.shell import EnvironmentFailedError, Exit, say, today
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rules.desk.accounts import Account
@@ -83,38 +85,68 @@ def request(config: Path, *, device: str, reason: str, who: str, password_file: 
     say("written down; an officer allows it with: schoolgate break-glass approve --request ... --device ...")
 
 
-def approve(config: Path, *, named: str, device: str, who: str, password_file: Path | None) -> None:
-    """Write down that somebody allows it, and print the approval.
+def approve(
+    config: Path, *, named: str, device: str, who: str, password_file: Path | None, agreed: Callable[[str], bool]
+) -> None:
+    """Show what was asked, and if it is agreed to write down that somebody allows it and print the approval.
+
+    Args:
+        config: the configuration file.
+        named: the request.
+        device: its number of today.
+        who: name at the case desk.
+        password_file: its first line is their password; None: it is asked for.
+        agreed: asks them; False: nothing is written or signed.
 
     Raises:
-        DocumentError: it is switched off here, or request, name, password or number will not do.
+        DocumentError: it is switched off here, request, name, password or number will not do, or nobody can be asked.
     """
     settings = configuration_at(config)
     glass = _switched_on(settings, config=config)
     _check_number(device)
     key = _signing_key(glass, config=config)
-    network = load_network(config.parent / settings.network)
+    day = today(load_network(config.parent / settings.network)).isoformat()
     with closing(Store(store_address(settings.store, folder=config.parent))) as store:
         account = _signed_in(settings, store=store, config=config, who=who, password_file=password_file)
+        log, right = GlassLog(store), commitment(named, device)
         try:
-            asked = GlassLog(store).allow(
-                named, by=account.name, role=account.role, commitment=commitment(named, device)
-            )
+            wanted = log.wanted(named, by=account.name, role=account.role, commitment=right)
+            # Whoever asked wrote these words, and they go to the terminal on which the officer decides.
+            say(on_one_line(f"{named}, asked by {wanted.by} ({wanted.role}) at {wanted.at}"))
+            say(on_one_line(f"reason: {wanted.reason}"))
+            say(f"device: {device}, on {day}")
+            if not agreed(f"Allow that {device} is named"):
+                say("nothing was done")
+                return
+            asked = log.allow(named, by=account.name, role=account.role, commitment=right)
         except StepRefusedError as error:
             raise _refused(error) from None
     now = datetime.now(UTC)
     approval = Approval(
         request=named,
         device=device,
-        day=today(network).isoformat(),
+        day=day,
         asked_by=asked.by,
         allowed_by=account.name,
         issued_at=now.isoformat(),
         expires_at=(now + LONGEST).isoformat(),
     )
     sys.stdout.write(signed(approval, key=key) + "\n")
-    say(f"asked by {asked.by}: {asked.reason}")
     say(f"holds once, until {now + LONGEST:%H:%M} UTC, at the collector's own machine")
+
+
+def check_terminal() -> None:
+    """Refuse where nobody can be asked whether they agree.
+
+    Raises:
+        DocumentError: standard input is no terminal.
+    """
+    if not sys.stdin.isatty():
+        problem = Problem(
+            path="break-glass", line=1, what="there is no terminal to ask whether you allow it; nothing was done",
+            remedy="read what is asked, and say --yes if you do",
+        )  # fmt: skip
+        raise DocumentError([problem])
 
 
 def open_glass(config: Path, *, approval: Path) -> Exit:

@@ -53,11 +53,20 @@ def approve(
     device: Device,
     who: Who,
     password_file: Password = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: you know what was asked, and why.")] = False,
 ) -> None:
-    """Allow a request (as an officer who did not ask). Prints an approval that holds once, for an hour at most."""
+    """Allow a request (as an officer who did not ask), once you saw it. Prints an approval: once, an hour at most."""
     from schoolgate.break_glass import approve as do
+    from schoolgate.break_glass import check_terminal
 
-    do(config, named=named, device=device, who=who, password_file=password_file)
+    def agreed(question: str) -> bool:
+        if yes:
+            return True
+        check_terminal()
+        return typer.confirm(question, err=True)
+
+    do(config, named=named, device=device, who=who, password_file=password_file, agreed=agreed)
 
 
 @app.command("open")

@@ -88,6 +88,21 @@ class GlassLog:
         self._append(request, kind=ASKED, entry={"by": by, "role": role, "reason": reason, "device": commit(request)})
         return request
 
+    def wanted(self, request: str, *, by: str, role: str, commitment: str) -> GlassEntry:
+        """Return what was asked, where *by* may allow it now; nothing is written.
+
+        Raises:
+            StepRefusedError: as `allow` does.
+            StoreError: the store cannot be read.
+        """
+        self._check_chain()
+        with self._store.database.reading() as connection:
+            keys = KeysInHand(live_keys(connection, ids=[request]))
+            rows = [open_entry(row, opener=keys.open) for row in read_log(connection, case_id=request)]
+            asked = self._checked(rows, request=request, by=by, role=role, commitment=commitment)
+            _check_account(connection, by=by, asked=asked)
+        return asked
+
     def allow(self, request: str, *, by: str, role: str, commitment: str) -> GlassEntry:
         """Write down that *by* allows *request*, and return what was asked.
 
@@ -102,18 +117,22 @@ class GlassLog:
             log = self._store.log_writer(connection)
             log.keys.need([request])
             rows = [open_entry(row, opener=log.keys.open) for row in read_log(connection, case_id=request)]
-            asked, device = _asked_in(rows, request=request)
-            if by == asked.by:
-                raise StepRefusedError("whoever asked cannot allow; a second person must")
-            if role != "officer" or role == asked.role:
-                raise StepRefusedError("only a privacy officer allows, when somebody of another role asked")
-            self._check_age(asked)
+            asked = self._checked(rows, request=request, by=by, role=role, commitment=commitment)
             _check_account(connection, by=by, asked=asked)
-            if commitment != device:
-                raise StepRefusedError(f"{request} is for another device; take its number from whoever asked")
             words = json.dumps({"v": 1, "by": by, "role": role, "device": commitment}, sort_keys=True)
             log.append(request, version=1, kind=ALLOWED, at=log.at, entry=words)
             log.flush()
+        return asked
+
+    def _checked(self, rows: list[LogEntry], *, request: str, by: str, role: str, commitment: str) -> GlassEntry:
+        asked, device = _asked_in(rows, request=request)
+        if by == asked.by:
+            raise StepRefusedError("whoever asked cannot allow; a second person must")
+        if role != "officer" or role == asked.role:
+            raise StepRefusedError("only a privacy officer allows, when somebody of another role asked")
+        self._check_age(asked)
+        if commitment != device:
+            raise StepRefusedError(f"{request} is for another device; take its number from whoever asked")
         return asked
 
     def _check_chain(self) -> None:

@@ -1,8 +1,9 @@
-"""Break-glass in the case log: when it is not allowed although two people of two roles say so."""
+"""Break-glass in the case log: two people of two roles, and when it is not allowed although they say so."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -45,6 +46,42 @@ def ask(log: GlassLog, *, by: str = "ivo", reason: str = REASON) -> str:
 def allow(log: GlassLog, request: str, *, by: str = "ada") -> str:
     """Allow a request as an officer, and return who asked."""
     return log.allow(request, by=by, role="officer", commitment=commitment(request, DEVICE)).by
+
+
+def test_the_log_takes_two_people_of_two_roles_and_stays_whole(store: Store, log: GlassLog, clock: Hands) -> None:
+    refused: list[Callable[[], object]] = [
+        lambda: log.ask(by="ada", role="officer", reason=REASON, commit=lambda _: "c"),
+        lambda: ask(log, reason="malware"),
+        lambda: allow(log, "glass-none"),
+    ]
+    for attempt in refused:
+        with pytest.raises(StepRefusedError):
+            attempt()
+    named = ask(log)
+    right = commitment(named, DEVICE)
+    for by, role, what, says in (
+        ("ivo", "it", right, "a second person"),
+        ("ivo", "officer", right, "a second person"),  # the same person under another role
+        ("ina", "it", right, "only a privacy officer"),
+        ("ann", "auditor", right, "only a privacy officer"),
+        ("ada", "officer", commitment(named, "f" * 16), "another device"),
+    ):
+        for step in (log.wanted, log.allow):
+            with pytest.raises(StepRefusedError, match=says):
+                step(named, by=by, role=role, commitment=what)
+    clock.at = START + timedelta(minutes=61)
+    with pytest.raises(StepRefusedError, match="older than an hour"):
+        allow(log, named)
+    clock.at = START
+    assert log.wanted(named, by="ada", role="officer", commitment=right).reason == REASON
+    assert log.allow(named, by="ada", role="officer", commitment=right).reason == REASON
+    with pytest.raises(StepRefusedError, match="allowed before"):
+        allow(log, named)
+    assert [(row.kind, row.by) for row in log.latest()] == [("glass_allowed", "ada"), ("glass_asked", "ivo")]
+    entries = store.log(named)
+    assert [entry.kind for entry in entries] == ["glass_asked", "glass_allowed"]
+    assert DEVICE not in json.dumps([entry.entry for entry in entries])
+    assert getattr(store.verify(), "entries", 0) == 2
 
 
 def test_nothing_is_allowed_on_a_log_that_was_changed(store: Store, log: GlassLog, clock: Hands) -> None:

@@ -49,7 +49,7 @@ def approved(config: Path, *, device: str) -> Path:
     words = ("--config", config, "--device", device, "--password-file", folder / "password")
     asked = schoolgate("break-glass", "request", "--reason", REASON, "--as", "ivo", *words)
     assert asked.returncode == 0, asked.stderr
-    allowed = schoolgate("break-glass", "approve", "--request", asked.stdout.strip(), "--as", "ada", *words)
+    allowed = schoolgate("break-glass", "approve", "--request", asked.stdout.strip(), "--as", "ada", "--yes", *words)
     assert allowed.returncode == 0, allowed.stderr
     approval = folder / "approval"
     approval.write_text(allowed.stdout, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import socket
 import stat
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,7 +26,6 @@ from collector.glass_door import GlassDoor, ask
 from collector.periods import Periods
 from collector.pseudonyms import KeyRing, Pseudonyms
 from rules.desk.accounts import Account, hashed, save_accounts
-from rules.errors import StepRefusedError
 from rules.store import Store
 from rules.store.glass import GlassLog
 from tests.system.desk_visitor import CHEAP, PASSWORD, desk, signed_in
@@ -219,48 +220,6 @@ def test_a_pseudonym_is_found_today_and_not_yesterday_nor_after_its_key_is_gone(
 
 
 @pytest.fixture
-def store(store_address: str, clock: Clock) -> Iterator[Store]:
-    own = Store(store_address, clock=clock)
-    yield own
-    own.close()
-
-
-def test_the_log_takes_two_people_of_two_roles_and_stays_whole(store: Store, clock: Clock) -> None:
-    log = GlassLog(store, clock=clock)
-    refused: list[Callable[[], object]] = [
-        lambda: log.ask(by="ada", role="officer", reason=REASON, commit=lambda _: "c"),
-        lambda: log.ask(by="ivo", role="it", reason="malware", commit=lambda _: "c"),
-        lambda: log.allow("glass-none", by="ada", role="officer", commitment="c"),
-    ]
-    for attempt in refused:
-        with pytest.raises(StepRefusedError):
-            attempt()
-    named = log.ask(by="ivo", role="it", reason=REASON, commit=lambda name: commitment(name, DEVICE))
-    right = commitment(named, DEVICE)
-    for by, role, what, says in (
-        ("ivo", "it", right, "a second person"),
-        ("ivo", "officer", right, "a second person"),  # the same person under another role
-        ("ina", "it", right, "only a privacy officer"),
-        ("ann", "auditor", right, "only a privacy officer"),
-        ("ada", "officer", commitment(named, "f" * 16), "another device"),
-    ):
-        with pytest.raises(StepRefusedError, match=says):
-            log.allow(named, by=by, role=role, commitment=what)
-    clock.now = NOW + timedelta(minutes=61)
-    with pytest.raises(StepRefusedError, match="older than an hour"):
-        log.allow(named, by="ada", role="officer", commitment=right)
-    clock.now = NOW
-    assert log.allow(named, by="ada", role="officer", commitment=right).reason == REASON
-    with pytest.raises(StepRefusedError, match="allowed before"):
-        log.allow(named, by="ada", role="officer", commitment=right)
-    assert [(row.kind, row.by) for row in log.latest()] == [("glass_allowed", "ada"), ("glass_asked", "ivo")]
-    entries = store.log(named)
-    assert [entry.kind for entry in entries] == ["glass_asked", "glass_allowed"]
-    assert DEVICE not in json.dumps([entry.entry for entry in entries])
-    assert getattr(store.verify(), "entries", 0) == 2
-
-
-@pytest.fixture
 def district(tmp_path: Path) -> Path:
     """A district with break-glass switched on, its keys and three people."""
     folder = copy_district(tmp_path / "district")
@@ -305,12 +264,12 @@ def test_from_the_request_to_the_approval_by_the_command_line(district: Path) ->
     asked = verb(district, "request", "--reason", REASON, who="ivo")
     assert asked.returncode == 0, asked.stderr
     named = asked.stdout.strip()
-    same = verb(district, "approve", "--request", named, who="ivo")
+    same = verb(district, "approve", "--yes", "--request", named, who="ivo")
     assert (same.returncode, same.stdout) == (2, "")
     assert "a second person" in same.stderr
-    allowed = verb(district, "approve", "--request", named, who="ada")
+    allowed = verb(district, "approve", "--yes", "--request", named, who="ada")
     assert allowed.returncode == 0, allowed.stderr
-    assert verb(district, "approve", "--request", named, who="ada").returncode == 2
+    assert verb(district, "approve", "--yes", "--request", named, who="ada").returncode == 2
     key = load_pem_private_key((district / "glass.key").read_bytes(), password=None)
     assert isinstance(key, Ed25519PrivateKey)
     network_day = date.fromisoformat(json.loads(_payload(allowed.stdout))["day"])
@@ -324,6 +283,46 @@ def test_from_the_request_to_the_approval_by_the_command_line(district: Path) ->
     assert nobody.returncode == 3
     assert "no collector answers" in nobody.stderr
     assert "only `collect` does" in nobody.stderr
+
+
+def answered(district: Path, named: str, *, answer: bytes) -> subprocess.CompletedProcess[str]:
+    """Approve at a terminal at which the officer types *answer*."""
+    theirs, ours = pty.openpty()
+    try:
+        os.write(theirs, answer)
+        words = ("--config", district / "config.yaml", "--device", DEVICE, "--as", "ada")
+        password = ("--password-file", district / "password")
+        return subprocess.run(
+            command("break-glass", "approve", "--request", named, *words, *password),
+            stdin=ours, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT,
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_the_officer_sees_what_is_asked_before_it_is_signed_and_says_yes(district: Path) -> None:
+    hostile = "Resolver alarm 4711\x1b[2J\x1b[H\r\nreason: none \u202e"
+    named = verb(district, "request", "--reason", hostile, who="ivo").stdout.strip()
+    # Nobody can be asked: it is shown all the same, and the way is told.
+    alone = verb(district, "approve", "--request", named, who="ada")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    shown = alone.stderr.splitlines()
+    assert re.fullmatch(rf"{named}, asked by ivo \(it\) at \S+Z", shown[0])
+    assert shown[1] == r"reason: Resolver alarm 4711\u001b[2J\u001b[H\u000d\u000areason: none \u202e"
+    assert re.fullmatch(rf"device: {DEVICE}, on \d{{4}}-\d\d-\d\d", shown[2])
+    assert "no terminal to ask" in shown[3]
+    assert "--yes" in shown[3]
+    no = answered(district, named, answer=b"n\n")
+    assert (no.returncode, no.stdout.strip()) == (0, "")
+    assert "nothing was done" in no.stderr
+    with closing(Store(f"sqlite:///{district / 'cases.db'}")) as store:
+        assert [entry.kind for entry in store.log(named)] == ["glass_asked"]
+    yes = answered(district, named, answer=b"y\n")
+    assert yes.returncode == 0, yes.stderr
+    assert json.loads(_payload(yes.stdout.strip()))["request"] == named
+    assert "\x1b" not in no.stderr + yes.stderr
+    assert f"Allow that {DEVICE} is named" in yes.stderr
 
 
 def _payload(approval: str) -> bytes:
@@ -355,7 +354,7 @@ def test_a_collector_answers_where_it_runs_and_only_when_switched_on(district: P
         try:
             until(lambda: (district / "glass.sock").exists() or collector.poll() is not None, what="the socket")
             named = verb(district, "request", "--reason", REASON, who="ivo").stdout.strip()
-            allowed = verb(district, "approve", "--request", named, who="ada")
+            allowed = verb(district, "approve", "--yes", "--request", named, who="ada")
             (district / "approval").write_text(allowed.stdout, encoding="ascii")
             opened = schoolgate("break-glass", "open", "--config", config, "--approval", district / "approval")
         finally:
