@@ -10,7 +10,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -18,6 +18,7 @@ from rules.errors import StepRefusedError
 from rules.store.chain import Break
 from rules.store.keys import KeysInHand, live_keys
 from rules.store.log import read_log
+from rules.store.rows import LogRow
 from rules.store.schema import access_log, case_log
 from rules.store.sealing import open_entry
 from rules.versions import UNREADABLE
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
 ASKED: Final = "glass_asked"
 ALLOWED: Final = "glass_allowed"
 MOST_LISTED: Final = 200
+"""Requests of which the desk tells, the latest; approvals are listed all, for each took an officer."""
 SHORTEST_REASON: Final = 20
+LONGEST_REASON: Final = 500
+"""Somebody reads it before they allow anything, and it lies in the log for ever."""
+MOST_OPEN: Final = 5
+"""Requests of one person that wait for an answer: more than alarms in an hour, and a bound for the log."""
 WAITS: Final = timedelta(hours=1)
 """How long a request waits for the second person."""
 # As much as the collector grants an approval (`collector.break_glass`): two clocks of one house differ by less.
@@ -50,9 +56,32 @@ class GlassEntry:
     kind: str
     at: str
     by: str
+    """Account; empty: the row cannot be read, for its key is not here."""
     role: str
     reason: str
-    """Why; empty where somebody allowed it."""
+    """Why; empty where somebody allowed it. Untrusted: escape before showing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlassApproval:
+    """One row by which somebody allowed a request."""
+
+    given: GlassEntry
+    """The row itself."""
+    asked: GlassEntry | None
+    """What was asked; None: there is no such row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlassRecord:
+    """What was allowed and asked, the newest first."""
+
+    approvals: list[GlassApproval]
+    """All of them."""
+    requests: list[GlassEntry]
+    """The latest, allowed or not (`MOST_LISTED`)."""
+    asked: int
+    """Requests in all."""
 
 
 class GlassLog:
@@ -77,15 +106,25 @@ class GlassLog:
             commit: returns what the log keeps of the device, from the name of the request.
 
         Raises:
-            StepRefusedError: the reason says nothing, or an officer asks, who is the one to allow it.
+            StepRefusedError: the reason says nothing or too much, an officer asks, who is the one to allow it, or
+                *by* waits for too many answers.
             StoreError: it could not be written.
         """
         if role == "officer":
             raise StepRefusedError("an officer allows and does not ask; let district IT ask")
         if len(reason.strip()) < SHORTEST_REASON:
             raise StepRefusedError(f"the reason is shorter than {SHORTEST_REASON} characters; say what the alarm was")
+        if len(reason) > LONGEST_REASON:
+            raise StepRefusedError(f"the reason is longer than {LONGEST_REASON} characters; say it shorter")
         request = f"glass-{secrets.token_hex(8)}"
-        self._append(request, kind=ASKED, entry={"by": by, "role": role, "reason": reason, "device": commit(request)})
+        said = {"v": 1, "by": by, "role": role, "reason": reason, "device": commit(request)}
+        with self._store.database.writing() as connection:
+            # First, for it holds the head of the log: of two requests at once the later one counts the earlier.
+            log = self._store.log_writer(connection)
+            self._check_open(connection, by=by)
+            log.keys.need([request])
+            log.append(request, version=1, kind=ASKED, at=log.at, entry=json.dumps(said, sort_keys=True))
+            log.flush()
         return request
 
     def wanted(self, request: str, *, by: str, role: str, commitment: str) -> GlassEntry:
@@ -153,26 +192,50 @@ class GlassLog:
                 f"{asked.request} is dated ahead of this clock ({asked.at}); set the clock right and ask again"
             )
 
-    def latest(self) -> list[GlassEntry]:
-        """Return the latest rows, the newest first.
+    def record(self) -> GlassRecord:
+        """Return what was allowed and asked; what cannot be read is there with its time.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        kinds = sa.select(case_log.c.case_id).where(case_log.c.kind.in_((ASKED, ALLOWED))).distinct()
+        kept = case_log.c
+        allowed = _rows_of(ALLOWED)
+        asked = _rows_of(ASKED)
+        answered = asked.where(kept.case_id.in_(sa.select(kept.case_id).where(kept.kind == ALLOWED)))
         with self._store.database.reading() as connection:
-            names = list(connection.execute(kinds).scalars())
-            keys = KeysInHand(live_keys(connection, ids=names))
-            rows = [row for name in names for row in read_log(connection, case_id=name)]
-            opened = [open_entry(row, opener=keys.open) for row in sorted(rows, key=lambda row: -row.seq)]
-        return [_entry(row) for row in opened[:MOST_LISTED] if row.entry != UNREADABLE]
+            given = _read(connection, allowed)
+            of_given = {entry.request: entry for entry in _read(connection, answered)}
+            requests = _read(connection, asked.limit(MOST_LISTED))
+            total = connection.execute(sa.select(sa.func.count()).where(kept.kind == ASKED)).scalar_one()
+        approvals = [GlassApproval(given=entry, asked=of_given.get(entry.request)) for entry in given]
+        return GlassRecord(approvals=approvals, requests=requests, asked=total)
 
-    def _append(self, request: str, *, kind: str, entry: dict[str, str]) -> None:
-        with self._store.database.writing() as connection:
-            log = self._store.log_writer(connection)
-            log.keys.need([request])
-            log.append(request, version=1, kind=kind, at=log.at, entry=json.dumps({"v": 1, **entry}, sort_keys=True))
-            log.flush()
+    def _check_open(self, connection: sa.Connection, *, by: str) -> None:
+        kept, now = case_log.c, self._clock()
+        # Older ones and those dated further ahead are allowed no more, so they wait for nothing.
+        waiting = _rows_of(ASKED).where(
+            kept.at.between(_stamp(now - WAITS), _stamp(now + MOST_AHEAD)),
+            kept.case_id.not_in(sa.select(kept.case_id).where(kept.kind == ALLOWED)),
+        )
+        if sum(entry.by == by for entry in _read(connection, waiting)) >= MOST_OPEN:
+            raise StepRefusedError(
+                f"{by} waits for {MOST_OPEN} answers already; let an officer answer them, or ask again within the hour"
+            )
+
+
+def _stamp(at: datetime) -> str:
+    """Return *at* as rows of the log carry it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _rows_of(kind: str) -> sa.Select[Any]:
+    return sa.select(case_log).where(case_log.c.kind == kind).order_by(case_log.c.seq.desc())
+
+
+def _read(connection: sa.Connection, asked: sa.Select[Any]) -> list[GlassEntry]:
+    rows = [LogRow(**row) for row in connection.execute(asked).mappings()]
+    keys = KeysInHand(live_keys(connection, ids=[*{row.case_id for row in rows}]))
+    return [_entry(open_entry(row, opener=keys.open)) for row in rows]
 
 
 def _check_account(connection: sa.Connection, *, by: str, asked: GlassEntry) -> None:
@@ -203,5 +266,6 @@ def _asked_in(rows: list[LogEntry], *, request: str) -> tuple[GlassEntry, str]:
 def _entry(row: LogEntry) -> GlassEntry:
     said = json.loads(row.entry)
     return GlassEntry(
-        request=row.case_id, kind=row.kind, at=row.at, by=said["by"], role=said["role"], reason=said.get("reason", "")
-    )
+        request=row.case_id, kind=row.kind, at=row.at, by=said.get("by", ""), role=said.get("role", ""),
+        reason=said.get("reason", ""),
+    )  # fmt: skip

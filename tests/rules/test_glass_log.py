@@ -14,7 +14,7 @@ from rules.desk.access_log import COMMAND_LINE, AccessLog
 from rules.errors import StepRefusedError
 from rules.store import Store
 from rules.store.database import SQLITE
-from rules.store.glass import SETTLED, GlassLog
+from rules.store.glass import LONGEST_REASON, MOST_LISTED, MOST_OPEN, SETTLED, GlassLog
 from tests.rules.told_cases import START, Hands
 
 DEVICE = "00c0ffee00c0ffee"
@@ -48,6 +48,12 @@ def allow(log: GlassLog, request: str, *, by: str = "ada") -> str:
     return log.allow(request, by=by, role="officer", commitment=commitment(request, DEVICE)).by
 
 
+def take_key(store: Store, request: str) -> None:
+    """Take the key of a request out of the store, as a backup that is restored without its keys does."""
+    with store.database.writing() as connection:
+        connection.execute(sa.text("DELETE FROM case_keys WHERE case_id = :id"), {"id": request})
+
+
 def test_the_log_takes_two_people_of_two_roles_and_stays_whole(store: Store, log: GlassLog, clock: Hands) -> None:
     refused: list[Callable[[], object]] = [
         lambda: log.ask(by="ada", role="officer", reason=REASON, commit=lambda _: "c"),
@@ -77,7 +83,9 @@ def test_the_log_takes_two_people_of_two_roles_and_stays_whole(store: Store, log
     assert log.allow(named, by="ada", role="officer", commitment=right).reason == REASON
     with pytest.raises(StepRefusedError, match="allowed before"):
         allow(log, named)
-    assert [(row.kind, row.by) for row in log.latest()] == [("glass_allowed", "ada"), ("glass_asked", "ivo")]
+    (approval,) = log.record().approvals
+    assert (approval.given.kind, approval.given.by) == ("glass_allowed", "ada")
+    assert log.record().requests == [approval.asked]
     entries = store.log(named)
     assert [entry.kind for entry in entries] == ["glass_asked", "glass_allowed"]
     assert DEVICE not in json.dumps([entry.entry for entry in entries])
@@ -114,8 +122,7 @@ def test_a_request_from_the_future_is_refused_and_one_of_a_clock_that_is_a_littl
 
 def test_a_request_whose_key_is_gone_is_refused_in_words(store: Store, log: GlassLog) -> None:
     request = ask(log)
-    with store.database.writing() as connection:
-        connection.execute(sa.text("DELETE FROM case_keys WHERE case_id = :id"), {"id": request})
+    take_key(store, request)
     with pytest.raises(StepRefusedError, match="cannot be read"):
         allow(log, request)
 
@@ -140,3 +147,48 @@ def test_an_officer_who_was_made_or_changed_within_a_day_before_the_request_or_a
         with pytest.raises(StepRefusedError, match=f"the account {who} was made or changed.*; let another officer"):
             allow(log, request, by=who)
     assert allow(log, request, by="old") == "ivo"
+
+
+def test_an_approval_stays_on_the_record_however_many_ask_later(log: GlassLog) -> None:
+    request = ask(log)
+    allow(log, request)
+    for number in range(MOST_LISTED + 3):
+        ask(log, by=f"ivo{number}")
+    record = log.record()
+    assert (len(record.requests), record.asked) == (MOST_LISTED, MOST_LISTED + 4)
+    (approval,) = record.approvals
+    assert (approval.given.by, approval.given.request) == ("ada", request)
+    assert approval.asked is not None
+    assert (approval.asked.by, approval.asked.reason) == ("ivo", REASON)
+    assert request not in {row.request for row in record.requests}
+
+
+def test_rows_whose_key_is_gone_are_there_with_time_and_kind(store: Store, log: GlassLog) -> None:
+    lost, kept = ask(log), ask(log)
+    allow(log, lost)
+    take_key(store, lost)
+    record = log.record()
+    assert [(row.request, row.by, row.reason) for row in record.requests] == [(kept, "ivo", REASON), (lost, "", "")]
+    (approval,) = record.approvals
+    assert (approval.given.request, approval.given.kind, approval.given.by) == (lost, "glass_allowed", "")
+    assert approval.given.at.startswith(f"{START:%Y-%m-%d}")
+
+
+def test_a_reason_is_neither_too_short_nor_too_long(log: GlassLog) -> None:
+    assert ask(log, reason="x" * LONGEST_REASON)
+    with pytest.raises(StepRefusedError, match="longer than 500 characters; say it shorter"):
+        ask(log, reason="x" * (LONGEST_REASON + 1))
+
+
+def test_one_person_waits_for_five_answers_at_most_and_others_ask_on(log: GlassLog, clock: Hands) -> None:
+    requests = [ask(log) for _ in range(MOST_OPEN)]
+    with pytest.raises(StepRefusedError, match="ivo waits for 5 answers already"):
+        ask(log)
+    ask(log, by="ina")
+    # An answer makes room for one, and so does the hour for all.
+    allow(log, requests[0])
+    ask(log)
+    with pytest.raises(StepRefusedError, match="waits for 5"):
+        ask(log)
+    clock.pass_(3601)
+    ask(log)

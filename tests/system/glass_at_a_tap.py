@@ -80,7 +80,9 @@ def entries_in_the_chain(config: Path) -> list[tuple[str, str]]:
     """Return kind and person of what the log tells of it, the oldest first; the chain is whole."""
     with closing(Store(f"sqlite:///{config.parent / 'cases.db'}")) as store:
         assert isinstance(store.verify(), Head)
-        return [(entry.kind, entry.by) for entry in reversed(GlassLog(store).latest())]
+        record = GlassLog(store).record()
+        rows = [*record.requests, *(approval.given for approval in record.approvals)]
+        return [(row.kind, row.by) for row in sorted(rows, key=lambda row: row.at)]
 
 
 IN_THE_CHAIN = [(ASKED, "ivo"), (ALLOWED, "ada")]

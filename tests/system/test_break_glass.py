@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -377,3 +378,18 @@ def test_the_officer_sees_it_at_the_desk(tmp_path: Path) -> None:
         assert "command server of the FluBot family, 10:42 &lt;b&gt;" in page
         assert page.count(named) == 2
         assert DEVICE not in page
+
+
+def test_the_officer_sees_each_approval_apart_and_how_many_requests_there_are(tmp_path: Path) -> None:
+    with desk(tmp_path) as own:
+        log = GlassLog(own.store)
+        asked = [log.ask(by=f"ivo{number}", role="it", reason=REASON, commit=str.upper) for number in range(201)]
+        log.allow(asked[0], by="ada", role="officer", commitment=asked[0].upper())
+        with own.store.database.writing() as connection:
+            connection.execute(sa.text("DELETE FROM case_keys WHERE case_id = :id"), {"id": asked[0]})
+        page = signed_in(own, "ada").ask("/access").text
+    allowed, _, requests = page.partition("Break-glass: what was asked")
+    assert asked[0] in allowed
+    assert "Cannot be read: its key is not in this store" in allowed
+    assert asked[0] not in requests
+    assert "The latest 200 of 201 requests" in requests

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from rules.desk.messages import channels
 from rules.desk.page import for_members, office_of, render
 from rules.store.chain import Break, Head
-from rules.store.glass import ALLOWED, GlassLog
+from rules.store.glass import GlassLog
 from rules.store.log import read_head
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def access(request: Request) -> Response:
     """Show who signed in."""
     office = office_of(request)
     rows = office.access_log.latest(most=MOST_ACCESSES)
-    glass = GlassLog(office.store).latest()
-    return render(request, "access.html", rows=rows, most=MOST_ACCESSES, glass=glass, allowed=ALLOWED)
+    glass = GlassLog(office.store).record()
+    return render(request, "access.html", rows=rows, most=MOST_ACCESSES, glass=glass)
 
 
 def _system(request: Request, *, checked: Head | Break | None) -> Response:
