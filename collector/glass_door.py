@@ -31,6 +31,10 @@ PATIENCE_S: Final = 5.0
 LONGEST_ASKED: Final = 8192
 
 
+class _UsedError(Exception):
+    """Nobody can say or keep which approvals were used; the message says why."""
+
+
 class GlassDoor:
     """The socket, in a thread of its own.
 
@@ -41,6 +45,7 @@ class GlassDoor:
         device: returns the key of a device by its pseudonym of today (`collector.devices`); None: not seen today.
         answered: called for each device that was named.
         clock: returns the time.
+        say: is told when the file of used approvals will not do; never a device or an approval.
 
     Raises:
         OSError: the socket cannot be had.
@@ -55,9 +60,10 @@ class GlassDoor:
         device: Callable[[str], bytes | None],
         answered: Callable[[], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._path, self._key, self._today, self._device = path, key, today, device
-        self._answered, self._clock = answered, clock
+        self._answered, self._clock, self._say = answered, clock, say
         self._used_at = path.with_name(path.name + ".used")
         path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -106,31 +112,48 @@ class GlassDoor:
         if found is None:
             return {"refused": "no such device was seen today since the collector started"}
         # First written down, then answered: whoever is killed in between has used it all the same.
-        if not self._use(approval.request):
-            return {"refused": "the approval was used before; ask again"}
+        try:
+            if not self._use(approval.request):
+                return {"refused": "the approval was used before; ask again"}
+        except _UsedError as error:
+            # It may have been used: nobody is named until a person has looked.
+            self._say(f"break-glass: {error}")
+            return {"refused": str(error)}
         self._answered()
         return {"request": approval.request, "device": approval.device, **_named(found)}
 
     def _use(self, request: str) -> bool:
         """Return whether *request* is used for the first time, and keep that it was."""
         name, now = hashlib.sha256(request.encode()).hexdigest(), self._clock()
-        try:
-            used = json.loads(self._used_at.read_text(encoding="ascii"))
-        except FileNotFoundError:
-            used = {}
+        used = self._used(now)
         if name in used:
             return False
-        # What has expired is refused for that already.
-        kept = {each: at for each, at in used.items() if datetime.fromisoformat(at) > now - LONGEST - timedelta(days=1)}
-        kept[name] = now.isoformat()
+        used[name] = now.isoformat()
         fresh = self._used_at.with_name(self._used_at.name + ".new")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            json.dump(kept, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._used_at)
+        try:
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                json.dump(used, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._used_at)
+        except OSError as error:
+            raise _UsedError(f"{self._used_at} cannot be written ({error}); nobody is named until it can") from error
         return True
+
+    def _used(self, now: datetime) -> dict[str, str]:
+        """Return when approvals were used, by hash of the request; what has expired is refused for that already."""
+        since = now - LONGEST - timedelta(days=1)
+        try:
+            used = json.loads(self._used_at.read_text(encoding="ascii"))
+            return {each: at for each, at in used.items() if datetime.fromisoformat(at) > since}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise _UsedError(
+                f"{self._used_at}, which says what was used, cannot be read; nobody is named until it is removed, "
+                "which is safe once the last approval is two hours old"
+            ) from error
 
 
 def _named(device: bytes) -> dict[str, str]:

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from collector.documents import DocumentError, Problem, read
 from collector.glass_door import GlassDoor
-from schoolgate.shell import EnvironmentFailedError, today
+from schoolgate.shell import EnvironmentFailedError, say, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,7 @@ def open_door(
             today=lambda: today(network()),
             device=lambda number: pseudonyms.device_of(number, int(datetime.now(UTC).timestamp()) * 1_000_000_000),
             answered=opened.inc,
+            say=say,
         )
     except OSError as error:
         raise EnvironmentFailedError(f"{folder / settings.socket} cannot be opened ({error})") from error
