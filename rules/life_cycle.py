@@ -45,6 +45,9 @@ VERIFIED: Final = "verified"
 """What a case that is `fixed` is shown as, once it has stayed silent long enough."""
 VERIFY_DAYS: Final = 14
 """Days without a new sighting after which a fix is shown as verified."""
+FEWEST_AGAIN: Final = 2 * OFFICER_K
+"""Device-days below which exposure opens no case again: a case that was ended below k returns at this many, whatever it
+had then. Were it k, that it returns, or does not, would tell in which half below k that was."""
 _ENDINGS: Final[tuple[Act, ...]] = ("declared", "fixed", "disputed", "breach", "closed")
 STEPS: Final[dict[str, tuple[Act, ...]]] = {
     # A district may know at once what became of it: steps can be left out. Back leads one way alone, to the beginning.
@@ -117,8 +120,7 @@ def returns(known: Ending, case: Mapping[str, Any], *, status: str) -> tuple[Ret
     found: list[Return] = []
     if set(map(str, case.get("groups", ()))) - set(known.groups):
         found.append("new_group")
-    # Below k nobody is told how many there are, and so not that they are twice as many either.
-    if int(case.get("devices", 0)) >= max(OFFICER_K, 2 * known.devices):
+    if int(case.get("devices", 0)) >= max(FEWEST_AGAIN, 2 * known.devices):
         found.append("twice_exposure")
     # What was on its way when somebody said that it is fixed is no news; what happens after it is.
     if status == "fixed" and _after(str(case.get("last_seen") or ""), known.seen, known.at):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rules.life_cycle import FEWEST_AGAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -61,7 +63,8 @@ BY_STANDING: Final[Mapping[str, str]] = {
         "Follow your incident process; deadlines are in the agreement and in state law. Close the case when it is over."
     ),
     "closed": (
-        "Nothing. It opens again by itself only for a group of users that was not known, or for twice as many devices."
+        "Nothing. It opens again by itself only for a group of users that was not known, or for twice as many devices, "
+        f"{FEWEST_AGAIN} at least."
     ),
     "withdrawn": "Nothing. Later evidence, or a changed agreement file, no longer supports the case.",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rules.agreements.plain import written_day
 from rules.checks.wording import listed
 from rules.desk.words import TOLD
-from rules.life_cycle import CODES, ENDED, STATUS_AFTER, VERIFIED, VERIFY_DAYS, verifiable_on
+from rules.life_cycle import CODES, ENDED, FEWEST_AGAIN, STATUS_AFTER, VERIFIED, VERIFY_DAYS, verifiable_on
 from rules.next_steps import returned_because
 from rules.versions import OPEN
 
@@ -87,7 +87,7 @@ def _changed_since(entries: Sequence[LogEntry]) -> list[str]:
             names |= {TOLD.get(name, name) for name in json.loads(entry.entry).get("changed") or ()} or {"evidence"}
     if not names:
         return []
-    why = "no group of users is new, and the devices are fewer than twice as many"
+    why = f"no group of users is new, and the devices are fewer than twice as many, or than {FEWEST_AGAIN}"
     return [f"Since then it changed ({listed(names)}), and stays ended: {why}."]
 
 

@@ -104,7 +104,7 @@ ACTS: Final[dict[Act, tuple[str, str]]] = {
     "fixed": ("Fixed", "The vendor stopped it. Shown as verified after 14 silent days; seen again, it returns."),
     "disputed": ("False positive", "You think that this is wrong. Choose why: it helps to correct the rule."),
     "breach": ("Breach", "You hand it to your incident process. It stays open until you close it."),
-    "closed": ("Close", "You are done with it. A new group of users or twice the devices open it again."),
+    "closed": ("Close", "You are done with it. A new group of users or twice the devices, 20 at least, open it again."),
     "reopened": ("Open again", "It was taken up or ended too early: it becomes new again."),
     "noted": ("Add a note", "The case stays as it is."),
 }

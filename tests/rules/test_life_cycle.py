@@ -98,6 +98,13 @@ def test_an_ended_case_returns_for_a_new_group_or_twice_the_exposure_and_for_not
     assert returns(KNOWN, a_case("c", **changes), status=status) == why
 
 
+@pytest.mark.parametrize("ended_at", range(1, 10))
+def test_of_how_many_devices_below_ten_a_case_was_ended_does_not_matter_for_when_it_returns(ended_at: int) -> None:
+    known = ending(a_case("c", devices=ended_at), at="2026-10-18T12:00:00.000000Z")
+    back = [count for count in range(ended_at, 26) if returns(known, a_case("c", devices=count), status="closed")]
+    assert back == [20, 21, 22, 23, 24, 25]
+
+
 @pytest.mark.parametrize(
     ("last_seen", "back"),
     [(SEEN, False), ("2026-10-18T11:59:59.999999Z", False), ("2026-10-18T12:00:00.000001Z", True), (AFTERWARDS, True),

@@ -98,6 +98,29 @@ def test_whoever_looks_twice_learns_no_more_than_whoever_looks_once(tmp_path: Pa
         assert len({look[place] for look in looks}) == 1, place
 
 
+def ended_and_grown(folder: Path, ended_at: int) -> list[dict[str, str]]:
+    """Return what is told of a case that is closed at so many devices and grows by one to 25, at some of the steps."""
+    store = Store(f"sqlite:///{folder}/ended{ended_at}.db", clock=Hands())
+    looks = []
+    for devices in range(ended_at, 26):
+        version = 1 if devices == ended_at else devices
+        store.keep([a_small_case("c1", devices, version=version)], parts=())
+        if devices == ended_at:
+            store.act("c1", act="closed", by="ada", text="", reason="explained")
+        if devices in {10, 19, 20, 25}:
+            looks.append(told_everywhere(store))
+    store.close()
+    return looks
+
+
+def test_a_case_that_was_closed_comes_back_alike_whatever_the_small_number_at_which_it_was(tmp_path: Path) -> None:
+    first, *others = [ended_and_grown(tmp_path, ended_at) for ended_at in SMALL]
+    for other in others:
+        for step, look in zip(first, other, strict=True):
+            assert [place for place in step if step[place] != look[place]] == []
+    assert ['"twice_exposure"' in step["log"] for step in first] == [False, False, True, True]
+
+
 def frame(total: int, few: int, *, version: int) -> ReportPart:
     """Return a report's frame in which *few* of *total* flows are without a name, and outside, and so on."""
     sources = {"tls_sni": total - few, "quic_sni": 0, "http_host": 0, "dns": 0, "none": few}
@@ -112,8 +135,8 @@ def frame(total: int, few: int, *, version: int) -> ReportPart:
 
 
 def bare(page: str) -> str:
-    """Return a page without what differs by the session."""
-    return re.sub(r'name="csrf" value="[^"]*"', "", page)
+    """Return a page without what differs by the session, and by how many cases there were before."""
+    return re.sub(r'name="(csrf|seen)" value="[^"]*"', "", page)
 
 
 @pytest.mark.parametrize(("name", "k"), [("ada", OFFICER_K), ("ann", OFFICER_K), ("ivo", IT_K)])
@@ -133,6 +156,26 @@ def test_every_page_of_the_desk_is_the_same_whatever_the_small_number(own_desk: 
         assert len({look[path] for look in looks}) == 1, path
     assert f"fewer than {k}" in looks[0]["/cases/cccc0001"]
     assert f"fewer than {k}" in looks[0]["/coverage"]
+
+
+@pytest.mark.parametrize(("name", "k"), [("ada", OFFICER_K), ("ivo", IT_K)])
+def test_no_page_tells_at_which_small_number_a_case_was_closed(own_desk: Desked, name: str, k: int) -> None:
+    visitor = signed_in(own_desk, name)
+    looks: list[list[str]] = []
+    for ended_at in SMALL:
+        case = f"cccc{ended_at:04}"
+        looks.append([])
+        for devices in range(ended_at, 26):
+            version = 1 if devices == ended_at else devices
+            own_desk.store.keep([a_small_case(case, devices, version=version)], parts=())
+            if devices == ended_at:
+                own_desk.store.act(case, act="closed", by="ada", text="", reason="explained")
+            if devices in {9, 10, 19, 20, 25}:
+                looks[-1].append(bare(visitor.ask(f"/cases/{case}").text).replace(case, "a case"))
+    for step, pages in enumerate(zip(*looks, strict=True)):
+        assert len(set(pages)) == 1, step
+    assert f"{k} to" in looks[0][3]
+    assert ["twice as many devices (counted" in page for page in looks[0]] == [False, False, False, True, True]
 
 
 def test_it_reads_a_finer_band_than_the_officer_and_a_letter_is_the_same_for_both(own_desk: Desked) -> None:
