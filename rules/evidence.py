@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.breakdown import FEW, may_be_told, share_of, share_words, stepped
 from rules.checks.base import device_days
-from rules.small_numbers import OFFICER_K, STEP_S, band, quarter
+from rules.small_numbers import IT_K, OFFICER_K, STEP_S, band, quarter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,15 +86,22 @@ def sections_in(agreement: Agreement | None, *, fields: Iterable[str]) -> list[d
     return [{"section": section, "source": place} for section, place in sections.items()]
 
 
-def shown(evidence: Mapping[str, Any], *, k: int = OFFICER_K) -> dict[str, Any]:
+def shown(evidence: Mapping[str, Any], *, devices: int, k: int = OFFICER_K) -> dict[str, Any]:
     """Return evidence as people other than the operator see it: counts in bands, shares of few things left out.
 
     Days are left out where their bands beside that of the case would tell a small number, and so are windows of fewer
     than *k* devices: each would show when one or two of them were at work.
+
+    Args:
+        evidence: what a case rests on.
+        devices: device-days of the case, of which the band is shown beside it.
+        k: counts below this are not shown.
     """
     attribution = evidence.get("attribution") or {}
     return {
-        "days": [{"day": day["day"], "devices": band(day["devices"], k=k)} for day in told_days(evidence, k=k)],
+        "days": [
+            {"day": day["day"], "devices": band(day["devices"], k=k)} for day in told_days(evidence, devices=devices)
+        ],
         "days_left_out": evidence["days_left_out"],
         "windows": [{"from": each["from"], "to": each["to"]} for each in evidence["windows"] if each["devices"] >= k],
         "basis": evidence.get("basis"),
@@ -104,12 +111,23 @@ def shown(evidence: Mapping[str, Any], *, k: int = OFFICER_K) -> dict[str, Any]:
     }
 
 
-def told_days(evidence: Mapping[str, Any], *, k: int = OFFICER_K) -> list[Mapping[str, Any]]:
-    """Return the days of *evidence* whose bands may be shown: all, or none."""
+def told_days(evidence: Mapping[str, Any], *, devices: int) -> list[Mapping[str, Any]]:
+    """Return the days of *evidence* whose bands may stand beside that of the case: all, or none.
+
+    Officer and IT see days of the same cases: where only one of them saw any, that the other sees none would tell more
+    than the bands of the first.
+
+    Args:
+        evidence: what a case rests on.
+        devices: device-days of the case.
+    """
     days: list[Mapping[str, Any]] = list(evidence["days"])
     counts = [int(day["devices"]) for day in days]
-    # Days that were left out only blur what the sum says.
-    return days if evidence["days_left_out"] or may_be_told(counts, total=sum(counts), k=k) else []
+    # Days that a case keeps although their findings are gone (`rules.floors`) are more than it counts, and days that
+    # were left out are some that it counts: beside a sum that is another, many small days are told for one device each.
+    if evidence["days_left_out"] or sum(counts) != devices:
+        return []
+    return days if all(may_be_told(counts, total=devices, k=k) for k in (OFFICER_K, IT_K)) else []
 
 
 def _attribution(found: Mapping[str, Any], *, k: int) -> dict[str, Any]:

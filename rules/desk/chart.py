@@ -60,16 +60,17 @@ class Chart:
     bars: tuple[Bar, ...]
     steps: tuple[Step, ...]
     ticks: tuple[Tick, ...]
-    left_out: int
-    """Earlier days that are not kept."""
 
 
-def chart_of(evidence: Mapping[str, Any] | None, *, k: int = OFFICER_K) -> Chart | None:
+def chart_of(evidence: Mapping[str, Any] | None, *, devices: int, k: int = OFFICER_K) -> Chart | None:
     """Return the chart of what a case rests on (`rules.evidence`), None: nothing was kept, or days would tell too much.
 
-    Bands begin at *k*.
+    Args:
+        evidence: what it rests on.
+        devices: device-days of the case.
+        k: where bands begin.
     """
-    days_told = told_days(evidence, k=k) if evidence else []
+    days_told = told_days(evidence, devices=devices) if evidence else []
     if not evidence or not days_told:
         return None
     counts = {date.fromisoformat(day["day"]): int(day["devices"]) for day in days_told}
@@ -97,7 +98,7 @@ def chart_of(evidence: Mapping[str, Any] | None, *, k: int = OFFICER_K) -> Chart
         Step(y=round(floor - high * level, 1), words=band(starts(level - 1, k=k), k=k))
         for level in range(1, levels + 1)
     )
-    return Chart(bars=bars, steps=steps, ticks=_ticks(bars), left_out=int(evidence.get("days_left_out", 0)))
+    return Chart(bars=bars, steps=steps, ticks=_ticks(bars))
 
 
 def _ticks(bars: tuple[Bar, ...]) -> tuple[Tick, ...]:

@@ -80,7 +80,7 @@ def _case(
     case: CaseRow, *, entries: Sequence[LogEntry], agreement: Agreement | None, until: date | None
 ) -> dict[str, Any]:
     body = json.loads(case.body)
-    view = told(body)
+    view, devices = told(body), int(body.get("devices", 0))
     is_verified = case.status == "fixed" and verified(case.ending, last_seen=body.get("last_seen") or "", until=until)
     return {
         "v": 1,
@@ -91,7 +91,7 @@ def _case(
         "stands": standing(case.status, supported=case.state == OPEN, is_verified=is_verified),
         "case": view,
         "agreement": None if agreement is None else _words(agreement),
-        "evidence": shown(json.loads(case.evidence)) if case.evidence else None,
+        "evidence": shown(json.loads(case.evidence), devices=devices) if case.evidence else None,
         "method": list(METHOD),
         "limits": [view["cannot_see"], *LIMITS],
         "log": [_logged(entry) for entry in entries],

@@ -68,7 +68,7 @@ def fill(store: Store, *, cases: int) -> None:
         case_id = f"{number:024x}"
         body = a_case(
             case_id, agreement=f"vendor-{number % VENDORS}", subject=f"party-{number}.example",
-            severity=SEVERITIES[number % 4],
+            severity=SEVERITIES[number % 4], devices=sum(day["devices"] for day in days),
         )  # fmt: skip
         versions.append(CaseVersion(id=case_id, version=1, state="open", body=json.dumps(body), evidence=evidence))
     store.keep(versions, parts=())

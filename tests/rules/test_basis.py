@@ -211,7 +211,7 @@ def test_how_the_cause_was_found_is_shown_in_bands_and_shares_of_few_are_not(
     windows: int, device_days: int, class_hours: int
 ) -> None:
     counts = {"windows": windows, "device_days": device_days, "class_hours": class_hours}
-    found = shown({"days": [], "days_left_out": 0, "windows": [], "attribution": {**ATTRIBUTION, **counts}})
+    found = shown({"days": [], "days_left_out": 0, "windows": [], "attribution": {**ATTRIBUTION, **counts}}, devices=0)
     told = found["attribution"]
     assert {name: told[name] for name in counts} == {name: band(count) for name, count in counts.items()}
     assert ("near_share" in told) == (device_days >= OFFICER_K)
@@ -224,13 +224,15 @@ def test_how_the_cause_was_found_is_shown_in_bands_and_shares_of_few_are_not(
         {"from": "2026-10-14T15:07:31.250000+00:00", "devices": 17},
         {"from": "2026-10-14T16:07:31.250000+00:00", "devices": 7},
     ]
-    found = shown({"days": [], "days_left_out": 0, "windows": [], "attribution": {**ATTRIBUTION, "windows": samples}})
+    found = shown(
+        {"days": [], "days_left_out": 0, "windows": [], "attribution": {**ATTRIBUTION, "windows": samples}}, devices=0
+    )
     assert found["attribution"]["sample_windows"] == [{"from": "2026-10-14T15:00Z", "devices": "10 to 24"}]
     assert told.get("near_share", "95 %") == "95 %"
 
 
 def test_old_evidence_is_shown_and_says_nothing_that_it_does_not_know() -> None:
-    found = shown({"v": 1, "days": [], "days_left_out": 0, "windows": []})
+    found = shown({"v": 1, "days": [], "days_left_out": 0, "windows": []}, devices=0)
     assert (found["basis"], found["party"], found["attribution"], found["agreement_sections"]) == (None, None, None, [])
     assert [percent(share) for share in (0, 0.001, 1, None, 7, "x")] == [
         "0 %", "under 1 %", "100 %", "not known", "not known", "not known",

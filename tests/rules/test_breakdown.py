@@ -2,38 +2,83 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from datetime import UTC, date
 from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rules.breakdown import FEW, NEARLY_ALL, may_be_told, parts_of, share_of, stepped, whole_of
+from rules.desk.chart import chart_of
 from rules.evidence import shown
+from rules.floors import Floors
 from rules.small_numbers import IT_K, OFFICER_K, band, limits, starts
+from tests.rules.first_store import a_case
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 GRID = (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 15, 19, 24, 25, 30, 41, 60)
+READERS = ((IT_K,), (OFFICER_K,), (OFFICER_K, IT_K))
+"""Who looks at a case, by what is small for them: IT, the officer, and both, who may talk."""
+
+
+def evidence_of(counts: Sequence[int], *, left_out: int = 0) -> dict[str, Any]:
+    """Return evidence with so many devices on each day, without the first days."""
+    days = [{"day": f"2026-10-{place:02}", "devices": count} for place, count in enumerate(counts, start=1)]
+    return {"days": days[left_out:], "days_left_out": left_out, "windows": []}
 
 
 def days_shown(counts: tuple[int, ...], *, k: int) -> str:
     """Return what is shown of a case with so many devices on each day: its own band, and the days."""
-    days = [{"day": f"2026-10-{place:02}", "devices": count} for place, count in enumerate(counts, start=1)]
-    found = shown({"days": days, "days_left_out": 0, "windows": []}, k=k)
+    found = shown(evidence_of(counts), devices=sum(counts), k=k)
     return f"{band(sum(counts), k=k)} {found['days']}"
 
 
-@pytest.mark.parametrize("k", [IT_K, OFFICER_K])
+@pytest.mark.parametrize("readers", READERS)
 @pytest.mark.parametrize("days", [1, 2, 3])
-def test_of_no_day_more_can_be_worked_out_than_that_few_devices_were_seen(days: int, k: int) -> None:
+def test_of_no_day_more_can_be_worked_out_than_that_few_devices_were_seen(days: int, readers: tuple[int, ...]) -> None:
     """Every school there could be is tried: those that look the same must leave each small day wholly open."""
+    k = min(readers)
     worlds: defaultdict[str, list[tuple[int, ...]]] = defaultdict(list)
     for counts in product(range(1, 2 * OFFICER_K + 6), repeat=days):
-        worlds[days_shown(counts, k=k)].append(counts)
+        worlds[" | ".join(days_shown(counts, k=each) for each in readers)].append(counts)
+    assert any("'devices'" in look for look in worlds)
     for look, alike in worlds.items():
         if "'devices'" not in look:
             continue
         for place in range(days):
             values = {counts[place] for counts in alike}
             assert min(values) >= k or values >= set(range(1, k)), (look, place, values)
+
+
+def test_days_that_do_not_add_up_to_their_case_are_not_shown() -> None:
+    # One device every eleven days, of which 90 days are kept: nine at most at a time, and more days than that in all.
+    held = [1] * 9
+    floors = Floors()
+    before = a_case("c1", devices=9, first_seen="2026-01-05T13:00:00Z", last_seen="2026-04-03T13:00:00Z")
+    floors.learn([("c1", json.dumps(before), json.dumps(evidence_of(held)))], horizon=date(2026, 10, 31), zone=UTC)
+    later = {"days": [{"day": f"2026-11-{day:02}", "devices": 1} for day in (1, 12, 23)], "days_left_out": 0}
+    evidence = {**floors.evidence("c1", later), "windows": []}
+    assert len(evidence["days"]) == 12
+    assert shown(evidence, devices=9)["days"] == []
+    assert chart_of(evidence, devices=9, k=IT_K) is None
+    # Nor where all days are large: what is decided on small days alone tells of them.
+    assert shown(evidence_of([20] * 12), devices=240)["days"]
+    assert not shown(evidence_of([20] * 12), devices=239)["days"]
+    assert not shown(evidence_of([20] * 12), devices=241)["days"]
+
+
+def test_where_a_day_is_left_out_no_day_is_shown() -> None:
+    assert shown(evidence_of([20] * 12), devices=240)["days"]
+    assert not shown(evidence_of([20] * 12, left_out=1), devices=240)["days"]
+
+
+@pytest.mark.parametrize("counts", [(4, 5), (1, 1, 9), (2, 8), (4, 4, 4), (9, 20), (3, 30, 7)])
+def test_days_are_shown_to_both_readers_or_to_none(counts: tuple[int, ...]) -> None:
+    assert len({bool(shown(evidence_of(counts), devices=sum(counts), k=k)["days"]) for k in (IT_K, OFFICER_K)}) == 1
 
 
 def test_nine_single_devices_on_nine_days_are_not_shown_by_day() -> None:

@@ -96,10 +96,11 @@ def sheet(request: Request, case_id: str, *, for_vendor: bool = False) -> Sheet 
     agreement = office.papers.agreements.get(view["agreement"] or "")
     entries = [entry for entry in office.store.log(case_id) if entry.entry != UNREADABLE]
     body, until = json.loads(row.body), office.store.judged_until()
+    devices, evidence = int(body.get("devices", 0)), json.loads(row.evidence) if row.evidence else None
     last_seen = str(body.get("last_seen") or "")
     is_verified = row.status == "fixed" and verified(row.ending, last_seen=last_seen, until=until)
     stands = standing(row.status, supported=row.state == OPEN, is_verified=is_verified)
-    proof = shown(json.loads(row.evidence), k=k) if row.evidence else {}
+    proof = shown(evidence, devices=devices, k=k) if evidence else {}
     return Sheet(
         id=row.id,
         standing=stands,
@@ -111,7 +112,7 @@ def sheet(request: Request, case_id: str, *, for_vendor: bool = False) -> Sheet 
         in_force=status_on(agreement, office.papers.today(office.clock())) if agreement else "",
         clause=CLAUSES.get(view["clause"], ""),
         limits=(str(view["cannot_see"]), *LIMITS),
-        chart=chart_of(json.loads(row.evidence), k=k) if row.evidence else None,
+        chart=chart_of(evidence, devices=devices, k=k),
         proof=proof,
         differs=office.papers.other_than(proof["basis"]) if proof.get("basis") else [],
         story=story_of(entries, with_notes=account_of(request).may("notes")),
