@@ -7,6 +7,7 @@ which exact counts would. What adds up to a total is a matter of its own (`rules
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
 OFFICER_K: Final = 10
@@ -45,6 +46,11 @@ def starts(level: int, *, k: int = OFFICER_K) -> int:
     for _ in range(level):
         start = limits(start, k=k)[1] + 1
     return start
+
+
+def bands_to(most: int) -> tuple[int, ...]:
+    """Return where the bands from `OFFICER_K` up begin, up to *most*."""
+    return tuple(takewhile(lambda start: start <= most, map(starts, range(1, 64))))
 
 
 def quarter(stamp: str) -> str:

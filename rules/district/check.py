@@ -132,7 +132,7 @@ class DistrictCheck:
         row = self._rule.row
         findings = tuple(finding for finding in evidence.findings if finding.detail == self._mark)
         # A part of a flow that began the day before adds no day of its own.
-        if device_days(f for f in findings if f.flows) < row.at_least_device_days:
+        if device_days(f for f in findings if f.flows) < self._rule.at_least_device_days:
             return None
         about = "" if evidence.agreement is None else f" ({product_of(evidence.agreement)})"
         return Conclusion(

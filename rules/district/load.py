@@ -14,6 +14,7 @@ from rules.district.language import compile_expression, flow_of
 from rules.district.model import MAX_RULES, RuleFile
 from rules.district.rule import DistrictRule
 from rules.district.variables import KEPT_BACK, LARGEST_INT, LONGEST_LIST, LONGEST_TEXT, VARIABLES
+from rules.small_numbers import OFFICER_K
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -77,7 +78,7 @@ def rules_in(text: str, *, path: str, known: Mapping[str, Sequence[str]]) -> lis
             continue
         line = document.line_of(*at, "when")
         rule = DistrictRule(row=row, expression=expression, path=path, line=line)
-        problems += [document.problem(_under(at, fault)) for fault in _tried(rule, given)]
+        problems += [document.problem(_under(at, fault)) for fault in (*_few_faults(rule), *_tried(rule, given))]
         found.append(rule)
     if problems:
         raise DocumentError(problems)
@@ -176,6 +177,15 @@ def _scope_faults(row: RuleRow, *, known: Mapping[str, Sequence[str]]) -> Iterat
                 near = get_close_matches(name, words, n=1)
                 remedy = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(words)}"
                 yield Fault(at=(key, place), what=f"{shown(name)} is none of the {key} of this district", remedy=remedy)
+
+
+def _few_faults(rule: DistrictRule) -> Iterator[Fault]:
+    """Yield a fault where a case of few devices would say where or when they were."""
+    if rule.narrows and rule.at_least_device_days < OFFICER_K:
+        named = ", ".join(f"`{name}`" for name in rule.narrows)
+        what = f"this rule asks for {named}, and opens a case at {rule.at_least_device_days} device-days"
+        remedy = f"write {OFFICER_K} or more, or leave `at_least_device_days` out"
+        yield Fault(at=("at_least_device_days",), what=what, remedy=remedy)
 
 
 def _across_files(rules: Sequence[DistrictRule]) -> Iterator[Problem]:

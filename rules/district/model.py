@@ -13,12 +13,15 @@ from rules.agreements.model import AgreementId
 from rules.agreements.vocabulary import Clause
 from rules.checks.base import USED_DEVICE_DAYS
 from rules.findings import DISTRICT_PREFIX
+from rules.small_numbers import bands_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Each one is asked about every flow; a district with more has a policy of another kind.
 MAX_RULES: Final = 50
+THRESHOLDS: Final = (USED_DEVICE_DAYS, *bands_to(100_000))
+"""Numbers of device-days at which a case may open."""
 
 _ID = re.compile(re.escape(DISTRICT_PREFIX) + r"[a-z0-9](?:-?[a-z0-9]){0,47}")
 
@@ -41,6 +44,16 @@ def _line(value: str) -> str:
 def _sentence(value: str) -> str:
     text = _line(value)
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _threshold(value: int) -> int:
+    """Return a number at which a case may open: copies of one rule with all numbers would spell out a count."""
+    if value not in THRESHOLDS:
+        above = next((number for number in THRESHOLDS if number > value), THRESHOLDS[-1])
+        few = ", ".join(map(str, THRESHOLDS[:6]))
+        remedy = f"write {above}: there are {few} and so on, where the bands begin in which people read counts"
+        raise refusal(f"a case cannot open at {value:,} device-days", remedy=remedy)
+    return value
 
 
 RuleName = Annotated[str, AfterValidator(_rule_id)]
@@ -78,8 +91,9 @@ class RuleRow(Record):
     """One sentence: on which words of the agreement, or of the district's policy, the rule rests."""
     cannot_see: Sentence = Field(examples=["Who used it, and what for, cannot be seen."])
     """One sentence: what a network cannot show about it."""
-    at_least_device_days: int = Field(default=USED_DEVICE_DAYS, ge=USED_DEVICE_DAYS, le=100_000, examples=[3])
-    """Distinct pairs of device and day before a case opens."""
+    at_least_device_days: Maybe[Annotated[int, AfterValidator(_threshold)]] = Field(default=None, examples=[25])
+    """Distinct pairs of device and day before a case opens: 3, or where a band begins. Absent: 3, or 10 where the rule
+    asks for a school, a group or a time."""
     groups: Maybe[Annotated[Listed[str], Field(min_length=1)]] = Field(default=None, examples=[["k-5"]])
     """Groups in which it counts. Absent: all."""
     agreements: Maybe[Annotated[Listed[AgreementId], Field(min_length=1)]] = Field(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from rules.checks.base import USED_DEVICE_DAYS
 from rules.district.errors import NoAnswerError, TooCostlyError
+from rules.small_numbers import OFFICER_K
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 # Tells one text of a rule from another among its findings.
 MARK_BYTES = 6
+NARROW: Final = frozenset({"school", "group", "under_13", "hour", "weekday"})
+"""Variables that tell where or when: a case about one class in one hour says of fewer people that they were there."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +62,17 @@ class DistrictRule:
     def names(self) -> frozenset[str]:
         """Variables that it asks for."""
         return self.expression.names
+
+    @property
+    def narrows(self) -> tuple[str, ...]:
+        """What of it makes few people of many: variables of `NARROW` that it asks for, and `groups`, if it has any."""
+        return (*sorted(self.names & NARROW), *(() if self.row.groups is None else ("groups",)))
+
+    @property
+    def at_least_device_days(self) -> int:
+        """Distinct pairs of device and day before a case opens."""
+        least = OFFICER_K if self.narrows else USED_DEVICE_DAYS
+        return least if self.row.at_least_device_days is None else self.row.at_least_device_days
 
     @property
     def mark(self) -> str:

@@ -40,7 +40,7 @@ def _one(rule: DistrictRule) -> Iterator[str]:
         if named is not None
     )
     yield f"  clause {row.clause} ({CLAUSES[row.clause]})"
-    yield f"  {row.severity}, {row.verdict}, from {row.at_least_device_days} device-days on" + (
+    yield f"  {row.severity}, {row.verdict}, from {rule.at_least_device_days} device-days on" + (
         f"; {where}" if where else ""
     )
     yield f"  when {' '.join(row.when.split())}"

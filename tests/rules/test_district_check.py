@@ -98,13 +98,33 @@ def test_a_flow_without_a_name_opens_none_even_where_the_rule_holds() -> None:
     assert cases(own, each(5, server_name=None, name_source="none")) == []
 
 
+@pytest.mark.parametrize(
+    ("when", "changes"),
+    [
+        ('party.name == "News"', {"groups": ["k-5"]}),
+        ('party.name == "News" && group == "k-5"', {}),
+        ('party.name == "News" && school != ""', {}),
+        ('party.name == "News" && under_13', {}),
+        ('party.name == "News" && hour < 24', {}),
+        ('party.name == "News" && weekday != "sun"', {}),
+    ],
+)
+def test_a_rule_about_a_school_a_group_or_a_time_opens_a_case_from_ten_on(
+    when: str, changes: dict[str, object]
+) -> None:
+    own = rules(when, examples={"true": [{"party.name": "News", "under_13": True}], "false": [{}]}, **changes)
+    assert own[0].at_least_device_days == 10
+    assert cases(own, each(9, **NEWS, group="k-5")) == []
+    assert len(cases(own, each(10, **NEWS, group="k-5"))) == 1
+
+
 def test_groups_and_agreements_narrow_a_rule() -> None:
-    three = (*each(3, **NEWS, group="k-5"), *each(3, **NEWS, group="staff"))
+    both = (*each(10, **NEWS, group="k-5"), *each(10, **NEWS, group="staff"))
     examples = {"true": [{"party.name": "News"}], "false": [{"party.name": "News", "group": "6-8"}]}
-    (case,) = cases(rules(groups=["k-5"], examples=examples), three)
+    (case,) = cases(rules(groups=["k-5"], examples=examples), both)
     assert case.groups == ("k-5",)
-    own = rules("hour >= 0", agreements=["mathlab"], examples={"true": [{}], "false": [{"agreement.id": ""}]})
-    (case,) = cases(own, (*three, *each(3)))
+    own = rules('proto != ""', agreements=["mathlab"], examples={"true": [{}], "false": [{"agreement.id": ""}]})
+    (case,) = cases(own, (*both, *each(3)))
     assert (case.agreement, case.subject) == ("mathlab", "mathlab.example")
     assert "Mathlab Inc. (Mathlab)" in case.summary
 
@@ -116,7 +136,7 @@ def test_a_host_that_many_vendors_share_names_no_vendor() -> None:
 
 
 def test_a_waiver_of_its_clause_covers_a_rule_of_the_district() -> None:
-    own = rules('hour >= 0 && agreement.id != ""', examples={"true": [{"agreement.id": "x1"}], "false": [{}]})
+    own = rules('proto != "" && agreement.id != ""', examples={"true": [{"agreement.id": "x1"}], "false": [{}]})
     waiver = {"clause": "6c", "until": "2026-10-30", "reason": "A trial of three weeks.", "by": "the board"}
     played = district(own, {"provenance": {"waivers": [waiver]}}).play(each(3))
     assert [case for case in played.report() if case.rule == "district-news"] == []

@@ -16,6 +16,7 @@ from rules.district.load import load_district_rules, rules_in
 from rules.district.show import checked, names
 from rules.district.variables import KEPT_BACK, VARIABLES
 from rules.rulebook import Rulebook, RulebookFiles, RulebookWatch, load_rulebook
+from rules.small_numbers import band
 from schoolgate.district_rules import EXAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +63,23 @@ def test_a_good_file_gives_its_rules_with_whole_sentences() -> None:
     (rule,) = rules_in(GOOD, path="district-rules.yaml", known={})
     assert rule.id == "district-social-in-lessons"
     assert rule.row.says == "Policy 12 of the district keeps social media out of lessons."
-    assert (rule.row.verdict, rule.row.at_least_device_days, rule.line) == ("undeclared", 3, 7)
+    assert (rule.row.verdict, rule.at_least_device_days, rule.line) == ("undeclared", 10, 7)
     assert rule.names == {"party.kind", "in_school_hours"}
+
+
+def test_copies_of_a_rule_with_every_number_that_is_taken_tell_no_more_than_bands() -> None:
+    anywhere = GOOD.replace("{party.kind: social, group: staff}", "{party.kind: education}")
+    taken = []
+    for number in range(1, 500):
+        text = anywhere.replace("groups: [k-5, 6-8]", f"at_least_device_days: {number}")
+        try:
+            (rule,) = rules_in(text, path="district-rules.yaml", known={})
+        except DocumentError:
+            continue
+        taken.append(rule.at_least_device_days)
+    assert taken == [3, 10, 25, 50, 100, 200, 400]
+    assert {band(number) for number in range(3, 10)} == {"fewer than 10"}
+    assert all(band(number) != band(number - 1) for number in taken[1:])
 
 
 def test_what_is_shown_of_a_rule_has_its_words_and_its_examples() -> None:
@@ -91,7 +107,13 @@ def test_the_list_of_names_has_every_one_and_none_that_points_at_somebody() -> N
         (('party.kind == "social"', 'party.knd == "social"'), ":7: `party.knd` is no name that a rule knows; did you"),
         (("&& in_school_hours", "&& hour"), ":7: `&&` does not go with a yes or no and a whole number"),
         (("groups: [k-5, 6-8]", "groups: []"), ":12: "),
-        (("groups: [k-5, 6-8]", "at_least_device_days: 2"), ":12: "),
+        (("groups: [k-5, 6-8]", "at_least_device_days: 2"), ":12: a case cannot open at 2 device-days; write 3:"),
+        (
+            ("groups: [k-5, 6-8]", "at_least_device_days: 7"),
+            ":12: a case cannot open at 7 device-days; write 10:",
+        ),
+        (("groups: [k-5, 6-8]", "at_least_device_days: 10000000"), ":12: a case cannot open at 10,000,000 device-days"),
+        (("title:", "at_least_device_days: 3\n    title:"), ":4: this rule asks for `groups`, and opens a case at 3"),
         (("groups: [k-5, 6-8]", "verdict: declared"), ":12: "),
         (("groups: [k-5, 6-8]", "wen: 1"), ":12: `wen` is not a key here; did you mean `when`?"),
         (("{party.kind: social, hour: 10}", "{party.kind: social, hour: ten}"), ":15: `hour` is `ten` in this example"),
