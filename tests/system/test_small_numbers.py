@@ -98,6 +98,14 @@ def test_whoever_looks_twice_learns_no_more_than_whoever_looks_once(tmp_path: Pa
         assert len({look[place] for look in looks}) == 1, place
 
 
+def test_that_few_devices_were_seen_again_is_sent_to_nobody(tmp_path: Path) -> None:
+    once = stored(tmp_path, a_small_case("c1", 3))
+    again = stored(tmp_path, a_small_case("c1", 3), a_small_case("c1", 3, late_s=7200, version=2))
+    # Who asks for an export, or opens the page, sees the last sighting as it is then (docs/privacy.md, what remains).
+    assert {place for place in once if once[place] != again[place] and "/" not in place} == set()
+    assert once["pack/cases/c1.json"] != again["pack/cases/c1.json"]
+
+
 def ended_and_grown(folder: Path, ended_at: int) -> list[dict[str, str]]:
     """Return what is told of a case that is closed at so many devices and grows by one to 25, at some of the steps."""
     store = Store(f"sqlite:///{folder}/ended{ended_at}.db", clock=Hands())
