@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from collector.problems import DocumentError, Problem
 from collector.segments import load_network
+from rules.errors import StoreError
 from rules.export.evidence_pack import Origin
-from rules.export.purge import purge_certificate
 from rules.store.elsewhere import Elsewhere
-from rules.store.forgetting import forget
-from schoolgate.exports import write
+from rules.store.forgetting import destroy, try_to_read
+from schoolgate.purge_file import PurgeFile
 from schoolgate.release import VERSION
 
 if TYPE_CHECKING:
@@ -67,40 +67,55 @@ class DueCases:
             StoreError: the store cannot be used; what was forgotten until then is.
         """
         done = 0
-        try:
-            for start in range(0, len(ids), AT_ONCE):
+        for start in range(0, len(ids), AT_ONCE):
+            try:
                 done += self._some(ids[start : start + AT_ONCE])
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            self._say(f"cases that are due are not forgotten: {self._folder} takes no certificate ({why})")
+            except OSError as error:
+                self._say(
+                    f"{len(ids) - done} cases that are due are not forgotten: {self._folder} takes no certificate "
+                    f"({_why(error)})"
+                )
+                break
         return done
 
     def _some(self, ids: Sequence[str]) -> int:
+        """Forget these.
+
+        Raises:
+            OSError: no certificate can be written; none of them is forgotten.
+        """
         now = self._clock()
-        out = self._folder / f"purge-{now:%Y%m%dT%H%M%S%f}Z.zip"
-        part = out.with_suffix(".part")
         self._folder.mkdir(parents=True, exist_ok=True)
-        # There is no way back after it: whether a certificate can be written shows before.
-        write(part, b"")
+        origin = Origin(district=self._district, made_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"), software=VERSION)
+        file = PurgeFile(self._folder / f"purge-{now:%Y%m%dT%H%M%S%f}Z.zip", origin=origin)
+        reason = f"kept for {self._days} days after their end, as `privacy.case_retention_days` says"
         try:
-            reason = f"kept for {self._days} days after their end, as `privacy.case_retention_days` says"
-            purge = forget(self._store, ids, by=BY, reason=reason)
-            part.write_bytes(self._certificate(purge, at=now))
-            part.replace(out)
-        finally:
-            part.unlink(missing_ok=True)
-        self._say(
-            f"{len(ids)} cases that were due are forgotten; the certificate is {out.name} in {self._folder}; replace "
-            "the file of keys: `schoolgate store backup OUT --keys KEYS`"
-        )
+            gone = destroy(self._store, ids, by=BY, reason=reason, before=file.begin)
+        except StoreError:
+            file.withdraw()
+            raise
+        purge = try_to_read(self._store, gone)
+        self._complete(file, purge)
         if not purge.is_complete:
             self._say("old pages of the database may hold their keys still; run `schoolgate store scrub`")
         return len(ids)
 
-    def _certificate(self, purge: Purge, *, at: datetime) -> bytes:
-        origin = Origin(district=self._district, made_at=at.strftime("%Y-%m-%dT%H:%M:%SZ"), software=VERSION)
+    def _complete(self, file: PurgeFile, purge: Purge) -> None:
+        """Put the whole certificate in its place; where that fails, say what is there instead: they are forgotten."""
         elsewhere = [Elsewhere.untried(place, why=WHY_NOT) for place in ("Kafka", "Backups", "File of keys")]
-        return purge_certificate(purge, origin=origin, elsewhere=elsewhere)
+        what = f"the certificate is {file.out.name} in {self._folder}"
+        try:
+            file.complete(purge, elsewhere=elsewhere)
+        except OSError as error:
+            what += f", as it was begun: it names them and their keys, and could not be completed ({_why(error)})"
+        self._say(
+            f"{len(purge.cases)} cases that were due are forgotten; {what}; replace the file of keys: "
+            "`schoolgate store backup OUT --keys KEYS`"
+        )
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 def due_cases_of(settings: Configuration, *, folder: Path, store: Store, say: Callable[[str], None]) -> DueCases | None:

@@ -1,4 +1,7 @@
-"""What `schoolgate cases forget` does: destroys the keys of cases, tries to read them, and writes a certificate."""
+"""What `schoolgate cases forget` does: destroys the keys of cases, tries to read them, and writes a certificate.
+
+The certificate is begun before anything is destroyed. Of cases that are forgotten already it is written again.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,16 @@ from typing import TYPE_CHECKING, Final
 
 from collector.problems import DocumentError, Problem
 from collector.segments import load_network
+from rules.errors import StoreError
 from rules.export.evidence_pack import Origin
-from rules.export.purge import CERTIFICATE, purge_certificate
+from rules.export.purge import CERTIFICATE
 from rules.store.elsewhere import Attempt, Elsewhere
-from rules.store.forgetting import forget
+from rules.store.forgetting import destroy, destroyed_before, forget, try_to_read
 from schoolgate.cases import opened
 from schoolgate.configuration import configuration_at
-from schoolgate.exports import signing_key, write
+from schoolgate.exports import signing_key
 from schoolgate.forgotten_in_topics import tried_in_topics
+from schoolgate.purge_file import PurgeFile
 from schoolgate.release import VERSION
 from schoolgate.shell import EnvironmentFailedError, say
 
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rules.store import Store
-    from rules.store.forgetting import Purge
+    from rules.store.forgetting import Gone, Purge
     from schoolgate.configuration import Configuration
 
 NOT_SCRUBBED: Final = (
@@ -58,7 +63,7 @@ class Wish:
 
 
 def forget_cases(config: Path, wish: Wish, *, dry_run: bool, agreed: Callable[[str], bool]) -> None:
-    """Forget cases, or say what would be forgotten.
+    """Forget cases, or say what would be forgotten; of such as are forgotten already, write the certificate again.
 
     Args:
         config: the configuration file.
@@ -69,7 +74,7 @@ def forget_cases(config: Path, wish: Wish, *, dry_run: bool, agreed: Callable[[s
     Raises:
         DocumentError: what is asked for is wrong.
         StoreError: the store cannot be used.
-        EnvironmentFailedError: something of it can still be read.
+        EnvironmentFailedError: no certificate can be written, or something of it can still be read.
     """
     if not wish.reason.strip():
         raise _wrong("the reason is empty", "say why, in words that may stay: they are not forgotten")
@@ -77,33 +82,94 @@ def forget_cases(config: Path, wish: Wish, *, dry_run: bool, agreed: Callable[[s
     district = load_network(config.parent / settings.network).district
     with opened(config) as store:
         ids = _chosen(store, wish.cases)
+        gone = _gone(store, ids)
         for case_id in ids:
             sys.stdout.write(f"{case_id}\n")
         if dry_run:
-            say(f"{len(ids)} cases would be forgotten; nothing was done")
+            what = "are forgotten already; their certificate would be written again" if gone else "would be forgotten"
+            say(f"{len(ids)} cases {what}; nothing was done")
             return
-        if not agreed(f"Forget {len(ids)} cases for good? Nobody can read them again"):
+        if gone is None and not agreed(f"Forget {len(ids)} cases for good? Nobody can read them again"):
             say("nothing was done")
             return
-        now = datetime.now(UTC)
-        key = None if wish.key is None else signing_key(wish.key)
-        out = wish.certificate
-        if out is None:
-            out = config.parent / f"purge-{now:%Y%m%dT%H%M%S%f}Z.zip"
-        if out.exists():
-            raise _wrong(f"{out} is there already", "name a file that does not exist yet")
-        purge = forget(store, ids, by=wish.by or getpass.getuser(), reason=wish.reason.strip())
-        elsewhere = _tried_elsewhere(purge, settings=settings, config=config, store=store, wish=wish)
-    origin = Origin(district=district, made_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"), software=VERSION)
-    write(out, purge_certificate(purge, origin=origin, elsewhere=elsewhere, key=key))
-    say(f"{len(ids)} cases are forgotten; the certificate is in {out}")
+        file = _file(wish, config=config, district=district)
+        if gone is None:
+            gone = _forgotten(store, ids, wish=wish, file=file)
+        else:
+            say(f"{len(ids)} cases are forgotten already, since {gone.purge.at}; their certificate is written again")
+            _begin(file, gone.purge)
+        try:
+            purge = try_to_read(store, gone)
+            elsewhere = _tried_elsewhere(purge, settings=settings, config=config, store=store, wish=wish)
+            file.complete(purge, elsewhere=elsewhere)
+        except BaseException:
+            say(
+                f"{len(ids)} cases are forgotten; the certificate in {file.out} names them and their keys, and is not "
+                "complete: the same again, with another --certificate, writes a whole one"
+            )
+            raise
+    say(f"{len(ids)} cases are forgotten; the certificate is in {file.out}")
+    _tell(purge, elsewhere=elsewhere)
+
+
+def _tell(purge: Purge, *, elsewhere: Sequence[Elsewhere]) -> None:
+    """Say what it came to, and what is to be done now."""
     for place in elsewhere:
         say(f"{place.place}: {_outcome(place)}")
+    if any(not fingerprint for case in purge.cases for _owner, _number, fingerprint in case.keys):
+        say("an earlier release forgot them and kept no hash of their keys: `store restore --purged` cannot use it")
     say("replace the file of keys now: `schoolgate store backup OUT --keys KEYS`; an older one opens older backups")
     if not purge.is_complete:
         raise EnvironmentFailedError(NOT_SCRUBBED)
     if any(place.opened for place in elsewhere):
         raise EnvironmentFailedError("the cases can still be read in a place that was tried; see above what to replace")
+
+
+def _gone(store: Store, ids: Sequence[str]) -> Gone | None:
+    """Return what is known of cases that are forgotten already, None: none of them is."""
+    acts = destroyed_before(store, ids)
+    if not acts:
+        return None
+    if len(acts) == 1 and len(acts[0].purge.cases) == len(ids):
+        return acts[0]
+    at = "; ".join(f"{act.purge.at}: {', '.join(case.case_id for case in act.purge.cases)}" for act in acts)
+    raise _wrong(
+        f"some were forgotten already ({at})",
+        "leave them out, or name those of one moment alone: their certificate is written again",
+    )
+
+
+def _file(wish: Wish, *, config: Path, district: str) -> PurgeFile:
+    now = datetime.now(UTC)
+    out = wish.certificate
+    if out is None:
+        out = config.parent / f"purge-{now:%Y%m%dT%H%M%S%f}Z.zip"
+    if out.exists():
+        raise _wrong(f"{out} is there already", "name a file that does not exist yet")
+    origin = Origin(district=district, made_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"), software=VERSION)
+    return PurgeFile(out, origin=origin, key=None if wish.key is None else signing_key(wish.key))
+
+
+def _forgotten(store: Store, ids: Sequence[str], *, wish: Wish, file: PurgeFile) -> Gone:
+    by = wish.by or getpass.getuser()
+    try:
+        return destroy(
+            store, ids, by=by, reason=wish.reason.strip(), before=lambda purge: _begin(file, purge)
+        )  # fmt: skip
+    except StoreError:
+        file.withdraw()
+        raise
+
+
+def _begin(file: PurgeFile, purge: Purge) -> None:
+    try:
+        file.begin(purge)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise EnvironmentFailedError(
+            f"{file.out} takes no certificate ({why}), and without one nothing is forgotten; name a file in another "
+            "place with --certificate"
+        ) from error
 
 
 def _tried_elsewhere(
@@ -144,7 +210,7 @@ def destroyed_keys(certificate: Path) -> Destroyed:
     try:
         with zipfile.ZipFile(certificate) as archive:
             told = json.loads(archive.read(CERTIFICATE))
-        keys = frozenset(str(key["sha256"]) for case in told["cases"] for key in case["keys"])
+        keys = frozenset(str(key["sha256"]) for case in told["cases"] for key in case["keys"] if key["sha256"])
         return Destroyed(by=str(told["by"]), reason=str(told["reason"]), keys=keys)
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise DocumentError(

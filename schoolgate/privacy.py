@@ -65,7 +65,7 @@ def purge(
     from schoolgate.configuration import configuration_at
     from schoolgate.due_cases import due_cases_of
     from schoolgate.purging import policy_of
-    from schoolgate.shell import say
+    from schoolgate.shell import EnvironmentFailedError, say
 
     settings = configuration_at(config)
     with opened(config) as store:
@@ -75,14 +75,15 @@ def purge(
                 "`privacy.case_certificates` in the configuration names no folder for certificates"
             )
         found = do(store, policy=policy_of(settings), now=datetime.now(UTC), dry="yes" if dry else "no")
-        if due is not None:
-            due.forget(found.due_cases)
+        left = 0 if due is None else len(found.due_cases) - due.forget(found.due_cases)
     for place, rows in sorted(found.removed.items()):
         sys.stdout.write(f"{place}: {rows:,} rows {'would go' if dry else 'gone'}\n")
     if not found.removed:
         sys.stdout.write("nothing is due\n")
     for case_id in found.due_cases if due is None else ():
         sys.stdout.write(f"case {case_id} is due: schoolgate cases forget {case_id} --config {config}\n")
+    if left:
+        raise EnvironmentFailedError(f"{left} cases that are due are not forgotten; see above why")
 
 
 @app.command()

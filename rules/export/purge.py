@@ -144,7 +144,8 @@ def _case(case: Mapping[str, Any]) -> dict[str, Any]:
 
 def _page(told: Mapping[str, Any]) -> bytes:
     tried, log = told["tried"], told["log"]
-    found = {None: "not looked for: the database is a server's", True: "yes", False: "no"}
+    unseen = "not looked for: the database is a server's, or the key is not known any more"
+    found = {None: unseen, True: "yes", False: "no"}
     rows = [
         ("When", told["at"]),
         ("By", told["by"]),
@@ -181,5 +182,6 @@ def _page(told: Mapping[str, Any]) -> bytes:
 
 
 def _line(case: Mapping[str, Any]) -> Sequence[object]:
-    keys = ", ".join(key["sha256"] for key in case["keys"]) or "none was left"
-    return (case["case_id"], keys, case["findings"], case["entries"], case["entry"])
+    keys = ", ".join(key["sha256"] or "not known any more" for key in case["keys"]) or "none was left"
+    dropped = "not known any more" if case["findings"] is None else case["findings"]
+    return (case["case_id"], keys, dropped, case["entries"], case["entry"])

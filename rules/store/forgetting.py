@@ -9,28 +9,28 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from rules.case_keys import CaseKey, matter_id, number_in
 from rules.errors import StoreError
+from rules.store.chain import Head
 from rules.store.database import SQLITE
 from rules.store.keys import live_keys
 from rules.store.log import read_log
-from rules.store.schema import case_keys, cases, findings, outbox
+from rules.store.schema import case_keys, case_log, cases, findings, outbox
 from rules.store.scrubbing import PATIENCE_S, scrub
 from rules.store.sealing import FORGOTTEN_KIND, octets_in, sealed_in
 from rules.versions import FORGOTTEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rules.case_keys import Kind
     from rules.store.case_store import Store
-    from rules.store.chain import Head
     from rules.store.log import CaseLogWriter
 
 SAMPLES: Final = 20
@@ -46,11 +46,12 @@ class Purged:
     until: str
     """What was seen up to then makes no case again, ISO 8601 UTC."""
     keys: tuple[tuple[str, int, str], ...]
-    """Keys that were destroyed: of which case or matter, their number, and SHA-256 of the key."""
+    """Keys that were destroyed: of which case or matter, their number, and SHA-256 of the key; empty: not known any
+    more, for a release destroyed it that did not write that down."""
     entry: int
     """The entry of the log that tells of it."""
-    findings: int
-    """Findings deleted with it."""
+    findings: int | None
+    """Findings deleted with it; None: not known any more."""
     entries: int
     """Entries of the log that nobody can read any more."""
 
@@ -68,7 +69,8 @@ class Tried:
     scrubbed: bool
     """Pages that nobody uses any more were written anew."""
     key_octets_found: bool | None
-    """A destroyed key stands in the files of the database still; None: they are not ours to read (PostgreSQL)."""
+    """A destroyed key stands in the files of the database still; None: they are not ours to read (PostgreSQL), or
+    nobody knows any more what to look for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,22 @@ class _Sample:
     kind: Kind
 
 
+NOT_TRIED: Final = Tried(samples=0, keys=0, opened=0, scrubbed=False, key_octets_found=None)
+"""What trying came to before anybody tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """Cases whose keys are no more, before it is tried to read them."""
+
+    purge: Purge
+    """What was destroyed; nothing was tried."""
+    samples: tuple[_Sample, ...] = field(repr=False)
+    """Sealed octets to try."""
+    keys: tuple[bytes, ...] | None = field(repr=False)
+    """The keys themselves, to look for in files; None: nobody knows them any more."""
+
+
 def forget(store: Store, ids: Sequence[str], *, by: str, reason: str, patience_s: float = PATIENCE_S) -> Purge:
     """Destroy the keys of these cases and everything that only they open, all or nothing, and try to read it.
 
@@ -110,6 +128,24 @@ def forget(store: Store, ids: Sequence[str], *, by: str, reason: str, patience_s
         by: who does it, as the log shall name them.
         reason: why, in their words; it stays readable.
         patience_s: how long to wait for others who read, before old pages are written anew, in seconds.
+
+    Raises:
+        StoreError: one of them is not there, or was forgotten already; or the store cannot be written.
+    """
+    return try_to_read(store, destroy(store, ids, by=by, reason=reason), patience_s=patience_s)
+
+
+def destroy(
+    store: Store, ids: Sequence[str], *, by: str, reason: str, before: Callable[[Purge], None] = lambda _purge: None
+) -> Gone:
+    """Destroy the keys of these cases and everything that only they open, all or nothing.
+
+    Args:
+        store: the store.
+        ids: the cases.
+        by: who does it, as the log shall name them.
+        reason: why, in their words; it stays readable.
+        before: told what is about to be destroyed, while nobody else writes; where it raises, nothing is.
 
     Raises:
         StoreError: one of them is not there, or was forgotten already; or the store cannot be written.
@@ -125,10 +161,66 @@ def forget(store: Store, ids: Sequence[str], *, by: str, reason: str, patience_s
             purged.append(one)
             octets += gone
         log.flush()
-        head = log.head
+        purge = Purge(at=log.at, by=by, reason=reason, cases=tuple(purged), head=log.head, tried=NOT_TRIED)
+        before(purge)
+    return Gone(purge=purge, samples=tuple(samples), keys=tuple(octets))
+
+
+def try_to_read(store: Store, gone: Gone, *, patience_s: float = PATIENCE_S) -> Purge:
+    """Write old pages of the database anew, and try to read in the store what was destroyed.
+
+    Args:
+        store: the store.
+        gone: what was destroyed.
+        patience_s: how long to wait for others who read, before old pages are written anew, in seconds.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
     scrubbed = scrub(store.database, patience_s=patience_s)
-    tried = _try(store, samples, scrubbed=scrubbed, gone=octets)
-    return Purge(at=log.at, by=by, reason=reason, cases=tuple(purged), head=head, tried=tried)
+    return replace(gone.purge, tried=_try(store, gone.samples, scrubbed=scrubbed, gone=gone.keys))
+
+
+def destroyed_before(store: Store, ids: Sequence[str]) -> tuple[Gone, ...]:
+    """Return what is known of those of these cases that are forgotten: one for each time that some were.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    found: dict[tuple[str, str, str], list[Purged]] = {}
+    heads: dict[tuple[str, str, str], Head] = {}
+    samples: dict[str, tuple[_Sample, ...]] = {}
+    with store.database.reading() as connection:
+        for case_id in dict.fromkeys(ids):
+            asked = sa.select(case_log).join(cases, case_log.c.seq == cases.c.told)
+            row = connection.execute(asked.where(cases.c.id == case_id, cases.c.state == FORGOTTEN)).first()
+            if row is None:
+                continue
+            said = json.loads(row.entry)
+            act = (row.at, str(said["by"]), str(said["text"]))
+            found.setdefault(act, []).append(_purged_before(connection, case_id, entry=row.seq, said=said))
+            heads[act] = Head(entries=row.seq, hash=row.hash)
+            samples[case_id] = tuple(_samples(connection, case_id))
+    return tuple(
+        Gone(
+            purge=Purge(at=at, by=by, reason=reason, cases=tuple(gone), head=heads[at, by, reason], tried=NOT_TRIED),
+            samples=tuple(sample for each in gone for sample in samples[each.case_id]),
+            keys=None,
+        )
+        for (at, by, reason), gone in found.items()
+    )
+
+
+def _purged_before(connection: sa.Connection, case_id: str, *, entry: int, said: dict[str, Any]) -> Purged:
+    spent = sa.select(case_keys.c.case_id, case_keys.c.number).where(case_keys.c.told == entry)
+    told = {(str(key["of"]), int(key["number"])): str(key["sha256"]) for key in said.get("keys", ())}
+    # Of releases that did not write the hashes down the rows of the keys are all that is left.
+    told = {(row.case_id, row.number): "" for row in connection.execute(spent)} | told
+    entries = sum(1 for each in read_log(connection, case_id=case_id) if each.seq < entry and sealed_in(each.entry))
+    keys = tuple((owner, number, fingerprint) for (owner, number), fingerprint in sorted(told.items()))
+    return Purged(
+        case_id=case_id, until=str(said["until"]), keys=keys, entry=entry, findings=None, entries=entries,
+    )  # fmt: skip
 
 
 class _Shared:
@@ -162,12 +254,15 @@ def _forget(
     # A capture may be of a clock that runs ahead: what was seen up to now is all that is known of the case.
     until = max(log.at, shared.last_seen.get(case_id, ""))
     matter = shared.take(case_id)
-    said = {"v": 1, "by": by, "text": reason, "until": until}
+    gone = list(live_keys(connection, ids=[case_id] if matter is None else [case_id, matter]))
+    told = tuple((key.case_id, key.number, key.fingerprint) for key in gone)
+    # With the hashes the certificate can be written again, and whoever finds a key knows which one it was.
+    hashes = [{"of": owner, "number": number, "sha256": fingerprint} for owner, number, fingerprint in told]
+    said = {"v": 1, "by": by, "text": reason, "until": until, "keys": hashes}
     entry = log.append(
         case_id, version=row.version, kind=FORGOTTEN_KIND, at=log.at,
         entry=json.dumps(said, sort_keys=True, separators=(",", ":")),
     )  # fmt: skip
-    gone = list(live_keys(connection, ids=[case_id] if matter is None else [case_id, matter]))
     connection.execute(
         sa.update(case_keys)
         .where(case_keys.c.case_id.in_([key.case_id for key in gone] or [case_id]), case_keys.c.destroyed_at.is_(None))
@@ -182,7 +277,6 @@ def _forget(
         .values(body=b"", evidence="", ended=None, ended_at=None, state=FORGOTTEN, status=FORGOTTEN, told=entry.seq)
     )
     entries = sum(1 for each in read_log(connection, case_id=case_id) if sealed_in(each.entry))
-    told = tuple((key.case_id, key.number, key.fingerprint) for key in gone)
     one = Purged(case_id=case_id, until=until, keys=told, entry=entry.seq, findings=dropped, entries=entries)
     return one, [key.octets for key in gone]
 
@@ -201,12 +295,14 @@ def _samples(connection: sa.Connection, case_id: str) -> Iterator[_Sample]:
         yield _Sample(case_id, sealed_in(entry.entry), "entry")
 
 
-def _try(store: Store, samples: Sequence[_Sample], *, scrubbed: bool, gone: Sequence[bytes]) -> Tried:
+def _try(store: Store, samples: Sequence[_Sample], *, scrubbed: bool, gone: Sequence[bytes] | None) -> Tried:
     with store.database.reading() as connection:
         left = list(live_keys(connection))
     opened = sum(1 for sample in samples if any(_opens(key, sample) for key in left))
     files = _files(store)
-    found = any(_holds(path, octets) for path in files for octets in gone) if files else None
+    found = None
+    if files and gone is not None:
+        found = any(_holds(path, octets) for path in files for octets in gone)
     tried = sum(1 for sample in samples if sample.sealed)
     return Tried(samples=tried, keys=len(left), opened=opened, scrubbed=scrubbed, key_octets_found=found)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import array
-import contextlib
 import fcntl
 import os
 import socket
 import struct
-import subprocess
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -29,6 +27,7 @@ from collector.keyfile import save_keys
 from collector.outcomes import Outcome
 from collector.sources.interfaces import SIOCETHTOOL
 from tests.parts.ports import free_ports
+from tests.parts.small_disk import mounted
 from tests.system.product import folder_for_all
 from tests.system.veth_for_tests import Lab, inside, made_lab
 
@@ -51,17 +50,6 @@ def one(outcomes: Iterable[Outcome]) -> Outcome:
 
 def states(outcomes: Iterable[Outcome]) -> list[str]:
     return [outcome.state for outcome in outcomes]
-
-
-@contextlib.contextmanager
-def mounted(place: Path, options: str) -> Iterator[None]:
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "test", place], capture_output=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def test_an_interface_is_up_down_or_not_there(lab: Lab) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from rules.notify.docket import Docket
 from rules.notify.outbox import Outbox
@@ -18,7 +21,7 @@ from rules.store import CaseRow, FindingRow, Store, StoreError
 from rules.store.backup import back_up, restore
 from rules.store.chain import Head
 from rules.store.elsewhere import Attempt
-from rules.store.forgetting import Purge, forget
+from rules.store.forgetting import NOT_TRIED, Purge, destroy, destroyed_before, forget, try_to_read
 from rules.store.glass import GlassLog
 from rules.store.keys import live_keys
 from rules.versions import CaseVersion
@@ -66,6 +69,47 @@ def octets_of(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_nothing_is_destroyed_where_whoever_is_told_before_refuses(district: District) -> None:
+    told: list[Purge] = []
+
+    def refuse(purge: Purge) -> None:
+        told.append(purge)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        destroy(district.store, ["aa"], by="officer", reason="The vendor left.", before=refuse)
+    assert set(district.store.cases()) == {"aa", "bb"}
+    assert "forgotten" not in [entry.kind for entry in district.store.log()]
+    (case,) = told[0].cases
+    assert {key for _owner, _number, key in case.keys} <= {key.fingerprint for key in district.store.live_keys()}
+
+
+def test_what_was_destroyed_can_be_told_again_from_the_log(district: District) -> None:
+    assert destroyed_before(district.store, ["aa", "bb"]) == ()
+    before = district.forget()
+    district.clock.at += timedelta(days=1)
+    district.store.act("bb", act="noted", by="officer", text="The log goes on.")
+    (again,) = destroyed_before(district.store, ["aa", "bb"])
+    (case,) = before.cases
+    assert again.purge == replace(before, cases=(replace(case, findings=None),), tried=NOT_TRIED)
+    tried = try_to_read(district.store, again).tried
+    assert (tried.opened, tried.samples > 0, tried.key_octets_found) == (0, True, None)
+
+
+def test_a_case_that_an_earlier_release_forgot_is_told_again_without_hashes(tmp_path: Path) -> None:
+    district = District(f"sqlite:///{tmp_path}/cases.db")
+    (case,) = district.forget().cases
+    with district.store.database.writing() as connection:
+        for name in (
+            connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+        ):
+            connection.execute(sa.text(f"DROP TRIGGER {name}"))
+        connection.execute(sa.text("UPDATE case_log SET entry = json_remove(entry, '$.keys') WHERE kind = 'forgotten'"))
+    (again,) = destroyed_before(district.store, ["aa"])
+    assert again.purge.cases[0].keys == tuple((owner, number, "") for owner, number, _key in case.keys)
+    district.store.close()
+
+
 def test_nothing_of_a_case_lies_in_the_files_of_a_store_in_the_clear(tmp_path: Path) -> None:
     district = District(f"sqlite:///{tmp_path}/cases.db")
     assert any(b"aa" in octets for octets in octets_of(tmp_path).values())
@@ -83,8 +127,10 @@ def test_a_forgotten_case_is_gone_for_every_reader_and_the_other_stays(district:
     assert [json.loads(body)["subject"] for body in store.findings()] == [OTHER]
     assert [mark.id for mark in store.case_marks()] == ["bb"]
     assert [json.loads(entry.entry) for entry in store.log("aa")[:-1]] == [{"v": 1, "unreadable": True}] * 3
+    hashes = [{"of": owner, "number": number, "sha256": key} for owner, number, key in purge.cases[0].keys]
+    assert {each["of"] for each in hashes} >= {"aa"}
     assert json.loads(store.log("aa")[-1].entry) | {"until": ""} == {
-        "v": 1, "by": "officer", "text": "The vendor left.", "until": "",
+        "v": 1, "by": "officer", "text": "The vendor left.", "until": "", "keys": hashes,
     }  # fmt: skip
     assert [entry.entry.count(OTHER) > 0 for entry in store.log("bb")] == [True] * 3
     (gone,) = store.unreadable()

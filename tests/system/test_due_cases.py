@@ -15,7 +15,9 @@ from rules.store import Store
 from rules.store.chain import Head
 from schoolgate.configuration import configuration_at
 from schoolgate.due_cases import DueCases, due_cases_of
+from schoolgate.forget import destroyed_keys
 from schoolgate.purging import Purger
+from tests.parts.small_disk import mounted
 from tests.rules.told_cases import Cases, Hands
 from tests.system.product import copy_district, schoolgate
 
@@ -87,6 +89,42 @@ def test_nothing_is_forgotten_where_no_certificate_can_be_written(tmp_path: Path
     assert set(store.cases()) == {"ended", "open"}
     assert "takes no certificate" in said[0]
     store.close()
+
+
+def test_a_full_disk_keeps_the_cases_and_the_verb_says_so(tmp_path: Path) -> None:
+    place = district(tmp_path)
+    folder = place / "certificates"
+    folder.mkdir()
+    with mounted(folder, "size=8k"):
+        (folder / "ballast").write_bytes(b"x" * 8192)
+        run = schoolgate("privacy", "purge", "--config", place / "config.yaml", "--cases")
+        assert (run.returncode, [path.name for path in folder.iterdir()]) == (3, ["ballast"])
+        assert f"1 cases that are due are not forgotten: {folder} takes no certificate (No space left" in run.stderr
+        store = Store(f"sqlite:///{place}/cases.db")
+        assert set(store.cases()) == {"ended", "open"}
+        store.close()
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_the_certificate_that_was_begun(tmp_path: Path) -> None:
+    """There is room for the certificate, and none for the whole one beside it."""
+    place, said = district(tmp_path), list[str]()
+    folder = tmp_path / "small"
+    folder.mkdir()
+    with mounted(folder, "size=1m,nr_inodes=2"):
+        store = Store(f"sqlite:///{place}/cases.db")
+        due = DueCases(store, folder=folder, district="Riverbend", days=DAYS, say=said.append)
+        assert due.forget(["ended"]) == 1
+        assert list(store.cases()) == ["open"]
+        assert "1 cases that were due are forgotten" in said[0]
+        assert "could not be completed (No space left on device)" in said[0]
+        (certificate,) = folder.glob("purge-*")
+        told = told_in(certificate)
+        assert (told["complete"], len(destroyed_keys(certificate).keys)) == (False, 1)
+        # What is left is not forgotten without a certificate of its own.
+        assert due.forget(["open"]) == 0
+        assert list(store.cases()) == ["open"]
+        assert "1 cases that are due are not forgotten" in said[-1]
+        store.close()
 
 
 def test_a_folder_without_a_time_is_refused_and_neither_leaves_it_to_a_person(tmp_path: Path) -> None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rules.store import Store
 from rules.store.forgetting import forget
 from rules.versions import CaseVersion
+from schoolgate.forget import destroyed_keys
+from tests.parts.small_disk import mounted
 from tests.rules.fifth_store import build_fifth_store
 from tests.rules.first_store import a_case
 from tests.system.desk_visitor import Desked, signed_in
-from tests.system.product import copy_district, schoolgate
+from tests.system.product import ROOT, command, copy_district, schoolgate
 
 REASON = "The vendor left the district."
 
@@ -108,9 +113,9 @@ def test_every_verb_goes_on_without_the_case_and_show_says_what_became_of_it(fol
     run = verb(folder, "cases", "forget", "aa01", "--reason", REASON, "--by", "ada", "--yes")
     assert run.returncode == 0, run.stderr
     assert len(list(folder.glob("purge-*.zip"))) == 1
-    again = verb(folder, "cases", "forget", "aa01", "--reason", REASON, "--yes", "--certificate", folder / "two.zip")
-    assert (again.returncode, "forgotten already" in again.stderr) == (3, True)
-    assert not (folder / "two.zip").exists()
+    both = verb(folder, "cases", "forget", "aa01", "aa02", "--reason", REASON, "--yes")
+    assert (both.returncode, "some were forgotten already" in both.stderr) == (2, True)
+    assert open_ids(folder) == {"aa02"}
     shown = verb(folder, "cases", "show", "aa01")
     assert shown.stdout == f"Case aa01: forgotten on {datetime.now(UTC):%Y-%m-%d} by ada: {REASON}\n"
     told = json.loads(verb(folder, "cases", "show", "aa01", "--json").stdout)
@@ -122,6 +127,73 @@ def test_every_verb_goes_on_without_the_case_and_show_says_what_became_of_it(fol
     with zipfile.ZipFile(folder / "pack.zip") as pack:
         assert [name for name in pack.namelist() if "aa01" in name] == []
     assert verb(folder, "store", "scrub").returncode == 0
+
+
+def forgetting(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return verb(folder, "cases", "forget", "aa01", "--reason", REASON, "--by", "ada", "--yes", *words)
+
+
+def told_in(certificate: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(certificate) as archive:
+        return dict(json.loads(archive.read("purge.json")))
+
+
+def test_nothing_is_forgotten_where_no_certificate_can_be_written(folder: Path, tmp_path: Path) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    with mounted(full, "size=8k"):
+        (full / "ballast").write_bytes(b"x" * 8192)
+        for place in (full / "x.zip", tmp_path / "nonexistent" / "x.zip"):
+            run = forgetting(folder, "--certificate", place)
+            assert (run.returncode, "without one nothing is forgotten" in run.stderr) == (3, True), run.stderr
+            assert not place.exists()
+            assert open_ids(folder) == {"aa01", "aa02"}
+    assert forgetting(folder, "--certificate", full / "x.zip").returncode == 0
+
+
+def test_a_folder_that_nobody_may_write_to_leaves_the_case_as_it_is(folder: Path) -> None:
+    """As with a configuration that belongs to root: the certificate goes beside it unless another place is named."""
+    sealed = folder.parent / "sealed"
+    sealed.mkdir()
+    with mounted(sealed, "size=1m"):
+        shutil.copytree(folder, sealed, dirs_exist_ok=True)
+        config = sealed / "config.yaml"
+        config.write_text(config.read_text().replace("sqlite:///cases.db", f"sqlite:///{folder}/cases.db"))
+        subprocess.run(["mount", "-o", "remount,ro", sealed], check=True)
+        run = forgetting(sealed)
+        assert (run.returncode, "--certificate" in run.stderr) == (3, True), run.stderr
+    assert open_ids(folder) == {"aa01", "aa02"}
+
+
+def test_who_stops_it_while_a_broker_does_not_answer_has_a_certificate_and_can_have_it_whole(
+    folder: Path, tmp_path: Path
+) -> None:
+    out, whole = tmp_path / "purge.zip", tmp_path / "whole.zip"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = folder / "config.yaml"
+        before = config.read_text()
+        config.write_text(f"{before}\nkafka: {{bootstrap: ['127.0.0.1:{silent.getsockname()[1]}']}}\n")
+        words = ("cases", "forget", "aa01", "--reason", REASON, "--by", "ada", "--yes", "--certificate", out)
+        line = command(*words, "--config", config)
+        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as running:
+            peer, _address = silent.accept()
+            running.send_signal(signal.SIGINT)
+            _said, told = running.communicate(timeout=30)
+            peer.close()
+    assert "names them and their keys" in told
+    provisional = told_in(out)
+    assert (provisional["complete"], [case["case_id"] for case in provisional["cases"]]) == (False, ["aa01"])
+    config.write_text(before)
+    again = forgetting(folder, "--certificate", whole)
+    assert (again.returncode, "forgotten already" in again.stderr) == (0, True), again.stderr
+    written = told_in(whole)
+    assert written["complete"]
+    assert written["tried"]["samples"] > 0
+    for name in ("at", "by", "reason", "log"):
+        assert written[name] == provisional[name]
+    assert written["cases"] == [provisional["cases"][0] | {"findings": None}]
+    for certificate in (out, whole):
+        assert destroyed_keys(certificate).keys == {key["sha256"] for key in written["cases"][0]["keys"]}
 
 
 def test_the_desk_says_when_by_whom_and_why_and_nothing_else(own_desk: Desked) -> None:
