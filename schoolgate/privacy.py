@@ -93,11 +93,17 @@ def certificate(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON: what `privacy verify` takes.")] = False,
 ) -> None:
-    """Say what was destroyed in a year, when and under which rule, with the rows of the case log that tell of it."""
+    """Say what was destroyed in a year, when and under which rule, with the rows of the case log that tell of it.
+
+    With --json the case log tells that the certificate was made, by a hash of it.
+    """
     from rules.export.purges_of_a_year import as_text
     from schoolgate.certificate import certificate as do
+    from schoolgate.certificate import put_down
 
     told = do(config, year=year, now=datetime.now(UTC))
+    if as_json:
+        put_down(config, told=told)
     sys.stdout.write(json.dumps(told, indent=1) + "\n" if as_json else as_text(told))
 
 
@@ -115,4 +121,4 @@ def verify(
         say(each)
     if wrong:
         raise typer.Exit(1)
-    sys.stdout.write("the case log is as it was written, and tells the same, row by row\n")
+    sys.stdout.write("the case log is as it was written, tells the same, row by row, and that this was made so\n")

@@ -108,12 +108,12 @@ class LogRow:
     """Version of the case's evidence at that moment."""
     kind: str
     """`opened`, `changed`, `withdrawn`, `returned`, `not_reopened`, `carried_over`, `forgotten`, `resealed`, `purged`,
-    or what a person did (`Act`)."""
+    `certified`, or what a person did (`Act`)."""
     at: str
     """When it was written, ISO 8601 UTC; of what was seen only the quarter of an hour, so that it can be handed out."""
     entry: str
-    """What was told, sealed with the key of the case (`rules.store.sealing`); `forgotten`, `resealed` and `purged`
-    are not."""
+    """What was told, sealed with the key of the case (`rules.store.sealing`); `forgotten`, `resealed`, `purged`
+    and `certified` are not."""
     previous: str
     """Hash of the row before; 64 zeros in the first row."""
     hash: str

@@ -30,7 +30,9 @@ RESEALED_KIND: Final = "resealed"
 """Kind of the entry that tells where the log ended before its entries were sealed."""
 PURGED_KIND: Final = "purged"
 """Kind of the entry that tells what was let go because its time had come; it belongs to no case."""
-CLEAR: Final = frozenset({FORGOTTEN_KIND, RESEALED_KIND, PURGED_KIND})
+CERTIFIED_KIND: Final = "certified"
+"""Kind of the entry that tells that a certificate of a year was made; it belongs to no case."""
+CLEAR: Final = frozenset({FORGOTTEN_KIND, RESEALED_KIND, PURGED_KIND, CERTIFIED_KIND})
 _PREFIX: Final = b"schoolgate/case-log/1/entry\n"
 
 

@@ -17,7 +17,7 @@ from rules.retention import Policy
 from rules.store import FindingRow, Store
 from rules.store.forgetting import forget
 from rules.store.retention import purge
-from schoolgate.certificate import borne_out, certificate
+from schoolgate.certificate import borne_out, certificate, put_down
 from tests.rules.test_told import finding
 from tests.rules.told_cases import Cases, Hands
 from tests.system.product import copy_district, schoolgate
@@ -61,6 +61,7 @@ def test_a_year_is_told_with_days_cases_and_keys_and_where_the_chain_holds_it(co
     assert (case["case"], case["by"], case["text"]) == ("aa01", "ada", "The vendor left.")
     assert gone["row"] < case["row"] < told["log"]["entries"]
     assert {key["of"] for key in told["keys"]} >= {"aa01", "day-2026-10-14"}
+    put_down(config, told=told)
     assert borne_out(config, source=written(told, tmp_path / "2026.json")) == []
     assert {name: certificate(config, year=2025, now=PURGED)[name] for name in ("purges", "cases", "keys")} == {
         "purges": [], "cases": [], "keys": [],
@@ -81,12 +82,84 @@ def test_a_year_is_told_with_days_cases_and_keys_and_where_the_chain_holds_it(co
         lambda told: told["keys"][0].update(destroyed_at="2026-05-01T00:00:00.000000Z"),
         lambda told: told["log"].update(hash="0" * 64),
         lambda told: told.update(year=2027),
+        lambda told: told.update(keys=[]),
+        lambda told: told["keys"].extend(told["keys"]),
+        lambda told: told["keys"].reverse(),
+        lambda told: told["rules"].update(findings="9999 days"),
+        lambda told: told.update(held=[]),
+        lambda told: told["held"][0].update(overdue="never"),
+        lambda told: told.update(district="Another District"),
+        lambda told: told.update(made_at="2026-06-02T15:00:00Z"),
+        lambda told: told.update(software="9.9.9"),
+        lambda told: told.update(limits=[]),
+        lambda told: told["purges"][0].update(row=float(told["purges"][0]["row"])),
     ],
 )
 def test_a_changed_certificate_is_not_borne_out(config: Path, tmp_path: Path, change: Any) -> None:
     told = certificate(config, year=2026, now=PURGED)
+    put_down(config, told=told)
     change(told)
     assert borne_out(config, source=written(told, tmp_path / "2026.json")) != []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told.update(year="2026"),
+        lambda told: told.update(year=True),
+        lambda told: told["log"].update(entries=str(told["log"]["entries"])),
+        lambda told: told.update(kind="schoolgate-purge"),
+        lambda told: told.update(note="Nothing else was ever held."),
+        lambda told: told["keys"][0].update(number=1.0),
+        lambda told: told["keys"][0].update(by="nobody"),
+        lambda told: told.update(made_at="2026-13-41T25:00:00Z"),
+        lambda told: told.pop("held"),
+    ],
+)
+def test_what_no_release_wrote_is_no_certificate(config: Path, tmp_path: Path, change: Any) -> None:
+    told = certificate(config, year=2026, now=PURGED)
+    put_down(config, told=told)
+    change(told)
+    with pytest.raises(DocumentError, match="no certificate of a year"):
+        borne_out(config, source=written(told, tmp_path / "2026.json"))
+
+
+def test_a_name_that_stands_there_twice_is_refused_for_people_read_the_first(config: Path, tmp_path: Path) -> None:
+    told = certificate(config, year=2026, now=PURGED)
+    put_down(config, told=told)
+    text = written(told, tmp_path / "2026.json").read_text()
+    (tmp_path / "2026.json").write_text(text.replace('{"v": 1,', '{"v": 1, "district": "Another District",', 1))
+    with pytest.raises(DocumentError, match="no certificate of a year"):
+        borne_out(config, source=tmp_path / "2026.json")
+
+
+def test_a_certificate_without_a_row_of_its_own_is_told_what_nothing_bears_out(config: Path, tmp_path: Path) -> None:
+    """As one of an earlier release: its rows are compared, and what no row tells of is named."""
+    told = certificate(config, year=2026, now=PURGED + timedelta(hours=1))
+    (open_,) = borne_out(config, source=written(told, tmp_path / "2026.json"))
+    assert [name for name in ("made_at", "software", "rules", "held") if f"`{name}`" not in open_] == []
+    first, *others = told["keys"]
+    told |= {"keys": [*others, others[0]], "district": "Another District", "limits": []}
+    wrong = " ".join(borne_out(config, source=written(told, tmp_path / "2026.json")))
+    for said in (
+        f"the key of {first['of']}, destroyed at {first['destroyed_at']}, is not there",
+        f"the key of {others[0]['of']} stands there 2 times", "`district` is not", "`limits` are not",
+    ):  # fmt: skip
+        assert said in wrong
+
+
+def test_a_certificate_is_borne_out_later_whatever_was_destroyed_since(config: Path, tmp_path: Path) -> None:
+    told = certificate(config, year=2026, now=PURGED)
+    put_down(config, told=told)
+    store = Store(f"sqlite:///{config.parent}/cases.db", clock=Hands(PURGED + timedelta(hours=1)))
+    Cases(store).keep("cc01", subject="third.example")
+    forget(store, ["cc01"], by="ada", reason="The vendor left.")
+    store.close()
+    network = config.parent / "network.yaml"
+    network.write_text(network.read_text().replace(told["district"], "Renamed Schools"))
+    source = tmp_path / "2026.json"
+    source.write_text(json.dumps(told, indent=4, sort_keys=True))
+    assert borne_out(config, source=source) == []
 
 
 def test_the_verbs_print_it_for_people_and_for_programs_and_check_it(config: Path, tmp_path: Path) -> None:
