@@ -10,7 +10,7 @@ from collector.segments import load_network
 from rules.errors import StoreError
 from rules.export.evidence_pack import Origin
 from rules.store.elsewhere import Elsewhere
-from rules.store.forgetting import destroy, try_to_read
+from rules.store.forgetting import try_to_read
 from schoolgate.purge_file import PurgeFile
 from schoolgate.release import VERSION
 
@@ -89,12 +89,12 @@ class DueCases:
         origin = Origin(district=self._district, made_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"), software=VERSION)
         file = PurgeFile(self._folder / f"purge-{now:%Y%m%dT%H%M%S%f}Z.zip", origin=origin)
         reason = f"kept for {self._days} days after their end, as `privacy.case_retention_days` says"
+        gone = file.destroy(self._store, ids, by=BY, reason=reason)
         try:
-            gone = destroy(self._store, ids, by=BY, reason=reason, before=file.begin)
+            purge = try_to_read(self._store, gone)
         except StoreError:
-            file.withdraw()
+            self._say(f"{len(ids)} cases that were due are forgotten; {self._begun(file)}")
             raise
-        purge = try_to_read(self._store, gone)
         self._complete(file, purge)
         if not purge.is_complete:
             self._say("old pages of the database may hold their keys still; run `schoolgate store scrub`")
@@ -107,10 +107,15 @@ class DueCases:
         try:
             file.complete(purge, elsewhere=elsewhere)
         except OSError as error:
-            what += f", as it was begun: it names them and their keys, and could not be completed ({_why(error)})"
+            what = f"{self._begun(file)} ({_why(error)})"
         self._say(
             f"{len(purge.cases)} cases that were due are forgotten; {what}; replace the file of keys: "
             "`schoolgate store backup OUT --keys KEYS`"
+        )
+
+    def _begun(self, file: PurgeFile) -> str:
+        return (
+            f"the certificate {file.out.name} in {self._folder} names them and their keys, and could not be completed"
         )
 
 

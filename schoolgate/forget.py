@@ -9,17 +9,17 @@ import getpass
 import json
 import sys
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from collector.problems import DocumentError, Problem
 from collector.segments import load_network
-from rules.errors import StoreError
 from rules.export.evidence_pack import Origin
 from rules.export.purge import CERTIFICATE
 from rules.store.elsewhere import Attempt, Elsewhere
-from rules.store.forgetting import destroy, destroyed_before, forget, try_to_read
+from rules.store.forgetting import destroyed_before, forget, try_to_read
 from schoolgate.cases import opened
 from schoolgate.configuration import configuration_at
 from schoolgate.exports import signing_key
@@ -29,7 +29,7 @@ from schoolgate.release import VERSION
 from schoolgate.shell import EnvironmentFailedError, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from rules.store import Store
@@ -93,11 +93,13 @@ def forget_cases(config: Path, wish: Wish, *, dry_run: bool, agreed: Callable[[s
             say("nothing was done")
             return
         file = _file(wish, config=config, district=district)
-        if gone is None:
-            gone = _forgotten(store, ids, wish=wish, file=file)
-        else:
-            say(f"{len(ids)} cases are forgotten already, since {gone.purge.at}; their certificate is written again")
-            _begin(file, gone.purge)
+        by = wish.by or getpass.getuser()
+        with _refused(file):
+            if gone is None:
+                gone = file.destroy(store, ids, by=by, reason=wish.reason.strip())
+            else:
+                say(f"{len(ids)} cases are forgotten since {gone.purge.at} already; the certificate is written again")
+                file.begin(gone.purge)
         try:
             purge = try_to_read(store, gone)
             elsewhere = _tried_elsewhere(purge, settings=settings, config=config, store=store, wish=wish)
@@ -150,20 +152,11 @@ def _file(wish: Wish, *, config: Path, district: str) -> PurgeFile:
     return PurgeFile(out, origin=origin, key=None if wish.key is None else signing_key(wish.key))
 
 
-def _forgotten(store: Store, ids: Sequence[str], *, wish: Wish, file: PurgeFile) -> Gone:
-    by = wish.by or getpass.getuser()
+@contextmanager
+def _refused(file: PurgeFile) -> Iterator[None]:
+    """Say what to do where no certificate can be begun."""
     try:
-        return destroy(
-            store, ids, by=by, reason=wish.reason.strip(), before=lambda purge: _begin(file, purge)
-        )  # fmt: skip
-    except StoreError:
-        file.withdraw()
-        raise
-
-
-def _begin(file: PurgeFile, purge: Purge) -> None:
-    try:
-        file.begin(purge)
+        yield
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise EnvironmentFailedError(

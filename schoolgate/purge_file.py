@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from rules.errors import StoreError
 from rules.export.purge import purge_certificate
 from rules.store.elsewhere import Elsewhere
+from rules.store.forgetting import destroy, destroyed_before
 from schoolgate.exports import write
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from rules.export.evidence_pack import Origin
-    from rules.store.forgetting import Purge
+    from rules.store import Store
+    from rules.store.forgetting import Gone, Purge
 
 BEGUN: Final = (
     "this was written before the keys were destroyed, and nobody completed it; `schoolgate cases forget` of the same "
@@ -51,10 +54,20 @@ class PurgeFile:
         write_through(self.out, self._octets(purge, elsewhere=[Elsewhere.untried("Everywhere", why=BEGUN)]))
         self._began = True
 
-    def withdraw(self) -> None:
-        """Take away what `begin` wrote: nothing was destroyed."""
-        if self._began:
-            self.out.unlink(missing_ok=True)
+    def destroy(self, store: Store, ids: Sequence[str], *, by: str, reason: str) -> Gone:
+        """Destroy the keys of these cases, once it is written down.
+
+        Raises:
+            OSError: the place takes no certificate; nothing was destroyed, and nothing of it is there.
+            StoreError: the store cannot be written.
+        """
+        try:
+            return destroy(store, ids, by=by, reason=reason, before=self.begin)
+        except StoreError:
+            # A server that goes away at the last word has perhaps done it: then the certificate stays.
+            if self._began and not destroyed_before(store, ids):
+                self.out.unlink(missing_ok=True)
+            raise
 
     def complete(self, purge: Purge, *, elsewhere: Sequence[Elsewhere]) -> None:
         """Put the whole certificate in its place, at one stroke.

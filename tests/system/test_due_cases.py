@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from collector.problems import DocumentError
 from rules.retention import Policy
-from rules.store import Store
+from rules.store import Store, StoreError
 from rules.store.chain import Head
 from schoolgate.configuration import configuration_at
 from schoolgate.due_cases import DueCases, due_cases_of
@@ -125,6 +126,30 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_certificate_that_was_begun(tm
         assert list(store.cases()) == ["open"]
         assert "1 cases that are due are not forgotten" in said[-1]
         store.close()
+
+
+@pytest.mark.parametrize("there", ["before", "after"])
+def test_a_database_that_fails_at_the_last_word_leaves_a_certificate_only_of_what_is_gone(
+    tmp_path: Path, there: str
+) -> None:
+    """A server may go away before it has committed, or after."""
+    place, said = district(tmp_path), list[str]()
+    store = Store(f"sqlite:///{place}/cases.db")
+    due = DueCases(store, folder=tmp_path / "certificates", district="Riverbend", days=DAYS, say=said.append)
+
+    def go_away(connection: sa.Connection) -> None:
+        if list((tmp_path / "certificates").glob("*")):
+            if there == "after":
+                connection.exec_driver_sql("COMMIT")
+            raise sa.exc.OperationalError("COMMIT", {}, Exception("the connection is lost"))
+
+    sa.event.listen(store.database.engine, "commit", go_away)
+    with pytest.raises(StoreError, match="the connection is lost"):
+        due.forget(["ended"])
+    sa.event.remove(store.database.engine, "commit", go_away)
+    left = list((tmp_path / "certificates").iterdir())
+    assert ("ended" in store.cases(), len(left)) == ((True, 0) if there == "before" else (False, 1))
+    store.close()
 
 
 def test_a_folder_without_a_time_is_refused_and_neither_leaves_it_to_a_person(tmp_path: Path) -> None:
