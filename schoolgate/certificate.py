@@ -157,7 +157,7 @@ def _read(source: Path) -> dict[str, Any]:
         told = json.loads(source.read_text(encoding="utf-8"), object_pairs_hook=_once)
         _Certificate.model_validate(told)
         datetime.fromisoformat(told["made_at"])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DocumentError(
             [Problem(path=str(source), line=1, what="this is no certificate of a year",
                      remedy="name a file that `schoolgate privacy certificate --json` wrote")]
