@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from collector.keyfile import key_began, key_names
 from collector.segments import load_network
@@ -86,10 +85,14 @@ def _keys(path: Path, *, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
     try:
         # Reading would destroy what a killed collector left: a report changes nothing.
         names = [] if not path.exists() else key_names(path)
-    except (OSError, ValueError) as error:
+        starts = [key_began(name, zone=zone) for name in names]
+    except OSError as error:
         yield Held(place="file", name=str(path), what=words, keep=keep, unseen=str(error))
         return
-    starts = [key_began(name, zone=zone) for name in names]
+    except (ValueError, OverflowError):
+        # What was found there may be a key, in some other form: it is not shown.
+        yield Held(place="file", name=str(path), what=words, keep=keep, unseen="this is no key file")
+        return
     oldest = min(starts, default=None)
     late = oldest is not None and now - oldest > timedelta(hours=FLOW_HOURS)
     yield Held(
@@ -126,18 +129,12 @@ def _spool(path: Path, *, settings: Configuration, now: datetime) -> Held:
 
 
 def _store(settings: Configuration, *, folder: Path, now: datetime) -> list[Held]:
-    address = store_address(settings.store, folder=folder)
-    shown = make_url(address).render_as_string(hide_password=True)
     try:
-        store = Store(address)
+        with closing(Store(store_address(settings.store, folder=folder))) as store:
+            return [*_Tables(store, settings=settings, now=now).all()]
     except StoreError as error:
-        return [Held(place="table", name=shown, what="the case store", keep=FOREVER, unseen=str(error))]
-    try:
-        return [*_Tables(store, settings=settings, now=now).all()]
-    except StoreError as error:
-        return [Held(place="table", name=shown, what="the case store", keep=FOREVER, unseen=str(error))]
-    finally:
-        store.close()
+        # The address may hold a password; what is said of it does not.
+        return [Held(place="table", name="store", what="the case store", keep=FOREVER, unseen=str(error))]
 
 
 class _Tables:

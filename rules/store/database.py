@@ -6,6 +6,7 @@ database, on PostgreSQL those rows that must not change under it (`rules.store.l
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ POSTGRESQL: Final = "postgresql"
 # Four judges that start at once on a slow disk wait for each other; longer than this and something hangs.
 BUSY_TIMEOUT_MS: Final = 30_000
 BUSY_PAUSE_S: Final = 0.01
+_KIND: Final = re.compile(r"([\w+]+)://")
 
 
 def load_driver(address: str) -> None:
@@ -162,7 +164,13 @@ def _shown(url: sa.URL) -> str:
 
 
 def _engine(address: str) -> sa.Engine:
-    kind = address.partition(":")[0]
+    named = _KIND.match(address)
+    if named is None:
+        # Nobody knows what it is: it may be a password.
+        raise StoreError(
+            "the store address does not begin with a kind and ://; write for example sqlite:///schoolgate.db"
+        )
+    kind = named[1]
     if kind != SQLITE and address.count("@") > 1:
         # Part of the password would be taken for the host, and shown as one that cannot be found.
         raise StoreError(

@@ -36,8 +36,8 @@ KAFKA, DATABASE, MAIL, HOOK = "PLANTED-kafka-x7", "PLANTED-database-x7", "PLANTE
 DEVICE_KEY = bytes.fromhex("a5" * 4 + "0102030405060708" * 3 + "5a" * 4)
 PLANTED = ("PLANTED", DEVICE_KEY.hex()[8:40], repr(DEVICE_KEY)[4:24], "x7:", ":x7")
 VERBS = (
-    "agreements", "cases", "check", "collect", "demo", "desk", "doctor", "explain-coverage", "flows", "judge", "kafka",
-    "parties", "rules", "run", "store",
+    "agreements", "break-glass", "cases", "check", "collect", "demo", "desk", "doctor", "explain-coverage", "flows",
+    "judge", "kafka", "parties", "privacy", "rules", "run", "store",
 )  # fmt: skip
 
 
@@ -79,14 +79,17 @@ DEAD_STORE = f"postgresql+psycopg://schoolgate:{DATABASE}@127.0.0.1:1/schoolgate
 
 def test_what_cannot_be_reached_is_told_without_its_password(district: Path) -> None:
     config = plant(district, store=DEAD_STORE)
-    for words in (("doctor",), ("cases",), ("cases", "verify"), ("desk",)):
+    certificate, purge = ("privacy", "certificate", "--year", "2026"), ("privacy", "purge")
+    for words in (
+        ("doctor",), ("cases",), ("cases", "verify"), ("desk",), ("privacy", "report"), certificate, purge
+    ):  # fmt: skip
         done = schoolgate(*words, "--config", config)
         said = whole(done)
         assert done.returncode == 3, said
         assert "schoolgate:***@127.0.0.1:1/schoolgate cannot be used" in said
 
 
-@pytest.mark.parametrize(
+WRONG_STORES = pytest.mark.parametrize(
     ("store", "says"),
     [
         # What stands after a question mark reaches the driver as well; a password may stand there.
@@ -97,12 +100,28 @@ def test_what_cannot_be_reached_is_told_without_its_password(district: Path) -> 
         (f"nosuchbase://u:{DATABASE}@127.0.0.1/db", "does not work here"),
         (f"mysql://u:{DATABASE}@127.0.0.1/db", "store"),
         (f"postgresql+psycopg://u:{DATABASE}@127.0.0.1:1/db?nosuchoption=x7:", "store"),
+        (f"postgresql+psycopg//u@127.0.0.1/db?password={DATABASE}", "does not begin with a kind"),
+        (DATABASE, "does not begin with a kind"),
     ],
 )
+
+
+@WRONG_STORES
 def test_a_store_address_that_does_not_work_is_told_without_its_password(store: str, says: str) -> None:
     with pytest.raises(StoreError) as told:
         Store(store)
     assert says in clean(str(told.value))
+
+
+@WRONG_STORES
+def test_what_is_held_is_reported_without_the_address_of_a_store_that_does_not_work(
+    store: str, says: str, district: Path
+) -> None:
+    config = plant(district, store=f'"{store}"')
+    for words in (("privacy", "report"), ("privacy", "report", "--json")):
+        done = schoolgate(*words, "--config", config)
+        assert done.returncode == 3
+        assert says in whole(done)
 
 
 SLIPS = {
@@ -137,6 +156,7 @@ def test_a_slip_where_a_secret_stands_is_told_by_file_and_line_alone(slip: str, 
 
 def test_a_secret_in_a_variable_is_never_shown_either(district: Path) -> None:
     config = plant(district)
+    Store(f"sqlite:///{district / 'cases.db'}").close()
     name = "SCHOOLGATE_KAFKA__SECURITY__PASSWORD"
     for value in (KAFKA, f"[{KAFKA}]", f"{{fil: {KAFKA}}}", f'"{KAFKA}', f"*{KAFKA}", "7700077"):
         done = schoolgate("cases", "--config", config, environment={**os.environ, name: value})
@@ -155,7 +175,13 @@ def test_a_secret_file_that_cannot_be_read_is_named_and_not_shown(district: Path
 
 def test_a_key_file_that_is_wrong_is_named_and_not_shown(district: Path) -> None:
     config = plant(district)
+    Store(f"sqlite:///{district / 'cases.db'}").close()
     keys = district / "keys"
+    for text in (json.dumps([DEVICE_KEY.hex()]), "[1]", json.dumps({DEVICE_KEY.hex(): "x"}), DEVICE_KEY.hex()):
+        keys.write_text(text, encoding="ascii")
+        done = schoolgate("privacy", "report", "--config", config)
+        assert done.returncode == 3, done.stderr
+        assert f"not seen: {keys}: this is no key file" in whole(done)
     for text in (
         json.dumps({"2026-10-14T00": DEVICE_KEY.hex() + "PLANTED"}),
         json.dumps([DEVICE_KEY.hex()]),
