@@ -8,15 +8,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from collector.problems import DocumentError, Problem
-from rules.store import Store
 from rules.store.chain import Break, Head
 from rules.store.sealing import RESEALED_KIND
-from schoolgate.configuration import configuration_at, store_address
+from schoolgate.configuration import configuration_at
+from schoolgate.existing_store import existing_store
 from schoolgate.shell import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from rules.store import Store
 
 NAME = "schoolgate-case-log/1"
 _ANCHOR = re.compile(rf"{re.escape(NAME)} (\d{{1,18}}) ([0-9a-f]{{64}})")
@@ -33,7 +35,7 @@ def verify(config: Path, *, anchor: Path | None, as_json: bool) -> bool:
     """
     settings = configuration_at(config)
     anchors = read_anchors(anchor) if anchor else []
-    store = Store(store_address(settings.store, folder=config.parent))
+    store = existing_store(settings, config=config)
     try:
         anchors = [each for each in anchors if not _is_of_before(each, store=store)]
         found = store.verify(anchors)

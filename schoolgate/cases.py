@@ -215,11 +215,11 @@ def stored(config: Path) -> Iterator[tuple[Store, Network]]:
 
 @contextmanager
 def opened(config: Path) -> Iterator[Store]:
-    """Give the case store of *config*."""
-    from rules.store import Store
-    from schoolgate.configuration import configuration_at, store_address
+    """Give the case store of *config*, which has to be there."""
+    from schoolgate.configuration import configuration_at
+    from schoolgate.existing_store import existing_store
 
-    store = Store(store_address(configuration_at(config).store, folder=config.parent))
+    store = existing_store(configuration_at(config), config=config)
     try:
         yield store
     finally:

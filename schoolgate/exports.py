@@ -26,9 +26,9 @@ from rules.export.archive import archive
 from rules.export.blocklist import as_hosts, as_rpz, blocked_names
 from rules.export.evidence_pack import Origin, evidence_pack
 from rules.export.oversight import fingerprint, oversight_statement
-from rules.store import Store
 from rules.store.chain import Break, Head
-from schoolgate.configuration import configuration_at, store_address
+from schoolgate.configuration import configuration_at
+from schoolgate.existing_store import existing_store
 from schoolgate.release import VERSION
 from schoolgate.shell import say
 
@@ -68,7 +68,7 @@ def held(config: Path) -> Held:
     settings = configuration_at(config)
     network = load_network(config.parent / settings.network)
     agreements = {agreement.id: agreement for agreement in load_agreements(config.parent / settings.agreements)}
-    store = Store(store_address(settings.store, folder=config.parent))
+    store = existing_store(settings, config=config)
     try:
         found = store.verify()
         if isinstance(found, Break):

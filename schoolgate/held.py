@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from collector.keyfile import key_began, key_names
+from collector.problems import DocumentError
 from collector.segments import load_network
 from rules.case_keys import TASK_DAY
 from rules.contact_book import CONTACTS, COUNTED
 from rules.errors import StoreError
 from rules.open_since import UNENDED_DAYS
 from rules.retention import FLOW_HOURS
-from rules.store import Store
+from rules.store.migration import stored_version
 from rules.store.retention import INPUT, SEEN, noted, read_ledger
-from schoolgate.configuration import configuration_at, store_address
+from rules.store.schema import STORE_VERSION
+from schoolgate.configuration import configuration_at
+from schoolgate.existing_store import existing_database
 from schoolgate.held_place import Held
 from schoolgate.held_topics import held_topics
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from rules.store.database import Database
     from schoolgate.configuration import Configuration
 
 SLACK: Final = timedelta(hours=26)
@@ -44,12 +48,12 @@ async def look(config: Path, *, now: datetime) -> list[Held]:
     """Return every place of the configuration at *config*.
 
     Raises:
-        DocumentError: the configuration or the network file is wrong.
+        DocumentError: the configuration or the network file is wrong, or the store that is named is not there.
     """
     settings = configuration_at(config)
     zone = load_network(config.parent / settings.network).time_zone
     places = [*_files(settings, folder=config.parent, zone=zone, now=now)]
-    places += _store(settings, folder=config.parent, now=now)
+    places += _store(settings, config=config, now=now)
     if "kafka" in settings.model_fields_set:
         places += await held_topics(settings, config=config, now=now)
     words = "messages to the operator, on standard error alone; no address, no device and no name of a small number"
@@ -128,25 +132,41 @@ def _spool(path: Path, *, settings: Configuration, now: datetime) -> Held:
     )  # fmt: skip
 
 
-def _store(settings: Configuration, *, folder: Path, now: datetime) -> list[Held]:
+def _store(settings: Configuration, *, config: Path, now: datetime) -> list[Held]:
     try:
-        with closing(Store(store_address(settings.store, folder=folder))) as store:
-            return [*_Tables(store, settings=settings, now=now).all()]
+        with closing(existing_database(settings, config=config)) as database:
+            _refuse_older(database)
+            return [*_Tables(database, settings=settings, now=now).all()]
+    except DocumentError:
+        if "store" in settings.model_fields_set:
+            raise
+        words = "the case store: none is there, and the configuration names none"
+        return [Held(place="table", name="store", what=words, count=0, keep=FOREVER)]
     except StoreError as error:
         # The address may hold a password; what is said of it does not.
         return [Held(place="table", name="store", what="the case store", keep=FOREVER, unseen=str(error))]
 
 
+def _refuse_older(database: Database) -> None:
+    """Leave a store of another version as it is: its tables are not those that are known here."""
+    found = stored_version(database)
+    if found != STORE_VERSION:
+        raise StoreError(
+            f"{database.address} is of version {found}, this program reads version {STORE_VERSION}, and a report "
+            "changes nothing; start `schoolgate run`, which brings it up to date, or use the program that wrote it"
+        )
+
+
 class _Tables:
     """The tables of a store, as they are there."""
 
-    def __init__(self, store: Store, *, settings: Configuration, now: datetime) -> None:
-        self._store, self._now = store, now
+    def __init__(self, database: Database, *, settings: Configuration, now: datetime) -> None:
+        self._database, self._now = database, now
         self._privacy = settings.privacy
         self._tables = sa.MetaData()
-        with store.database.reading() as connection:
+        with database.reading() as connection:
             self._tables.reflect(connection)
-        self._seen: dict[str, str] = json.loads(noted(store.database, SEEN) or "{}")
+        self._seen: dict[str, str] = json.loads(noted(database, SEEN) or "{}")
 
     def all(self) -> Iterator[Held]:
         """Yield every table, and what lies in that of state."""
@@ -200,7 +220,7 @@ class _Tables:
         since: datetime | None = None
         match name:
             case "findings":
-                since = _morning(min(read_ledger(self._store.database).since.values(), default=None))
+                since = _morning(min(read_ledger(self._database).since.values(), default=None))
             case "inputs":
                 since = self._oldest(INPUT)
             case "outbox":
@@ -215,7 +235,7 @@ class _Tables:
     def _state(self) -> Iterator[Held]:
         kept = self._tables.tables["engine_state"].c.name
         days = self._privacy.finding_retention_days
-        ledger = _morning(min(read_ledger(self._store.database).since.values(), default=None))
+        ledger = _morning(min(read_ledger(self._database).since.values(), default=None))
         for prefix, words, keep, since, limit in (
             (CONTACTS, "whom devices met on days that are open", f"{FLOW_HOURS} hours", self._oldest(CONTACTS),
              timedelta(hours=FLOW_HOURS)),
@@ -232,7 +252,7 @@ class _Tables:
         rest = sa.select(kept).where(
             ~kept.startswith(CONTACTS, autoescape=True), ~kept.startswith(COUNTED, autoescape=True)
         )
-        with self._store.database.reading() as connection:
+        with self._database.reading() as connection:
             names = list(connection.execute(rest.order_by(kept)).scalars())
         for name in names:
             known = {
@@ -248,7 +268,7 @@ class _Tables:
         asked = sa.select(sa.func.count(), sa.func.min(kept.made_at)).where(
             kept.case_id.startswith(TASK_DAY, autoescape=True), kept.key.is_not(None)
         )
-        with self._store.database.reading() as connection:
+        with self._database.reading() as connection:
             count, made_at = connection.execute(asked).one()
         since = _moment(made_at)
         late = since is not None and self._now - since > timedelta(days=UNENDED_DAYS) + SLACK
@@ -263,7 +283,7 @@ class _Tables:
         return _moment(min((at for name, at in self._seen.items() if name.startswith(prefix)), default=None))
 
     def _one(self, asked: sa.Select[Any]) -> Any:
-        with self._store.database.reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(asked).scalar()
 
 

@@ -28,7 +28,8 @@ def report(
 ) -> None:
     """Say what is held, in which place, since when, how much, and until when; reads, and changes nothing.
 
-    Exits with 0 when nothing is older than it may be, 1 when something is, 3 when a place cannot be looked at.
+    Exits with 0 when nothing is older than it may be, 1 when something is, 2 when there is no store where the
+    configuration names one, 3 when a place cannot be looked at.
     """
     from schoolgate.held import as_data, look
     from schoolgate.held_view import show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,8 @@ def backup(
     """Write everything in the store into one file, while others use the store. Keys are never in it.
 
     Without the file of keys a backup shows that there are cases, and nobody can read them. Keep one file of keys, the
-    newest: an older one opens what was forgotten since, in older backups.
+    newest: an older one opens what was forgotten since, in older backups. A file with a key that this store never had
+    is not replaced, and no backup is written: earlier backups cannot be read without it.
     """
     from rules.store.backup import back_up
     from schoolgate.cases import opened
@@ -56,13 +58,14 @@ def restore(
     ] = None,
 ) -> None:
     """Put a backup into the empty store of the configuration, SQLite or PostgreSQL, and check its case log."""
+    from rules.store import Store
     from rules.store.backup import restore as do
-    from schoolgate.cases import opened
+    from schoolgate.configuration import configuration_at, store_address
     from schoolgate.forget import destroyed_keys, forget_again
     from schoolgate.shell import say
 
     certificates = [(path, destroyed_keys(path)) for path in purged or ()]
-    with opened(config) as store:
+    with closing(Store(store_address(configuration_at(config).store, folder=config.parent))) as store:
         found = do(store, source, keys=keys)
         for path, gone in certificates:
             again = forget_again(store, gone)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from collector.outcomes import failed, misconfigured, warning, well
 from rules.errors import StoreError
-from rules.store.database import SQLITE, Database
+from rules.store.database import Database
 from rules.store.log import read_head
 from rules.store.migration import stored_version
 from rules.store.schema import STORE_VERSION
@@ -36,9 +35,7 @@ def store(address: str) -> Iterator[Outcome]:
 
 
 def _look(database: Database) -> Outcome:
-    file = database.engine.url.database if database.kind == SQLITE else None
-    # Opening it would make it.
-    if file and not Path(file).exists():
+    if database.is_missing:
         return well(f"{database.address} is not there yet; the first start makes it")
     found = stored_version(database)
     if found is None:

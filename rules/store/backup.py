@@ -48,9 +48,12 @@ def back_up(store: Store, out: Path, *, keys: Path | None = None) -> int:
         keys: the file of keys, replaced if it is there; None: they are not written, and a backup alone is never read.
 
     Raises:
-        StoreError: the store cannot be read, or what an earlier release left unsealed cannot be sealed first.
+        StoreError: the store cannot be read, what an earlier release left unsealed cannot be sealed first, or the file
+            *keys* holds one that is not of this store.
         OSError: *out* is there already, or a file cannot be written; then *out* is not there.
     """
+    if keys is not None:
+        _refuse_to_lose(keys, store=store)
     store.seal_state()
     rows, live = 0, list[dict[str, Any]]()
     with _new_file(out) as file, gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
@@ -152,6 +155,34 @@ def _with_keys(connection: sa.Connection, told: list[dict[str, Any]], *, head: H
     )
     without = connection.execute(empty).scalar() or 0
     return Restored(head=head, keys=back, without=without, forgotten=forgotten)
+
+
+def _refuse_to_lose(path: Path, *, store: Store) -> None:
+    """Let no key go that opens an earlier backup: each in the file is held by the store, or was destroyed there.
+
+    A store that was lost and begun anew, or another one, would leave backups that nobody can ever read again.
+    """
+    if not path.exists():
+        return
+    try:
+        told = read_keys(path)
+    except StoreError:
+        raise StoreError(
+            f"{path} is no whole file of keys, and is not replaced; name another file for --keys; nothing was written"
+        ) from None
+    asked = sa.select(schema.case_keys).where(
+        sa.or_(schema.case_keys.c.key.is_not(None), schema.case_keys.c.destroyed_at.is_not(None))
+    )
+    with store.database.reading() as connection:
+        known = {(row.case_id, row.number): row.key for row in connection.execute(asked)}
+    # None stands for one that was destroyed: it is to go from the file as well.
+    strange = sum(known.get((row.get("case_id"), row.get("number")), b"") not in {None, row["key"]} for row in told)
+    if strange:
+        raise StoreError(
+            f"{path} holds {strange:,} keys that the store {store.address} never had, and earlier backups cannot be "
+            "read without them; name another file for --keys, or correct `store` in the configuration; nothing was "
+            "written"
+        )
 
 
 def _write_keys(out: Path, rows: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import re
 import sqlite3
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -70,6 +71,12 @@ class Database:
     def kind(self) -> str:
         """`sqlite` or `postgresql`."""
         return self.engine.dialect.name
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether its file is not there: opening it would make it. A server has none."""
+        file = self.engine.url.database if self.kind == SQLITE else None
+        return bool(file) and not Path(str(file)).exists()
 
     def close(self) -> None:
         """Let the database go."""

@@ -18,7 +18,7 @@ from rules.notify.docket import Docket
 from rules.notify.outbox import Outbox
 from rules.notify.planning import begin
 from rules.store import CaseRow, FindingRow, Store, StoreError
-from rules.store.backup import back_up, restore
+from rules.store.backup import back_up, read_keys, restore
 from rules.store.chain import Head
 from rules.store.elsewhere import Attempt
 from rules.store.forgetting import NOT_TRIED, Purge, destroy, destroyed_before, forget, try_to_read
@@ -246,6 +246,40 @@ def test_a_file_of_keys_is_its_owners_alone_and_replaced_each_time(district: Dis
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("store")) == [
         "keys.gz", "one.gz", "two.gz",
     ]  # fmt: skip
+
+
+def test_the_keys_of_earlier_backups_are_never_replaced_by_those_of_a_store_begun_anew(
+    district: District, new_store: Callable[[], str], tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.gz"
+    back_up(district.store, tmp_path / "one.gz", keys=keys)
+    octets, begun_anew = keys.read_bytes(), District(new_store())
+    empty, blind = Store(new_store()), Store(new_store())
+    restore(blind, tmp_path / "one.gz")
+    for other in (empty, begun_anew.store, blind):
+        with pytest.raises(StoreError, match=r"never had.*name another file for --keys") as told:
+            back_up(other, tmp_path / "two.gz", keys=keys)
+        assert "nothing was written" in str(told.value)
+        assert (keys.read_bytes(), (tmp_path / "two.gz").exists()) == (octets, False)
+        other.close()
+    for octets in (b"", b"my notes"):
+        keys.write_bytes(octets)
+        with pytest.raises(StoreError, match="is no whole file of keys, and is not replaced; name another file"):
+            back_up(district.store, tmp_path / "two.gz", keys=keys)
+        assert keys.read_bytes() == octets
+
+
+def test_the_file_of_keys_of_a_restored_store_is_its_own(
+    district: District, new_store: Callable[[], str], tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.gz"
+    back_up(district.store, tmp_path / "one.gz", keys=keys)
+    whole = Store(new_store())
+    restore(whole, tmp_path / "one.gz", keys=keys)
+    forget(whole, ["aa"], by="ada", reason="Because.")
+    back_up(whole, tmp_path / "two.gz", keys=keys)
+    assert [row["case_id"] for row in read_keys(keys)].count("aa") == 0
+    whole.close()
 
 
 def test_a_backup_from_before_is_read_with_its_keys_alone(

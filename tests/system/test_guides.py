@@ -125,7 +125,13 @@ def test_the_way_from_the_tap_to_the_first_alert(machine: Path, sink: MailSink) 
     assert run(f"{machine}/opt/schoolgate/bin/schoolgate cases verify --config {config.with_name('restored.yaml')}",
                machine).stdout == told["cases verify"].stdout  # fmt: skip
     assert "intact" in told["store restore"].stderr
-    assert stat.S_IMODE((machine / "var/backups/schoolgate.backup").stat().st_mode) == 0o600
+    (backup,) = (machine / "var/backups").iterdir()
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    # The next night, with the same words.
+    (line,) = (each for each in commands("guide-it.md") if "store backup" in each)
+    done = run(line.replace("$(date -I)", "$(date -I --date=tomorrow)"), machine)
+    assert done.returncode == 0, done.stderr
+    assert len(list((machine / "var/backups").iterdir())) == 2
 
 
 def test_every_command_of_the_guides_is_run_here_or_somewhere_else() -> None:

@@ -17,6 +17,7 @@ from rules.store import Store, schema
 from rules.store.retention import last_purge, read_ledger
 from schoolgate.held_topics import WORDS
 from schoolgate.purging import Purger
+from tests.rules.fifth_store import build_fifth_store
 from tests.system.product import copy_district, schoolgate
 
 if TYPE_CHECKING:
@@ -109,6 +110,53 @@ def test_a_table_and_a_state_that_nobody_knows_are_wrong(judged: Path, tmp_path:
     assert "Verdict: something is kept for longer than it may be" in run.stdout
 
 
+LOOKING = (
+    ("privacy", "report"), ("privacy", "purge"), ("privacy", "certificate", "--year", "2026"),
+    ("cases",), ("cases", "list"), ("cases", "show", "aa"), ("cases", "verify"),
+    ("cases", "export", "--out", "pack.zip"), ("cases", "forget", "aa", "--reason", "Because.", "--yes"),
+    ("store", "backup", "backup.gz", "--keys", "keys.gz"), ("store", "scrub"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", LOOKING, ids=" ".join)
+def test_a_store_that_is_not_there_is_told_with_its_line_and_is_never_made_by_who_looks(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = copy_district(tmp_path) / "config.yaml"
+    line = config.read_text().splitlines().index("store: sqlite:///cases.db") + 1
+    before = {path.name for path in tmp_path.iterdir()}
+    run = schoolgate(*words, "--config", config, folder=tmp_path)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == (
+        f"{config}:{line}: no store at sqlite:///{tmp_path}/cases.db; start `schoolgate run`, which makes it, or "
+        "correct `store:`\n"
+    )
+    assert {path.name for path in tmp_path.iterdir()} == before
+    # Nor is a file made one that is none.
+    (tmp_path / "cases.db").touch()
+    assert schoolgate(*words, "--config", config, folder=tmp_path).stderr == run.stderr
+
+
+def test_where_no_store_is_named_as_on_a_tap_the_report_tells_of_the_rest(tmp_path: Path) -> None:
+    config = copy_district(tmp_path) / "config.yaml"
+    config.write_text(config.read_text().replace("store: sqlite:///cases.db\n", ""))
+    (told,) = by_name(reported(config), "table").values()
+    assert told["what"] == "the case store: none is there, and the configuration names none"
+
+
+def test_a_report_brings_no_older_store_up_to_date(tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    build_fifth_store(f"sqlite:///{folder / 'cases.db'}")
+    with closing(sqlite3.connect(folder / "cases.db")) as there:
+        # As every store is that a program of ours has opened.
+        there.execute("PRAGMA journal_mode=WAL")
+    before = (folder / "cases.db").read_bytes()
+    run = schoolgate("privacy", "report", "--config", folder / "config.yaml")
+    assert run.returncode == 3
+    assert "start `schoolgate run`, which brings it up to date" in run.stdout
+    assert (folder / "cases.db").read_bytes() == before
+
+
 def aged(folder: Path, by: timedelta) -> None:
     """Let everything in the store be as if it had been taken in so long ago."""
     with closing(sqlite3.connect(folder / "cases.db")) as there:
@@ -199,6 +247,7 @@ def test_every_topic_is_named_with_the_retention_that_the_broker_has(tmp_path: P
         f"{config.read_text()}kafka: {{bootstrap: ['{broker.bootstrap}']}}\n"
         "privacy: {flow_retention_hours: 48, finding_retention_days: 60}\n"
     )
+    Store(f"sqlite:///{folder / 'cases.db'}").close()
     assert schoolgate("kafka", "setup", "--config", config).returncode == 0
     assert schoolgate("collect", "--config", config).returncode == 0
     topics = by_name(reported(config), "topic")
@@ -216,6 +265,7 @@ def test_every_topic_is_named_with_the_retention_that_the_broker_has(tmp_path: P
 
 def test_a_broker_that_is_away_is_told_and_is_no_clean_verdict(tmp_path: Path) -> None:
     config = copy_district(tmp_path) / "config.yaml"
+    Store(f"sqlite:///{tmp_path / 'cases.db'}").close()
     config.write_text(f"{config.read_text()}kafka: {{bootstrap: ['127.0.0.1:1']}}\n")
     run = schoolgate("privacy", "report", "--config", config)
     assert run.returncode == 3, run.stdout
