@@ -57,6 +57,15 @@ class DayLedger:
         self.since |= dict.fromkeys(news, on)
         return bool(news)
 
+    def bring_back(self, *, on: date) -> bool:
+        """Date on *on* (UTC) what is held since a day that is still to come; return whether there was any.
+
+        A clock that was ahead dated it, and it would lie here for as much longer.
+        """
+        late = [day for day, since in self.since.items() if since > on]
+        self.since |= dict.fromkeys(late, on)
+        return bool(late)
+
     def due(self, on: date, *, keep_days: int) -> set[date]:
         """Return the days whose evidence has been held for *keep_days* on the date *on*."""
         return {day for day, since in self.since.items() if on - since >= timedelta(days=keep_days)}

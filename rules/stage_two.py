@@ -136,7 +136,7 @@ class StageTwo:
             return
         self._looked_on = on
         held = {*self._held.days, *(() if self._counted is None else self._counted.days)}
-        news = self._ledger.note(held, on=on)
+        news = self._ledger.bring_back(on=on) | self._ledger.note(held, on=on)
         if self._counted is not None:
             self._dirty |= self._counted.passed(on, since=self._ledger.since)
         due = self._ledger.due(on, keep_days=self._finding_days)

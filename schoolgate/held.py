@@ -33,6 +33,7 @@ from schoolgate.held_topics import held_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -167,15 +168,16 @@ class _Tables:
         with database.reading() as connection:
             self._tables.reflect(connection)
         self._seen: dict[str, str] = json.loads(noted(database, SEEN) or "{}")
+        self._days = [*map(_morning, read_ledger(database).since.values())]
 
     def all(self) -> Iterator[Held]:
         """Yield every table, and what lies in that of state."""
         for name, table in sorted(self._tables.tables.items()):
             words, keep, days = self._words(name)
             count = self._one(sa.select(sa.func.count()).select_from(table))
-            since = self._since(name)
-            late = since is not None and days is not None and self._now - since > timedelta(days=days) + SLACK
-            overdue = f"kept for longer than {days} days: see `schoolgate privacy purge`" if late else ""
+            dates = self._dates(name)
+            since = min(dates, default=None)
+            overdue = "" if days is None else self._wrong(dates, limit=timedelta(days=days), words=_days(days))
             overdue = overdue if words else "nobody knows what this is: it is no table of this version"
             yield Held(
                 place="table", name=name, what=words or "unknown", count=count, since=_iso(since), keep=keep,
@@ -213,41 +215,47 @@ class _Tables:
         }
         return known.get(name, ("", "unknown", None))
 
-    def _since(self, name: str) -> datetime | None:
-        if name not in self._tables.tables:
-            return None
+    def _dates(self, name: str) -> list[datetime]:
+        """Return since when rows of a table are held: of each, or of the oldest alone; empty: nobody knows."""
         kept = self._tables.tables[name].c
-        since: datetime | None = None
+        found: list[datetime] = []
         match name:
             case "findings":
-                since = _morning(min(read_ledger(self._database).since.values(), default=None))
+                found = self._days
             case "inputs":
-                since = self._oldest(INPUT)
+                found = self._pieces(INPUT)
             case "outbox":
                 at = self._one(sa.select(sa.func.min(sa.func.coalesce(kept.sent_at, kept.due_at))))
-                since = None if at is None else datetime.fromtimestamp(int(at), tz=UTC)
+                found = [] if at is None else [datetime.fromtimestamp(int(at), tz=UTC)]
             case "access_log" | "case_log":
-                since = _moment(self._one(sa.select(sa.func.min(kept.at))))
-            case "cases":
-                since = self._since("case_log") if self._one(sa.select(sa.func.count(kept.id))) else None
-        return since
+                at = self._one(sa.select(sa.func.min(kept.at)))
+                found = [] if at is None else [datetime.fromisoformat(at)]
+            case "cases" if self._one(sa.select(sa.func.count(kept.id))):
+                found = self._dates("case_log")
+        return found
+
+    def _wrong(self, dates: list[datetime], *, limit: timedelta, words: str) -> str:
+        """Return what is wrong with dates since when something is held that may be for *limit*; empty: nothing."""
+        if dates and max(dates) - self._now > SLACK:
+            return "dated in the future, by a clock that was wrong: `schoolgate privacy purge` dates it anew"
+        if dates and self._now - min(dates) > limit + SLACK:
+            return f"kept for longer than {words}: see `schoolgate privacy purge`"
+        return ""
 
     def _state(self) -> Iterator[Held]:
         kept = self._tables.tables["engine_state"].c.name
         days = self._privacy.finding_retention_days
-        ledger = _morning(min(read_ledger(self._database).since.values(), default=None))
-        for prefix, words, keep, since, limit in (
-            (CONTACTS, "whom devices met on days that are open", f"{FLOW_HOURS} hours", self._oldest(CONTACTS),
+        for prefix, words, keep, dates, limit in (
+            (CONTACTS, "whom devices met on days that are open", f"{FLOW_HOURS} hours", self._pieces(CONTACTS),
              timedelta(hours=FLOW_HOURS)),
-            (COUNTED, "counts of contacts of days that are over; no device can be joined", _days(days), ledger,
+            (COUNTED, "counts of contacts of days that are over; no device can be joined", _days(days), self._days,
              timedelta(days=days)),
         ):  # fmt: skip
             count = self._one(sa.select(sa.func.count()).where(kept.startswith(prefix, autoescape=True)))
-            late = bool(count) and since is not None and self._now - since > limit + SLACK
             yield Held(
                 place="state", name=f"engine_state {prefix}", what=words, count=count, keep=keep,
-                since=_iso(since) if count else None,
-                overdue="kept for longer than that: see `schoolgate privacy purge`" if late else "",
+                since=_iso(min(dates, default=None)) if count else None,
+                overdue=self._wrong(dates, limit=limit, words=keep) if count else "",
             )  # fmt: skip
         rest = sa.select(kept).where(
             ~kept.startswith(CONTACTS, autoescape=True), ~kept.startswith(COUNTED, autoescape=True)
@@ -270,7 +278,7 @@ class _Tables:
         )
         with self._database.reading() as connection:
             count, made_at = connection.execute(asked).one()
-        since = _moment(made_at)
+        since = None if made_at is None else datetime.fromisoformat(made_at)
         late = since is not None and self._now - since > timedelta(days=UNENDED_DAYS) + SLACK
         return Held(
             place="key", name="case_keys task-day-", count=count, since=_iso(since),
@@ -279,8 +287,8 @@ class _Tables:
             overdue="a day is not over for so long: see whether judges run, and records come" if late else "",
         )  # fmt: skip
 
-    def _oldest(self, prefix: str) -> datetime | None:
-        return _moment(min((at for name, at in self._seen.items() if name.startswith(prefix)), default=None))
+    def _pieces(self, prefix: str) -> list[datetime]:
+        return [datetime.fromisoformat(at) for name, at in self._seen.items() if name.startswith(prefix)]
 
     def _one(self, asked: sa.Select[Any]) -> Any:
         with self._database.reading() as connection:
@@ -291,12 +299,8 @@ def _days(days: int) -> str:
     return f"{days} days"
 
 
-def _morning(day: Any) -> datetime | None:
-    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _moment(stamp: str | None) -> datetime | None:
-    return None if stamp is None else datetime.fromisoformat(stamp)
+def _morning(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from rules.errors import StoreError
 from rules.notify.lease import LASTS_S, Lease
 from rules.retention import Policy
-from rules.store.retention import PLACES, LastPurge, last_purge, purge
+from rules.store.retention import PLACES, LastPurge, last_purge, note_held, purge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,10 +85,11 @@ class Purger:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the step in hand."""
+        """End after the step in hand. What was taken in since it was looked last is dated: its time begins now."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._date()
 
     def take_days(self) -> set[date]:
         """Return the days whose evidence went since the last call: whoever holds it in memory lets go of it, too."""
@@ -126,12 +127,25 @@ class Purger:
     def _run(self) -> None:
         wait = FIRST_S
         while not self._stop.wait(wait):
-            wait = LOOK_S
             try:
-                self.turn()
+                if self.turn() is None and wait == FIRST_S:
+                    # What a process left that was killed since the last purge.
+                    self._date()
             except StoreError as error:
                 # That it has not been done for a day is an alert; until then it is tried again.
                 self._say(f"what is due cannot be let go: {error}")
+            wait = LOOK_S
+
+    def _date(self) -> None:
+        try:
+            # Whoever holds the lease purges, and dates what is there.
+            if self._lease.keep():
+                try:
+                    note_held(self._store, now=self._clock())
+                finally:
+                    self._lease.release()
+        except StoreError as error:
+            self._say(f"what is held cannot be dated: {error}")
 
     def _take_lease(self) -> bool:
         for _ in range(int(LASTS_S) + 2):

@@ -3,6 +3,9 @@
 What a table does not say of itself, since when its rows are there, is kept beside them under names in `meta`: of each
 local day of findings and counts, of each input, of each piece of contacts. What is found without a date is dated today,
 so that it goes in time and never too soon.
+
+A wrong clock may not change that. Where it is behind the newest entry of the case log, that entry's time is taken to
+date by; what is dated later than that is dated anew.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import sqlalchemy as sa
 from rules.contact_book import CONTACTS, COUNTED
 from rules.errors import StoreError
 from rules.life_cycle import ENDED
-from rules.retention import FLOW_HOURS, DayLedger
+from rules.retention import FLOW_HOURS, DayLedger, Policy
 from rules.small_numbers import band
 from rules.store import schema
 from rules.store.keys import KeysInHand, live_keys
@@ -33,7 +36,6 @@ from rules.store.state import day_key_of, destroy_day_keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from rules.retention import Policy
     from rules.store.case_store import Store
     from rules.store.database import Database
 
@@ -147,11 +149,29 @@ def purge(
     return _Purge(store, policy=policy, now=now.astimezone(UTC), dry=dry == "yes", still=still).run()
 
 
+def note_held(store: Store, *, now: datetime) -> None:
+    """Date what is there without a date, so that its time begins though nobody purges; take nothing away.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+    purge = _Purge(store, policy=Policy(), now=now.astimezone(UTC), dry=False, still=lambda: True)
+    purge.note()
+
+
 class _Purge:
     def __init__(self, store: Store, *, policy: Policy, now: datetime, dry: bool, still: Callable[[], bool]) -> None:
         self._store, self._database = store, store.database
         self._policy, self._now, self._dry, self._still = policy, now, dry, still
         self._done = Purged()
+        self._today = max(self._now, _newest_entry(self._database) or self._now)
+        """By which is dated."""
+
+    def note(self) -> None:
+        """Note down since when everything is here."""
+        ledger, _findings, _counted = self._dated_days()
+        self._note(DAYS, ledger.as_state())
+        self._note(SEEN, json.dumps(self._dated_pieces()))
 
     def run(self) -> Purged:
         """Go through all places."""
@@ -168,15 +188,7 @@ class _Purge:
 
     def _days(self) -> None:
         """Findings and counts of closed days go by the day, so that a case never loses half of one."""
-        ledger = read_ledger(self._database)
-        findings: dict[date, list[str]] = {}
-        for body in self._store.findings():
-            found = _dated.decode(body)
-            findings.setdefault(found.day, []).append(found.id)
-        counted: dict[date, list[str]] = {}
-        for name in self._names(COUNTED):
-            counted.setdefault(date.fromisoformat(name.removeprefix(COUNTED).partition("/")[0]), []).append(name)
-        ledger.note({*findings, *counted}, on=self._now.date())
+        ledger, findings, counted = self._dated_days()
         due = ledger.due(self._now.date(), keep_days=self._policy.finding_days)
         if not self._dry:
             # First of all the horizon: a case that is looked at meanwhile must not be taken for unsupported.
@@ -191,14 +203,31 @@ class _Purge:
             ledger.let_go(due)
             self._note(DAYS, ledger.as_state())
 
+    def _dated_days(self) -> tuple[DayLedger, dict[date, list[str]], dict[date, list[str]]]:
+        """Return since when each day is held, and its findings and counts."""
+        ledger = read_ledger(self._database)
+        findings: dict[date, list[str]] = {}
+        for body in self._store.findings():
+            found = _dated.decode(body)
+            findings.setdefault(found.day, []).append(found.id)
+        counted: dict[date, list[str]] = {}
+        for name in self._names(COUNTED):
+            counted.setdefault(date.fromisoformat(name.removeprefix(COUNTED).partition("/")[0]), []).append(name)
+        ledger.bring_back(on=self._today.date())
+        ledger.note({*findings, *counted}, on=self._today.date())
+        return ledger, findings, counted
+
+    def _dated_pieces(self) -> dict[str, str]:
+        """Return since when each input, and each piece of contacts, is held."""
+        seen: dict[str, str] = json.loads(noted(self._database, SEEN) or "{}")
+        with self._database.reading() as connection:
+            known = [f"{INPUT}{key}" for key in connection.execute(sa.select(schema.inputs.c.sha256)).scalars()]
+        here, today = {*known, *self._names(CONTACTS)}, _stamp(self._today)
+        return {name: min(seen.get(name, today), today) for name in sorted(here)}
+
     def _unnamed(self) -> None:
         """Take away contacts that nobody closed in time, and inputs; neither says since when it is there."""
-        seen: dict[str, str] = json.loads(noted(self._database, SEEN) or "{}")
-        inputs = schema.inputs.c
-        with self._database.reading() as connection:
-            known = [f"{INPUT}{key}" for key in connection.execute(sa.select(inputs.sha256)).scalars()]
-        here = {*known, *self._names(CONTACTS)}
-        seen = {name: seen.get(name, _stamp(self._now)) for name in sorted(here)}
+        seen, inputs = self._dated_pieces(), schema.inputs.c
         if not self._dry:
             self._note(SEEN, json.dumps(seen))
         limits = {CONTACTS: timedelta(hours=FLOW_HOURS), INPUT: timedelta(days=self._policy.finding_days)}
@@ -307,6 +336,21 @@ def noted(database: Database, name: str) -> str | None:
     with database.reading() as connection:
         kept: str | None = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.name == name)).scalar()
         return kept
+
+
+def _newest_entry(database: Database) -> datetime | None:
+    """Return when the last entry of the case log was written, None: there is none.
+
+    The last one, and not the latest: one that was written by a clock that was ahead is outlived by the next.
+    """
+    asked = sa.select(schema.case_log.c.at).order_by(schema.case_log.c.seq.desc()).limit(1)
+    with database.reading() as connection:
+        at = connection.execute(asked).scalar()
+    try:
+        return None if at is None else datetime.fromisoformat(at).astimezone(UTC)
+    except (ValueError, TypeError):
+        # Somebody changed the log; `schoolgate cases verify` names the row.
+        return None
 
 
 def let_go_of(connection: sa.Connection, days: Collection[date]) -> None:

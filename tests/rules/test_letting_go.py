@@ -38,7 +38,7 @@ POLICY = Policy()
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(f"sqlite:///{tmp_path / 'cases.db'}")
+    made = Store(f"sqlite:///{tmp_path / 'cases.db'}", clock=lambda: NOON)
     yield made
     made.close()
 

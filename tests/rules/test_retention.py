@@ -19,7 +19,7 @@ from rules.findings import Case
 from rules.floors import Floors
 from rules.retention import DayLedger, Policy
 from rules.store import FindingRow, Position, Store, schema
-from rules.store.retention import STEP_ROWS, due_cases, last_purge, purge, read_ledger
+from rules.store.retention import SEEN, STEP_ROWS, due_cases, last_purge, note_held, noted, purge, read_ledger
 from rules.store.rounding import round_times
 from rules.versions import CaseVersion
 from tests.rules.first_store import a_case
@@ -73,6 +73,60 @@ def test_no_day_is_held_longer_than_the_policy_nor_let_go_before(moves: list[tup
             del since[each]
         ledger = DayLedger(ledger.as_state())
         assert ledger.since == since
+
+
+def test_a_date_that_is_still_to_come_is_brought_back_and_no_other() -> None:
+    ledger, today = DayLedger(), date(2026, 10, 14)
+    ledger.note([date(2026, 10, 1)], on=date(2026, 10, 2))
+    ledger.note([date(2026, 10, 3)], on=date(2036, 10, 3))
+    assert ledger.bring_back(on=today)
+    assert ledger.since == {date(2026, 10, 1): date(2026, 10, 2), date(2026, 10, 3): today}
+    assert not ledger.bring_back(on=today)
+
+
+def seen(store: Store) -> set[str]:
+    return {at[:10] for at in json.loads(noted(store.database, SEEN) or "{}").values()}
+
+
+def take_in(store: Store) -> None:
+    """Keep a finding, counts and an input."""
+    keep(store, finding("d"), state={"counted/2026-10-14/1": b"x", "engine": b"{}"})
+    store.commit(findings={}, cases=(), state={}, position=Position(sha256="a" * 64, name="x", events=1, finished=True))
+
+
+def test_the_days_of_what_is_held_begin_though_nobody_purges(store: Store) -> None:
+    take_in(store)
+    note_held(store, now=NOW)
+    assert read_ledger(store.database).since == {date(2026, 10, 14): NOW.date()}
+    assert seen(store) == {"2026-10-14"}
+    note_held(store, now=NOW + timedelta(days=40))
+    assert read_ledger(store.database).since == {date(2026, 10, 14): NOW.date()}
+    assert (last_purge(store.database).at, count(store, schema.findings)) == (None, 1)
+    gone = purge(store, policy=POLICY, now=NOW + timedelta(days=DAYS)).removed
+    assert gone == {"findings": 1, "counted": 1, "inputs": 1}
+
+
+def test_a_clock_that_was_years_ahead_keeps_nothing_for_years(store: Store) -> None:
+    take_in(store)
+    purge(store, policy=POLICY, now=NOW + timedelta(days=3650))
+    assert purge(store, policy=POLICY, now=NOW).removed.total() == 0
+    assert set(read_ledger(store.database).since.values()) == {NOW.date()}
+    assert seen(store) == {"2026-10-14"}
+    gone = purge(store, policy=POLICY, now=NOW + timedelta(days=DAYS)).removed
+    assert gone == {"findings": 1, "counted": 1, "inputs": 1}
+
+
+def test_a_clock_that_was_years_behind_takes_nothing_away_once_it_is_right(store: Store) -> None:
+    body = json.dumps(a_case("c"))
+    store.keep([CaseVersion(id="c", version=1, state="open", body=body)], parts=())
+    (entry, *_) = store.log()
+    told = datetime.fromisoformat(entry.at)
+    take_in(store)
+    purge(store, policy=POLICY, now=told - timedelta(days=3650))
+    assert purge(store, policy=POLICY, now=told + timedelta(hours=1)).removed.total() == 0
+    assert set(read_ledger(store.database).since.values()) == {told.date()}
+    gone = purge(store, policy=POLICY, now=told + timedelta(days=DAYS)).removed
+    assert gone == {"findings": 1, "counted": 1, "inputs": 1}
 
 
 def test_findings_and_counts_go_after_ninety_days_whenever_it_was_that_they_speak_of(store: Store) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from rules.case_keys import task_day_id
 from rules.retention import Policy
 from rules.store import Store, schema
-from rules.store.retention import last_purge, read_ledger
+from rules.store.retention import last_purge, purge, read_ledger
 from schoolgate.held_topics import WORDS
 from schoolgate.purging import Purger
 from tests.rules.fifth_store import build_fifth_store
@@ -170,6 +170,56 @@ def aged(folder: Path, by: timedelta) -> None:
         for name, value in (("days", {**days, "since": since}), ("seen", seen)):
             there.execute("UPDATE meta SET value = ? WHERE name = ?", (json.dumps(value), f"retention/{name}"))
         there.commit()
+
+
+def dates(folder: Path) -> dict[str, Any]:
+    """Return since when everything in the store is held, as it is noted there."""
+    with closing(sqlite3.connect(folder / "cases.db")) as there:
+        kept = dict(there.execute("SELECT name, value FROM meta WHERE name LIKE 'retention/%'"))
+    return {**json.loads(kept["retention/days"])["since"], **json.loads(kept["retention/seen"])}
+
+
+def test_a_run_that_ends_leaves_nothing_without_a_date(judged: Path) -> None:
+    held, noted = reported(judged / "config.yaml"), dates(judged)
+    tables, state = by_name(held, "table"), by_name(held, "state")
+    today = datetime.now(UTC).date().isoformat()
+    for place in (tables["findings"], tables["inputs"], state["engine_state counted/"]):
+        assert place["count"]
+        assert place["since"][:10] == today
+    assert sum(name.startswith("input/") for name in noted) == tables["inputs"]["count"]
+
+
+def test_a_date_in_the_future_is_wrong_until_a_purge(judged: Path, tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    with closing(sqlite3.connect(judged / "cases.db")) as there, closing(sqlite3.connect(folder / "cases.db")) as copy:
+        there.backup(copy)
+    aged(folder, -timedelta(days=3650))
+    held = reported(folder / "config.yaml", exit_code=1)
+    for name in ("findings", "inputs"):
+        assert "dated in the future" in by_name(held, "table")[name]["overdue"]
+    assert "dated in the future" in by_name(held, "state")["engine_state counted/"]["overdue"]
+    assert schoolgate("privacy", "purge", "--config", folder / "config.yaml").stdout == "nothing is due\n"
+    reported(folder / "config.yaml")
+    assert {at[:10] for at in dates(folder).values()} == {datetime.now(UTC).date().isoformat()}
+
+
+def test_what_a_killed_process_left_is_dated_when_the_next_one_starts(judged: Path, tmp_path: Path) -> None:
+    folder = copy_district(tmp_path)
+    with closing(sqlite3.connect(judged / "cases.db")) as there, closing(sqlite3.connect(folder / "cases.db")) as copy:
+        there.backup(copy)
+    store = Store(f"sqlite:///{folder}/cases.db")
+    purge(store, policy=Policy(), now=datetime.now(UTC))
+    with store.database.writing() as connection:
+        connection.execute(sa.delete(schema.meta).where(schema.meta.c.name.in_(["retention/days", "retention/seen"])))
+    purger = Purger(store, policy=Policy(), say=lambda _line: None)
+    purger.start()
+    for _ in range(600):
+        if read_ledger(store.database).since:
+            break
+        purger._stop.wait(0.1)
+    assert read_ledger(store.database).since
+    purger.stop()
+    store.close()
 
 
 def test_what_is_too_old_is_told_goes_by_hand_and_no_case_with_it(judged: Path, tmp_path: Path) -> None:
