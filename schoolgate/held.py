@@ -15,21 +15,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from collector.keyfile import key_began, key_names
+from collector.keyfile import DAY_KEYS, key_began, key_names
+from collector.periods import HOURS_A_DAY, NS, Periods
 from collector.problems import DocumentError
 from collector.segments import load_network
+from collector.watch import KEY_GRACE_NS
 from rules.case_keys import TASK_DAY
 from rules.contact_book import CONTACTS, COUNTED
 from rules.errors import StoreError
 from rules.open_since import UNENDED_DAYS
 from rules.retention import FLOW_HOURS
 from rules.store.migration import stored_version
-from rules.store.retention import INPUT, SEEN, noted, read_ledger
+from rules.store.retention import INPUT, SEEN, due_cases, noted, read_ledger
 from rules.store.schema import STORE_VERSION
 from schoolgate.configuration import configuration_at
 from schoolgate.existing_store import existing_database
 from schoolgate.held_place import Held
 from schoolgate.held_topics import held_topics
+from schoolgate.purging import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 
 SLACK: Final = timedelta(hours=26)
 """What is due goes with the next purge; for so long it may lie there without anything being wrong."""
+MOST_NAMED: Final = 10
+"""Cases of a list of those that are due; of the others their number is told."""
 FOREVER: Final = "as long as the store is there"
 
 
@@ -68,7 +73,8 @@ def as_data(places: list[Held]) -> dict[str, Any]:
 
 
 def _files(settings: Configuration, *, folder: Path, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
-    yield from _keys(folder / settings.privacy.key_file, zone=zone, now=now)
+    hours = settings.privacy.pseudonym_hours
+    yield from _keys(folder / settings.privacy.key_file, zone=zone, hours=hours, now=now)
     if "kafka" in settings.model_fields_set:
         yield _spool(folder / settings.spool.path, settings=settings, now=now)
     if settings.source is not None and settings.source.is_sensor:
@@ -84,13 +90,13 @@ def _file(path: Path, *, what: str, keep: str) -> Held:
     return Held(place="file", name=str(path), what=what, count=int(path.exists()), keep=keep)
 
 
-def _keys(path: Path, *, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
+def _keys(path: Path, *, zone: ZoneInfo, hours: int, now: datetime) -> Iterator[Held]:
     words = "keys of pseudonyms and of tokens in findings"
     keep = "each until an hour after its period has ended"
     try:
         # Reading would destroy what a killed collector left: a report changes nothing.
         names = [] if not path.exists() else key_names(path)
-        starts = [key_began(name, zone=zone) for name in names]
+        periods = [_period(name, zone=zone, hours=hours) for name in names]
     except OSError as error:
         yield Held(place="file", name=str(path), what=words, keep=keep, unseen=str(error))
         return
@@ -98,11 +104,11 @@ def _keys(path: Path, *, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
         # What was found there may be a key, in some other form: it is not shown.
         yield Held(place="file", name=str(path), what=words, keep=keep, unseen="this is no key file")
         return
-    oldest = min(starts, default=None)
-    late = oldest is not None and now - oldest > timedelta(hours=FLOW_HOURS)
+    oldest = min((start for start, _end in periods), default=None)
+    late = any(now - end > timedelta(microseconds=KEY_GRACE_NS // 1_000) + SLACK for _start, end in periods)
     yield Held(
         place="file", name=str(path), what=words, count=len(names), since=_iso(oldest), keep=keep,
-        overdue="a key is older than 72 hours: start the collector, which destroys it" if late else "",
+        overdue="a key is there for longer than that: start the collector, which destroys it" if late else "",
     )  # fmt: skip
     for spent in (path.with_name(path.name + ".old"), path.with_name(path.name + ".new")):
         if spent.exists():
@@ -110,6 +116,14 @@ def _keys(path: Path, *, zone: ZoneInfo, now: datetime) -> Iterator[Held]:
                 place="file", name=str(spent), what="keys that a killed collector left", count=1, keep="not at all",
                 overdue="start the collector, which destroys it",
             )  # fmt: skip
+
+
+def _period(name: str, *, zone: ZoneInfo, hours: int) -> tuple[datetime, datetime]:
+    """Return when the period of a key begins and ends; that of tokens is a day."""
+    start = key_began(name, zone=zone)
+    whole = name.startswith(DAY_KEYS)
+    cut = Periods(zone, hours=HOURS_A_DAY if whole else hours).of(int(start.timestamp()) * NS)
+    return start, datetime.fromtimestamp(cut.end_ns // NS, tz=UTC)
 
 
 def _spool(path: Path, *, settings: Configuration, now: datetime) -> Held:
@@ -163,7 +177,7 @@ class _Tables:
 
     def __init__(self, database: Database, *, settings: Configuration, now: datetime) -> None:
         self._database, self._now = database, now
-        self._privacy = settings.privacy
+        self._privacy, self._policy = settings.privacy, policy_of(settings)
         self._tables = sa.MetaData()
         with database.reading() as connection:
             self._tables.reflect(connection)
@@ -178,6 +192,7 @@ class _Tables:
             dates = self._dates(name)
             since = min(dates, default=None)
             overdue = "" if days is None else self._wrong(dates, limit=timedelta(days=days), words=_days(days))
+            overdue = self._due_cases() if name == "cases" else overdue
             overdue = overdue if words else "nobody knows what this is: it is no table of this version"
             yield Held(
                 place="table", name=name, what=words or "unknown", count=count, since=_iso(since), keep=keep,
@@ -241,6 +256,17 @@ class _Tables:
         if dates and self._now - min(dates) > limit + SLACK:
             return f"kept for longer than {words}: see `schoolgate privacy purge`"
         return ""
+
+    def _due_cases(self) -> str:
+        """Return which cases are there for longer than the district keeps them; empty: none."""
+        due = due_cases(self._database, policy=self._policy, now=self._now - SLACK)
+        if not due:
+            return ""
+        named = ", ".join(due[:MOST_NAMED]) + (f" and {len(due) - MOST_NAMED:,} more" if due[MOST_NAMED:] else "")
+        return (
+            f"kept for longer than {self._policy.case_days} days after their end: {named}; see `schoolgate privacy "
+            "purge --dry-run`"
+        )
 
     def _state(self) -> Iterator[Held]:
         kept = self._tables.tables["engine_state"].c.name

@@ -181,6 +181,19 @@ def test_stage_two_lets_go_after_ninety_days_and_its_state_topic_with_it() -> No
     assert [row.state for row in task.everything().rows] == [OPEN]
 
 
+def test_a_judge_whose_clock_was_years_ahead_keeps_nothing_for_years() -> None:
+    state: dict[bytes, bytes] = {}
+    task = stage(state)
+    task.passed(NOON + timedelta(days=3650))
+    keep(task, task.take(RECORDS), state)
+    task = stage(state)
+    for days in (0, FINDING_DAYS):
+        assert held(state)
+        task.passed(NOON + timedelta(days=days))
+        keep(task, task.take([]), state)
+    assert held(state) == []
+
+
 def test_what_stage_two_let_go_halfway_is_let_go_again() -> None:
     state: dict[bytes, bytes] = {}
     task = stage(state)

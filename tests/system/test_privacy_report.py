@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -11,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from collector.segments import load_network
 from rules.case_keys import task_day_id
 from rules.retention import Policy
 from rules.store import Store, schema
 from rules.store.retention import last_purge, purge, read_ledger
+from rules.versions import CaseVersion
+from schoolgate.held import SLACK, look
 from schoolgate.held_topics import WORDS
 from schoolgate.purging import Purger
 from tests.rules.fifth_store import build_fifth_store
+from tests.rules.first_store import a_case
 from tests.system.product import copy_district, schoolgate
 
 if TYPE_CHECKING:
@@ -220,6 +225,38 @@ def test_what_a_killed_process_left_is_dated_when_the_next_one_starts(judged: Pa
     assert read_ledger(store.database).since
     purger.stop()
     store.close()
+
+
+def test_a_case_that_is_there_for_longer_than_the_district_keeps_it_is_named(tmp_path: Path) -> None:
+    config = copy_district(tmp_path) / "config.yaml"
+    config.write_text(f"{config.read_text()}privacy: {{case_retention_days: 30}}\n")
+    for case_id, ago in (("aa01", timedelta(days=31, hours=3)), ("aa02", timedelta(days=31, hours=1))):
+        store = Store(f"sqlite:///{tmp_path / 'cases.db'}", clock=lambda ago=ago: datetime.now(UTC) - ago)  # type: ignore[misc]
+        body = json.dumps(a_case(case_id, subject=f"{case_id}.example"))
+        store.keep([CaseVersion(id=case_id, version=1, state="open", body=body)], parts=())
+        store.act(case_id, act="closed", by="ada", text="", reason="explained")
+        store.close()
+    cases = by_name(reported(config, exit_code=1), "table")["cases"]
+    # The other one is due, too, and goes within the hours that a purge may take.
+    assert (
+        cases["overdue"]
+        == "kept for longer than 30 days after their end: aa01; see `schoolgate privacy purge --dry-run`"
+    )
+    assert "case aa01 is due" in schoolgate("privacy", "purge", "--dry-run", "--config", config).stdout
+    config.write_text(config.read_text().replace("case_retention_days: 30", "case_retention_days: 60"))
+    reported(config)
+
+
+@pytest.mark.parametrize("name", ["2026-10-12T00", "token/2026-10-12"])
+def test_a_key_is_wrong_once_a_purge_has_passed_since_the_hour_after_its_period(name: str, tmp_path: Path) -> None:
+    config = copy_district(tmp_path) / "config.yaml"
+    Store(f"sqlite:///{tmp_path / 'cases.db'}").close()
+    (tmp_path / "keys").write_text(json.dumps({name: "00" * 32}), encoding="ascii")
+    zone = load_network(tmp_path / "network.yaml").time_zone
+    over = datetime(2026, 10, 13, 1, tzinfo=zone) + SLACK
+    for at, wrong in ((over, False), (over + timedelta(minutes=1), True)):
+        (held, *_) = asyncio.run(look(config, now=at.astimezone(UTC)))
+        assert (held.count, bool(held.overdue)) == (1, wrong)
 
 
 def test_what_is_too_old_is_told_goes_by_hand_and_no_case_with_it(judged: Path, tmp_path: Path) -> None:
