@@ -47,6 +47,8 @@ SLACK: Final = timedelta(hours=26)
 """What is due goes with the next purge; for so long it may lie there without anything being wrong."""
 MOST_NAMED: Final = 10
 """Cases of a list of those that are due; of the others their number is told."""
+DATED: Final = ("findings", "inputs")
+"""Tables whose rows are dated beside them. Others date theirs, and what is to be told on Monday is rightly ahead."""
 FOREVER: Final = "as long as the store is there"
 
 
@@ -191,7 +193,9 @@ class _Tables:
             count = self._one(sa.select(sa.func.count()).select_from(table))
             dates = self._dates(name)
             since = min(dates, default=None)
-            overdue = "" if days is None else self._wrong(dates, limit=timedelta(days=days), words=_days(days))
+            overdue = self._ahead(dates) if name in DATED else ""
+            if days is not None and not overdue:
+                overdue = self._late(dates, limit=timedelta(days=days), words=_days(days))
             overdue = self._due_cases() if name == "cases" else overdue
             overdue = overdue if words else "nobody knows what this is: it is no table of this version"
             yield Held(
@@ -249,10 +253,14 @@ class _Tables:
                 found = self._dates("case_log")
         return found
 
-    def _wrong(self, dates: list[datetime], *, limit: timedelta, words: str) -> str:
-        """Return what is wrong with dates since when something is held that may be for *limit*; empty: nothing."""
+    def _ahead(self, dates: list[datetime]) -> str:
+        """Return what is wrong with dates that are noted of what is held, and are still to come; empty: nothing."""
         if dates and max(dates) - self._now > SLACK:
             return "dated in the future, by a clock that was wrong: `schoolgate privacy purge` dates it anew"
+        return ""
+
+    def _late(self, dates: list[datetime], *, limit: timedelta, words: str) -> str:
+        """Return what is wrong with what is held since these dates and may be for *limit*; empty: nothing."""
         if dates and self._now - min(dates) > limit + SLACK:
             return f"kept for longer than {words}: see `schoolgate privacy purge`"
         return ""
@@ -281,7 +289,7 @@ class _Tables:
             yield Held(
                 place="state", name=f"engine_state {prefix}", what=words, count=count, keep=keep,
                 since=_iso(min(dates, default=None)) if count else None,
-                overdue=self._wrong(dates, limit=limit, words=keep) if count else "",
+                overdue=self._ahead(dates) or self._late(dates, limit=limit, words=keep) if count else "",
             )  # fmt: skip
         rest = sa.select(kept).where(
             ~kept.startswith(CONTACTS, autoescape=True), ~kept.startswith(COUNTED, autoescape=True)

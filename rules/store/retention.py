@@ -169,8 +169,11 @@ class _Purge:
 
     def note(self) -> None:
         """Note down since when everything is here."""
-        ledger, _findings, _counted = self._dated_days()
-        self._note(DAYS, ledger.as_state())
+        findings, counted = self._by_day()
+        with self._database.writing() as connection:
+            # Read once more: meanwhile a person may have let something go by hand.
+            ledger = self._dated(ledger_in(connection), {*findings, *counted})
+            _write_note(connection, DAYS, ledger.as_state())
         self._note(SEEN, json.dumps(self._dated_pieces()))
 
     def run(self) -> Purged:
@@ -188,7 +191,8 @@ class _Purge:
 
     def _days(self) -> None:
         """Findings and counts of closed days go by the day, so that a case never loses half of one."""
-        ledger, findings, counted = self._dated_days()
+        findings, counted = self._by_day()
+        ledger = self._dated(read_ledger(self._database), {*findings, *counted})
         due = ledger.due(self._now.date(), keep_days=self._policy.finding_days)
         if not self._dry:
             # First of all the horizon: a case that is looked at meanwhile must not be taken for unsupported.
@@ -203,9 +207,8 @@ class _Purge:
             ledger.let_go(due)
             self._note(DAYS, ledger.as_state())
 
-    def _dated_days(self) -> tuple[DayLedger, dict[date, list[str]], dict[date, list[str]]]:
-        """Return since when each day is held, and its findings and counts."""
-        ledger = read_ledger(self._database)
+    def _by_day(self) -> tuple[dict[date, list[str]], dict[date, list[str]]]:
+        """Return the findings and the counts of each day."""
         findings: dict[date, list[str]] = {}
         for body in self._store.findings():
             found = _dated.decode(body)
@@ -213,9 +216,13 @@ class _Purge:
         counted: dict[date, list[str]] = {}
         for name in self._names(COUNTED):
             counted.setdefault(date.fromisoformat(name.removeprefix(COUNTED).partition("/")[0]), []).append(name)
+        return findings, counted
+
+    def _dated(self, ledger: DayLedger, held: set[date]) -> DayLedger:
+        """Return *ledger*, in which every day that is held has a date, and none one that is still to come."""
         ledger.bring_back(on=self._today.date())
-        ledger.note({*findings, *counted}, on=self._today.date())
-        return ledger, findings, counted
+        ledger.note(held, on=self._today.date())
+        return ledger
 
     def _dated_pieces(self) -> dict[str, str]:
         """Return since when each input, and each piece of contacts, is held."""

@@ -208,6 +208,18 @@ def test_a_date_in_the_future_is_wrong_until_a_purge(judged: Path, tmp_path: Pat
     assert {at[:10] for at in dates(folder).values()} == {datetime.now(UTC).date().isoformat()}
 
 
+def test_what_is_to_be_told_next_week_is_rightly_ahead(tmp_path: Path) -> None:
+    config = copy_district(tmp_path) / "config.yaml"
+    store = Store(f"sqlite:///{tmp_path / 'cases.db'}")
+    monday = int((datetime.now(UTC) + timedelta(days=6)).timestamp())
+    with store.database.writing() as connection:
+        connection.execute(
+            sa.insert(schema.outbox).values(channel="mail", item="digest/x", seq=0, case_id="", due_at=monday)
+        )
+    store.close()
+    assert by_name(reported(config), "table")["outbox"]["count"] == 1
+
+
 def test_what_a_killed_process_left_is_dated_when_the_next_one_starts(judged: Path, tmp_path: Path) -> None:
     folder = copy_district(tmp_path)
     with closing(sqlite3.connect(judged / "cases.db")) as there, closing(sqlite3.connect(folder / "cases.db")) as copy:
