@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.parts.broker import Broker
+    from tests.parts.postgres import Postgres
 
 LONG = timedelta(days=91)
 DELETED = "at most: judges delete what they have judged when its day is over"
@@ -140,6 +141,18 @@ def test_a_store_that_is_not_there_is_told_with_its_line_and_is_never_made_by_wh
     # Nor is a file made one that is none.
     (tmp_path / "cases.db").touch()
     assert schoolgate(*words, "--config", config, folder=tmp_path).stderr == run.stderr
+
+
+def test_an_empty_database_of_a_server_is_no_store_either(postgres: Postgres, tmp_path: Path) -> None:
+    config, address = copy_district(tmp_path) / "config.yaml", postgres.database()
+    config.write_text(config.read_text().replace("sqlite:///cases.db", address))
+    for words in (("privacy", "report"), ("cases",), ("store", "backup", tmp_path / "backup.gz")):
+        run = schoolgate(*words, "--config", config)
+        assert (run.returncode, run.stdout) == (2, "")
+        assert ": no store at postgresql+psycopg://" in run.stderr
+    engine = sa.create_engine(address)
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 def test_where_no_store_is_named_as_on_a_tap_the_report_tells_of_the_rest(tmp_path: Path) -> None:
