@@ -38,6 +38,7 @@ COMPILED_MODULES = (
     "collector.devices",
     "collector.draft",
     "collector.pseudonyms",
+    "collector.site_addresses",
     "collector.meter",
     "collector.opening_dns",
     "collector.opening",

@@ -43,7 +43,8 @@ class FlowEvent:
     src_port: int | None = None
     """Client port; only in lab events made with --addresses."""
     dst_ip: str | None
-    """Server address; None when the server lies in a segment of the network file, or when `withheld`."""
+    """Server address; None when the server lies in a segment of the network file or has an address that means something
+    within a site alone, or when `withheld`."""
     dst_port: int
     """Server port."""
     withheld: bool = False

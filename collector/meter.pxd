@@ -8,6 +8,7 @@ from collector.flow cimport Flow
 from collector.names cimport DnsMemory
 from collector.opening_facts cimport Opening
 from collector.pseudonyms cimport Pseudonyms
+from collector.site_addresses cimport is_group, is_of_site
 
 cdef Py_ssize_t _MOST_LONG_NAMES
 cdef uint64_t _US

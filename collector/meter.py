@@ -12,6 +12,7 @@ from collector import flow_hash
 from collector.draft import Draft
 from collector.flow import Flow
 from collector.opening_facts import Opening
+from collector.site_addresses import is_group, is_of_site
 
 if TYPE_CHECKING:
     from collector.devices import Devices
@@ -84,11 +85,18 @@ class Meter:
         network = self.network
         pseudonyms = self._pseudonyms
         lab = pseudonyms is None
-        if not flow.certain and self._is_reversed(flow, opening):
+        # Nobody sends from the address of a group; what answers to one has a port that a server would have.
+        if is_group(flow.client):
+            if not is_group(flow.server):
+                flow = _reversed(flow)
+        elif not flow.certain and not is_group(flow.server) and self._is_reversed(flow, opening):
             flow = _reversed(flow)
         inside = None if network is None else network.locate(flow.client, flow.vlan)
-        # A VLAN segment covers both directions of a flow: it says whose a client is, not who is inside.
-        hidden = not lab and network is not None and network.locate(flow.server, None) is not None
+        # A VLAN segment covers both directions of a flow: it says whose a client is, not who is inside. What is inside
+        # of it, and link-local addresses, which are made of MAC addresses, show by their kind.
+        hidden = not lab and (
+            is_of_site(flow.server) or (network is not None and network.locate(flow.server, None) is not None)
+        )
         device = self._devices.key(flow.mac, flow.client, flow.started_ns)
         name: str | None = None
         source: NameSource = "none"

@@ -217,6 +217,6 @@ def _events_in_file(
     for number, event in enumerate(read_events(file, path=file.name, refused=refused)):
         if number % 4096 == 0:
             bar.show(file)
-        yield without_addresses(event, network=network, pseudonyms=pseudonyms) if event.src_ip else event
+        yield without_addresses(event, network=network, pseudonyms=pseudonyms)
     troubles.warn(file.warning)
     troubles.set_aside(refused)

@@ -175,6 +175,42 @@ def test_a_vlan_of_the_client_does_not_put_the_server_inside(network: Network) -
     assert meter(network).event(flow(vlan=340)).dst_ip == "192.0.2.80"
 
 
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param("192.168.5.78", id="a printer of a segment that is given by VLAN"),
+        pytest.param("fe80::11:22ff:fe33:4455", id="a neighbour, by its MAC address"),
+        pytest.param("::ffff:192.168.5.78", id="the same printer, written as IPv6"),
+        pytest.param("100.64.3.4", id="behind the provider's translator"),
+        pytest.param("fd12:3456:789a::5", id="a unique local address"),
+        pytest.param("224.0.0.251", id="a group"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_an_address_that_means_something_within_the_site_alone_is_kept_back(
+    network: Network, server: str, *, known: bool
+) -> None:
+    there = ip_address(server).packed
+    client = there if len(there) == 16 else PUPIL
+    found = flow(client=client[:-1] + b"\x09", server=there, vlan=340)
+    assert meter(network if known else None).event(found).dst_ip is None
+    assert meter(network if known else None, lab=True).event(found).dst_ip is not None
+
+
+@pytest.mark.parametrize("group", ["255.255.255.255", "224.0.0.251", "ff02::1:2"])
+@pytest.mark.parametrize("other", [{}, {"certain": False}, {"certain": False, "opening": opened(reversed=True)}])
+def test_a_group_is_never_the_client(network: Network, group: str, other: dict[str, object]) -> None:
+    receivers = ip_address(group).packed
+    sender = PRINTER if len(receivers) == 4 else ip_address("fe80::1").packed
+    for found in (
+        flow(client=receivers, server=sender, client_port=68, server_port=67, mac=GATEWAY, server_mac=TABLET, **other),
+        flow(client=sender, server=receivers, client_port=67, server_port=68, **other),
+    ):
+        event = meter(network, lab=True).event(found)
+        assert (event.src_ip, event.src_port, event.dst_ip) == (str(ip_address(sender)), 67, group)
+        assert meter(network).event(found).device == meter(network).event(flow()).device
+
+
 def turned(**other: object) -> Flow:
     """Return the common flow as a table sees it that took the server for the client."""
     return flow(
@@ -338,7 +374,7 @@ def test_addresses_are_written_as_everybody_writes_them(octets: bytes | list[int
     address = ip_address(bytes(octets))
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         return  # written in two ways, depending on the version of Python
-    assert meter().event(flow(server=address.packed)).dst_ip == str(address)
+    assert meter(lab=True).event(flow(server=address.packed)).dst_ip == str(address)
 
 
 def test_flows_behind_a_router_are_devices_of_their_own() -> None:

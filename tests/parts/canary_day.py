@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 MAC: Final = bytes.fromhex("02cafe1337e5")
 IPV4: Final = "10.40.11.231"
 IPV6: Final = ("2001:db8:40:8:b1a5:ed0c:a11a:1e55", "2001:db8:40:8:7d3e:99aa:5c01:c4f2")
+LINK_LOCAL: Final = "fe80::ca:feff:fe13:37e5"
+"""Made of its MAC address (RFC 4291 appendix A); a classmate shows it a film."""
+NEIGHBOUR: Final = "192.168.53.231"
+"""A device that a colleague talks to, in a segment that the network file gives by VLAN alone."""
 LOCAL_NAME: Final = "emmas-ipad.local"
 LISTED: Final = "practice.choirbox.example"
 """A product's own host, which a monitor of vendors must tell of."""
@@ -95,6 +99,8 @@ def of_the_device(told: Planted) -> tuple[Secret, ...]:
     return (
         ipv4("its IPv4 address", IPV4),
         *(ipv6(f"its IPv6 address {number}", address) for number, address in enumerate(IPV6, start=1)),
+        ipv6("its link-local address", LINK_LOCAL),
+        ipv4("the address of a neighbour in a VLAN", NEIGHBOUR),
         mac("its MAC address", MAC),
         host("a question to the DNS", QUESTION),
         Secret(name="its user agent", texts=(USER_AGENT, "CanaryPad")),
@@ -148,6 +154,8 @@ class _Day:
         others = [*cast.DEVICES["grade3"][:6]]
         for number, other in enumerate(others):
             self._others_visit(other, number=number)
+        self._meets("fe80::1ff:fe23:4567", server=LINK_LOCAL, server_mac=MAC, vlan=None)
+        self._meets("192.168.53.17", server=NEIGHBOUR, server_mac=bytes.fromhex("02cafe1337e6"), vlan=340)
         return self._told
 
     def _settles_in(self) -> None:
@@ -227,6 +235,15 @@ class _Day:
                 request = f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode()
                 page = Page(after_us=900, request=request, answer=b"HTTP/1.1 200 OK\r\n\r\n")
                 self._add(conversations.clear_http(path, start_us=self._now_us, pages=[page], chance=chance))
+
+    def _meets(self, client: str, *, server: str, server_mac: bytes, vlan: int | None) -> None:
+        """Another device of the building opens a connection to *server*, which is no server of the Internet."""
+        path = wire.Path(
+            client_mac=bytes.fromhex("020001234567"), gateway_mac=server_mac, vlan=vlan,
+            client=ip_address(client).packed, server=ip_address(server).packed, client_port=50_231, server_port=7000,
+        )  # fmt: skip
+        talk = [Exchange(after_us=1000, up=300, down=500)]
+        self._add(conversations.nameless_tcp(path, start_us=self._now_us, exchanges=talk, chance=self._fork(server)))
 
     def _path(self, server: str, *, port: int, client: str = IPV4, client_port: int | None = None) -> wire.Path:
         return wire.Path(
