@@ -123,6 +123,11 @@ class CollectorMetrics:
             "Names whose devices were forgotten because too many others waited; they are counted from none again.",
             registry=registry,
         )
+        self._unsaid = Counter(
+            "schoolgate_withheld_addresses",
+            "Events that say no name and left without the server's address, where a withheld name led (release rule).",
+            registry=registry,
+        )
         self._release_names = Gauge(
             "schoolgate_release_names", "Unlisted names that the release rule remembers.", registry=registry
         )
@@ -210,6 +215,7 @@ class CollectorMetrics:
             self._withheld.labels(reason=reason).inc(more)
         self._reduced.inc(counters.reduced - seen.reduced)
         self._forgotten.inc(counters.names_forgotten - seen.names_forgotten)
+        self._unsaid.inc(counters.addresses - seen.addresses)
         self._release_names.set(names)
         self._seen_release = replace(counters)
 

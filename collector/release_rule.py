@@ -2,7 +2,8 @@
 
 A name that an agreement or a party list has leaves whole. Any other leaves as registrable domain, once so many devices
 asked for it in the window, which is the lifetime of a pseudonym key; below that, and for what says too much about a
-person, nothing of it leaves. Every event leaves: only its name does not. Time comes with the events.
+person, nothing of it leaves. Every event leaves: only its name does not, and with it the address where it was found,
+also from a later flow of that device to there that says no name. Time comes with the events.
 
 Source: Jha, Favale, Vassio, Trevisan, Mellia, "z-anonymity: Zero-Delay Anonymization for Data Streams" (2020).
 """
@@ -25,6 +26,9 @@ MAX_WAITING = 65_536
 """Names of all windows that too few devices asked for yet; beyond it the one that has waited longest begins anew."""
 MAX_RELEASED = 262_144
 """Names of all windows that enough devices asked for; beyond it no further one is released."""
+MAX_UNSAID = 262_144
+"""Addresses of all windows, with the device, where a withheld name was found, some 20 MB; beyond it no flow without a
+name has an address until its window ends."""
 _NS = 1_000_000_000
 _STAMP_LENGTH = len("2026-10-06T00:00:00.000000Z")
 
@@ -45,12 +49,14 @@ class ReleaseCounters:
     """Events that left with the registrable domain in place of the name."""
     names_forgotten: int = 0
     """Names whose devices were forgotten because too many others waited; they are counted from none again."""
+    addresses: int = 0
+    """Events that say no name, and left without the server's address: it may be that of a name that was withheld."""
 
 
 class _Window:
     """What was asked for while one key lived."""
 
-    __slots__ = ("begins", "ends", "released", "waiting")
+    __slots__ = ("begins", "ends", "full", "released", "unsaid", "waiting")
 
     def __init__(self, period: Period) -> None:
         # Times of events are text of one form, and text of that form sorts as time does.
@@ -58,6 +64,10 @@ class _Window:
         self.ends = _stamp(period.end_ns)
         self.waiting: dict[str, set[str]] = {}
         self.released: set[str] = set()
+        # Hashes of a device and an address that it was withheld to go to: a third of the room that the texts take, and
+        # where two are alike an address too few leaves.
+        self.unsaid: set[int] = set()
+        self.full = False
 
 
 class ReleaseRule:
@@ -96,10 +106,15 @@ class ReleaseRule:
         """Note who asked for what, ahead of giving these events out: a file is known as a whole."""
         for event in events:
             name = event.server_name
-            if name is not None:
-                destination = self._destinations.of(name)
-                if destination.kind == "unlisted":
-                    self._asked(destination.domain, event)
+            if name is None:
+                if event.withheld:
+                    self._leave_unsaid(event)
+                continue
+            destination = self._destinations.of(name)
+            if destination.kind == "unlisted":
+                self._asked(destination.domain, event)
+            if destination.kind != "listed" or event.withheld:
+                self._leave_unsaid(event)
 
     def release(self, events: Iterable[FlowEvent]) -> list[FlowEvent]:
         """Return *events* as they may leave."""
@@ -108,14 +123,16 @@ class ReleaseRule:
         for event in events:
             name = event.server_name
             if name is None:
-                # Without a name nothing was resolved for it; what a file of events says beside that is not taken over.
-                leaving.append(_copy(event, name=None, withheld=event.withheld) if event.cnames else event)
+                leaving.append(self._nameless(event))
             elif (destination := of(name)).kind == "listed" and not event.withheld:
-                if event.cnames and (links := chain(event.cnames)) != event.cnames:
+                if event.src_port is not None or event.src_ip is not None:
+                    leaving.append(_copy(event, name=name, withheld=False, cnames=chain(event.cnames)))
+                elif event.cnames and (links := chain(event.cnames)) != event.cnames:
                     leaving.append(_copy(event, name=name, withheld=False, cnames=links))
                 else:
                     leaving.append(event)
             else:
+                self._leave_unsaid(event)
                 leaving.append(
                     _copy(event, name=self._said(destination.domain, destination.kind, event), withheld=True)
                 )
@@ -131,6 +148,35 @@ class ReleaseRule:
     def names(self) -> int:
         """Names that are remembered, released or not."""
         return sum(len(window.waiting) + len(window.released) for window in self._windows.values())
+
+    def _nameless(self, event: FlowEvent) -> FlowEvent:
+        """Return an event that says no name as it may leave."""
+        keeps = True
+        if event.withheld:
+            # A name was seen, and is none that can be told.
+            self.counters.not_public += 1
+            self._leave_unsaid(event)
+        elif event.dst_ip is not None:
+            window = self._window(event.started_at)
+            keeps = not window.full and hash((event.device, event.dst_ip)) not in window.unsaid
+            self.counters.addresses += not keeps
+        # Nothing was resolved for it; what a file of events says beside that is not taken over.
+        if keeps and not event.withheld and not event.cnames and event.src_port is None and event.src_ip is None:
+            return event
+        return _copy(event, name=None, withheld=event.withheld, keeps_address=keeps)
+
+    def _leave_unsaid(self, event: FlowEvent) -> None:
+        """Note where a withheld name was found; a connection that falls silent goes on as a flow without a name."""
+        if event.dst_ip is None:
+            return
+        window = self._window(event.started_at)
+        place = hash((event.device, event.dst_ip))
+        if window.full or place in window.unsaid:
+            return
+        window.unsaid.add(place)
+        if sum(len(each.unsaid) for each in self._windows.values()) >= MAX_UNSAID:
+            window.full = True
+            window.unsaid.clear()
 
     def _said(self, domain: str, kind: str, event: FlowEvent) -> str | None:
         if kind == "listed":
@@ -203,8 +249,10 @@ class _Blank:
     __slots__ = tuple(FlowEvent.__slots__)
 
 
-def _copy(event: FlowEvent, *, name: str | None, withheld: bool, cnames: tuple[str, ...] = ()) -> FlowEvent:
-    """Return *event* with another name, and without the server's address where its name is withheld."""
+def _copy(
+    event: FlowEvent, *, name: str | None, withheld: bool, keeps_address: bool = True, cnames: tuple[str, ...] = ()
+) -> FlowEvent:
+    """Return *event* with another name, no client, and no server's address where its name is withheld."""
     # Field by field: `dataclasses.replace` takes thrice as long, and every tenth event comes by here.
     blank: Any = _Blank()
     blank.v = EVENT_VERSION
@@ -216,7 +264,7 @@ def _copy(event: FlowEvent, *, name: str | None, withheld: bool, cnames: tuple[s
     blank.device = event.device
     blank.src_ip = None
     blank.src_port = None
-    blank.dst_ip = None if withheld else event.dst_ip
+    blank.dst_ip = event.dst_ip if keeps_address and not withheld else None
     blank.dst_port = event.dst_port
     blank.withheld = withheld
     blank.proto = event.proto

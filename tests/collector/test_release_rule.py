@@ -184,6 +184,74 @@ def test_a_flow_without_a_name_is_not_withheld() -> None:
     assert rule().release([first]) == [first]
 
 
+def test_a_later_flow_of_the_device_to_where_a_withheld_name_was_has_no_address() -> None:
+    for name in ("www.samaritans.example", "chat.thetrevorproject.org", "emmas-ipad.local"):
+        left = rule().release([event(0, name), event(1, None), event(2, None, device="d1")])
+        assert [(each.dst_ip, each.withheld) for each in left] == [(None, True), (None, False), ("192.0.2.7", False)]
+
+
+def test_so_it_is_when_enough_devices_asked_and_what_leaves_is_the_registrable_domain() -> None:
+    counted = rule(devices=1)
+    left = counted.release([event(0, "www.club.example"), event(1, None)])
+    assert [(each.server_name, each.dst_ip) for each in left] == [("club.example", None), (None, None)]
+    assert counted.counters.addresses == 1
+
+
+def test_a_later_flow_keeps_the_address_of_a_listed_name_and_any_other_address() -> None:
+    elsewhere = replace(event(1, None), dst_ip="192.0.2.8")
+    left = rule().release([event(0, "app.mathtrek.example"), event(1, None), event(2, "club.example"), elsewhere])
+    assert [each.dst_ip for each in left] == ["192.0.2.7", "192.0.2.7", None, "192.0.2.8"]
+
+
+def test_in_a_file_that_was_looked_through_the_earlier_flow_has_no_address_either() -> None:
+    events = [event(0, None), event(1, "club.example")]
+    whole = rule()
+    whole.learn(events)
+    assert [each.dst_ip for each in whole.release(events)] == [None, None]
+
+
+def test_where_withheld_names_were_is_forgotten_with_the_key() -> None:
+    forgetful = rule()
+    forgetful.release([event(0, "club.example")])
+    forgetful.forget_before(NETWORK_DAY_NS + 24 * 3600 * 1_000_000_000)
+    assert [each.dst_ip for each in forgetful.release([event(1, None)])] == ["192.0.2.7"]
+    next_day = rule().release([event(0, "club.example"), event(1, None, at="2026-10-07T15:00:00")])
+    assert [each.dst_ip for each in next_day] == [None, "192.0.2.7"]
+
+
+def test_where_too_many_places_would_have_to_be_remembered_no_flow_without_a_name_has_an_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(release_rule, "MAX_UNSAID", 3)
+    full = rule()
+    full.release(asked("club.example", devices=2))
+    stranger = event(9, None, device="d9")
+    assert full.release([stranger]) == [stranger]
+    full.release(asked("club.example", devices=1, first=2))
+    left = full.release([stranger, event(8, "app.mathtrek.example"), event(7, None, at="2026-10-07T15:00:00")])
+    assert [each.dst_ip for each in left] == [None, "192.0.2.7", "192.0.2.7"]
+    assert full.counters.addresses == 1
+
+
+def test_a_name_that_was_seen_and_is_no_host_name_leaves_no_address_at_all() -> None:
+    refused = replace(event(0, None), withheld=True, name_source="tls_sni")
+    strict = rule(devices=1)
+    left = strict.release([refused, event(1, None)])
+    assert [(each.dst_ip, each.withheld, each.name_source) for each in left] == [
+        (None, True, "tls_sni"),
+        (None, False, "none"),
+    ]
+    assert (strict.counters.not_public, strict.counters.addresses) == (1, 1)
+
+
+@pytest.mark.parametrize("name", [None, "app.mathtrek.example", "club.example", "chat.thetrevorproject.org"])
+def test_no_address_and_no_port_of_a_client_leaves_with_any_event(name: str | None) -> None:
+    (left,) = rule().release([replace(event(0, name), src_ip="10.20.8.7", src_port=50_000)])
+    assert (left.src_ip, left.src_port) == (None, None)
+    (left,) = rule().release([replace(event(0, name), src_port=50_000)])
+    assert left.src_port is None
+
+
 def test_what_another_collector_withheld_stays_withheld() -> None:
     other = [replace(each, withheld=True, dst_ip=None, cnames=()) for each in asked("adco.example", devices=1)]
     assert rule().release(other) == other

@@ -26,7 +26,7 @@ NAMES = re.compile(r"(?<![:\w])(schoolgate_\w+)(?!\w*:)")
 OF_DEVICES = {
     "schoolgate_flows_total", "schoolgate_named_flows_total", "schoolgate_withheld_names_total",
     "schoolgate_reduced_names_total", "schoolgate_release_names", "schoolgate_release_names_forgotten_total",
-    "schoolgate_capture_openings_affected_total",
+    "schoolgate_capture_openings_affected_total", "schoolgate_withheld_addresses_total",
 }  # fmt: skip
 """What tells apart what devices do; how much there is in all shows the switch as well."""
 SELECTORS = re.compile(r"(?<![:\w])((?:[a-z_]+:)?schoolgate_\w+(?::\w+)*)(\{[^}]*\})?")

@@ -1,0 +1,64 @@
+"""What leaves of single connections, from their frames on: names that were seen leave no other trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from collector.events import FlowEvent
+from rules.sample import cast, conversations, wire
+from rules.sample.chance import Chance
+from rules.sample.conversations import Exchange, Manner
+from rules.sample.hellos import Wish
+from tests.system.test_releasing import Town
+
+MORNING_US = 1_791_295_500_000_000
+SERVER = "198.51.100.231"
+CRISIS = "chat.thetrevorproject.org"
+PUPILS = cast.DEVICES["grade3"]
+
+
+def visit(name: str, *, of: int = 0, client: str | None = None, at_s: int = 0) -> list[wire.Frame]:
+    """Return the frames of a TLS connection that falls silent; *client*: whose address it has, if not the pupil's."""
+    pupil = PUPILS[of]
+    path = wire.Path(
+        client_mac=pupil.mac, gateway_mac=pupil.gateway, vlan=None,
+        client=ip_address(client).packed if client else pupil.ipv4,
+        server=ip_address(SERVER).packed, client_port=50_001 + of, server_port=443,
+    )  # fmt: skip
+    return conversations.tls(
+        path,
+        start_us=MORNING_US + at_s * 1_000_000,
+        manner=Manner(wish=Wish(name=name, modern=False, alpn=("h2",)), ending="open"),
+        exchanges=[Exchange(after_us=9000, up=900, down=9000)],
+        chance=Chance(f"{name}/{of}/{client}"),
+    )
+
+
+def sent_up(frames: Iterable[wire.Frame]) -> list[wire.Frame]:
+    return [frame for frame in frames if frame.octets[:6] == PUPILS[0].gateway]
+
+
+def left(tmp_path: Path, frames: Iterable[wire.Frame]) -> list[FlowEvent]:
+    """Return the events that leave of a capture of *frames*."""
+    town = Town(tmp_path)
+    capture = tmp_path / "frames.pcap"
+    capture.write_bytes(wire.capture_file(frames))
+    events = [event for batch in town.file(capture).batches() for event in batch]
+    town.spool.close()
+    return events
+
+
+@pytest.mark.parametrize("name", [CRISIS, "www.stargazing-club.example"])
+def test_a_connection_that_goes_on_after_a_long_silence_has_no_address_where_its_name_was_withheld(
+    tmp_path: Path, name: str
+) -> None:
+    frames = visit(name)
+    later = [wire.Frame(at_us=each.at_us + 400_000_000, octets=each.octets, length=each.length) for each in frames[-2:]]
+    first, second = left(tmp_path, [*frames, *later])
+    assert (first.withheld, first.server_name, first.dst_ip) == (True, None, None)
+    assert (second.withheld, second.name_source, second.dst_ip) == (False, "none", None)
+    assert first.device == second.device
