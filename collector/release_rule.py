@@ -1,9 +1,9 @@
 """Decides which names leave the collector: z-anonymity for every destination that nobody answers for.
 
 A name that an agreement or a party list has leaves whole. Any other leaves as registrable domain, once so many devices
-asked for it in the window, which is the lifetime of a pseudonym key; below that, and for what says too much about a
-person, nothing of it leaves. Every event leaves: only its name does not, and with it the address where it was found,
-also from a later flow of that device to there that says no name. Time comes with the events.
+asked for it, and were answered, in the window, which is the lifetime of a pseudonym key; below that, and for what says
+too much about a person, nothing of it leaves. Every event leaves: only its name does not, and with it the address where
+it was found, also from a later flow of that device to there that says no name. Time comes with the events.
 
 Source: Jha, Favale, Vassio, Trevisan, Mellia, "z-anonymity: Zero-Delay Anonymization for Data Streams" (2020).
 """
@@ -29,6 +29,8 @@ MAX_RELEASED = 262_144
 MAX_UNSAID = 262_144
 """Addresses of all windows, with the device, where a withheld name was found, some 20 MB; beyond it no flow without a
 name has an address until its window ends."""
+# Octets that a packet without payload has at most: IPv6, TCP, and the options of a SYN and ACK (RFC 8200, RFC 9293).
+_HEADERS = 40 + 20 + 20
 _NS = 1_000_000_000
 _STAMP_LENGTH = len("2026-10-06T00:00:00.000000Z")
 
@@ -203,6 +205,8 @@ class ReleaseRule:
         # Only its first part counts a flow: after a change of keys later parts go under a pseudonym of their own.
         if domain in window.released or event.device is None or event.part:
             return window
+        if self._least > 1 and not _is_visit(event):
+            return window
         devices = window.waiting.get(domain)
         if devices is None:
             if self._least > 1:
@@ -236,6 +240,22 @@ class ReleaseRule:
             window = self._windows[key] = _Window(period)
         self._last = window
         return window
+
+
+def _is_visit(event: FlowEvent) -> bool:
+    """Say whether a device of a school was answered by the server.
+
+    Anybody who can send can invent hellos of other devices: nobody answers to those, or with a handshake that stays
+    without payload, since an invented sender acknowledges nothing (RFC 9293 section 3.5). Clients in no segment are
+    none that the district knows of. Of UDP any answer counts.
+    """
+    if event.school is None or not event.packets_down:
+        return False
+    return (
+        event.proto == "udp"
+        or (event.tls_version is not None and not event.tls_version_offered)
+        or event.bytes_down > _HEADERS * event.packets_down
+    )
 
 
 def _stamp(at_ns: int) -> str:

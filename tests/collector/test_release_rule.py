@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -77,6 +78,56 @@ def test_names_beneath_one_registrable_domain_count_together_and_one_device_coun
     events = [event(n, f"h{n}.club.example", device="d0" if n < 5 else f"d{n}") for n in range(7)]
     left = rule(devices=3).release(events)
     assert [each.server_name for each in left] == [None] * 6 + ["club.example"]
+
+
+UNANSWERED: dict[str, dict[str, Any]] = {
+    "nobody answered": {"packets_down": 0, "bytes_down": 0, "tls_version_offered": True},
+    "nobody answered in the clear": {"packets_down": 0, "bytes_down": 0, "tls_version": None, "app": "http"},
+    "a handshake without payload": {"packets_down": 3, "bytes_down": 180, "tls_version_offered": True},
+    "the same over IPv6": {"packets_down": 3, "bytes_down": 240, "tls_version": None},
+    "a datagram without an answer": {"proto": "udp", "packets_down": 0, "bytes_down": 0},
+    "the client lies in no segment": {"school": None, "group": None},
+}
+
+
+@pytest.mark.parametrize("other", UNANSWERED.values(), ids=UNANSWERED)
+@pytest.mark.parametrize("ahead", [True, False])
+def test_only_answered_devices_of_a_school_count(other: dict[str, Any], *, ahead: bool) -> None:
+    strict = rule(devices=3)
+    forged = [replace(each, **other) for each in asked("club.example", devices=20, first=10)]
+    events = [*forged, *asked("club.example", devices=2)]
+    if ahead:
+        strict.learn(events)
+    assert {each.server_name for each in strict.release(events)} == {None}
+    assert strict.names == 1
+    assert strict.release(asked("club.example", devices=1, first=2))[0].server_name == "club.example"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"packets_down": 200, "bytes_down": 10_400}, id="an upload whose server said its TLS version"),
+        pytest.param({"packets_down": 2, "bytes_down": 161, "tls_version": None}, id="payload in the clear"),
+        pytest.param({"proto": "udp", "packets_down": 1, "bytes_down": 40, "tls_version": None}, id="any datagram"),
+    ],
+)
+def test_a_device_that_was_answered_counts(other: dict[str, Any]) -> None:
+    events = [replace(each, **other) for each in asked("club.example", devices=2)]
+    assert [each.server_name for each in rule(devices=2).release(events)] == [None, "club.example"]
+
+
+def test_names_that_nobody_was_answered_for_drive_no_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release_rule, "MAX_WAITING", 3)
+    full = rule(devices=2)
+    full.release(asked("club.example", devices=1))
+    full.release([replace(event(n, f"site{n}.example"), packets_down=0) for n in range(20)])
+    assert [each.server_name for each in full.release(asked("club.example", devices=1, first=1))] == ["club.example"]
+    assert full.counters.names_forgotten == 0
+
+
+def test_at_one_device_a_name_leaves_at_first_sight_whoever_asked() -> None:
+    (left,) = rule(devices=1).release([replace(event(0, "club.example"), school=None, packets_down=0)])
+    assert left.server_name == "club.example"
 
 
 def test_nothing_but_name_address_and_chain_of_an_event_changes() -> None:

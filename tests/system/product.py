@@ -30,7 +30,6 @@ UNLISTED = {
     "www.factbarn.example": "factbarn.example",
     "www.dailyprairie.example": "dailyprairie.example",
     "www.skyglance.example": "skyglance.example",
-    "public.ech.example": "ech.example",
     "scores.cityscores.example": None,
 }
 DEAR_LOOK_S = 0.5

@@ -31,7 +31,6 @@ UNLISTED = {
     "www.factbarn.example": 10,
     "www.dailyprairie.example": 6,
     "www.skyglance.example": 6,
-    "public.ech.example": 5,
     "scores.cityscores.example": 3,
 }
 

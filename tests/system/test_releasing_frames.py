@@ -62,3 +62,33 @@ def test_a_connection_that_goes_on_after_a_long_silence_has_no_address_where_its
     assert (first.withheld, first.server_name, first.dst_ip) == (True, None, None)
     assert (second.withheld, second.name_source, second.dst_ip) == (False, "none", None)
     assert first.device == second.device
+
+
+def test_five_devices_that_were_answered_release_a_name(tmp_path: Path) -> None:
+    events = left(tmp_path, [frame for of in range(5) for frame in visit("club.example", of=of, at_s=of)])
+    assert {event.server_name for event in events} == {"club.example"}
+
+
+def test_hellos_with_invented_senders_that_nobody_answers_release_no_name(tmp_path: Path) -> None:
+    forged = [frame for of in range(1, 5) for frame in sent_up(visit("club.example", of=of, at_s=of))]
+    events = left(tmp_path, [*visit("club.example"), *forged])
+    assert [event.server_name for event in events] == [None] * 5
+
+
+def test_nor_do_those_that_get_a_handshake_and_never_any_payload(tmp_path: Path) -> None:
+    forged = []
+    for of in range(1, 5):
+        talk = visit("club.example", of=of, at_s=of)
+        forged += [talk[0], talk[1], *sent_up(talk[2:])]
+    events = left(tmp_path, [*visit("club.example"), *forged])
+    assert [event.server_name for event in events] == [None] * 5
+    assert sum(event.packets_down > 0 for event in events) == 5
+
+
+def test_clients_outside_of_all_segments_release_no_name(tmp_path: Path) -> None:
+    strangers = [
+        frame for of in range(1, 7) for frame in visit("club.example", of=of, client=f"203.0.113.{of}", at_s=of)
+    ]
+    events = left(tmp_path, [*visit("club.example"), *strangers])
+    assert [event.server_name for event in events] == [None] * 7
+    assert sum(event.school is None for event in events) == 6
