@@ -21,6 +21,7 @@ cdef class Draft:
     cdef int client_port
     cdef bytes server
     cdef int server_port
+    cdef bint withheld
     cdef str proto
     cdef uint64_t started_ns
     cdef uint64_t ended_ns

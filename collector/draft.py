@@ -52,6 +52,7 @@ class Draft:
     client_port: int
     server: bytes | None
     server_port: int
+    withheld: bool
     proto: str
     started_ns: int
     ended_ns: int
@@ -97,7 +98,7 @@ class Draft:
             self._blank, self._event = Blank, Event
         blank = self._blank()
         blank.v = 1  # EVENT_VERSION
-        blank.withheld = False
+        blank.withheld = self.withheld
         blank.id = f"{self.id_begin:016x}{self.id_end:04x}"
         blank.sensor = self.sensor
         blank.district = self.district
@@ -197,7 +198,9 @@ class Draft:
         at = _put_address(paper, at, self.server)
         at = scribe.put_words(paper, at, b',"dst_port":')
         at = scribe.put_number(paper, at, self.server_port)
-        at = scribe.put_words(paper, at, b',"withheld":false,"proto":"')
+        at = scribe.put_words(paper, at, b',"withheld":')
+        at = _put_truth(paper, at, self.withheld)
+        at = scribe.put_words(paper, at, b',"proto":"')
         at = scribe.put(paper, at, self.proto)
         at = scribe.put_words(paper, at, b'","started_at":"')
         at = self._put_stamp(paper, at, self.started_ns)

@@ -48,7 +48,7 @@ class FlowEvent:
     dst_port: int
     """Server port."""
     withheld: bool = False
-    """A name was seen and not released: `server_name` is None or the registrable domain."""
+    """A name was seen and not released, or is no host name: `server_name` is None or the registrable domain."""
     proto: Literal["tcp", "udp"]
     """Transport protocol."""
     started_at: str

@@ -31,7 +31,7 @@ def without_addresses(event: FlowEvent, *, network: Network, pseudonyms: Pseudon
     Raises:
         ValueError: the client's address or the time is none.
     """
-    inside = event.dst_ip is not None and _is_of_site(event.dst_ip)
+    inside = event.dst_ip is not None and (event.withheld or _is_of_site(event.dst_ip))
     if event.src_ip is None:
         if event.src_port is None and not inside:
             return event

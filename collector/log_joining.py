@@ -201,7 +201,7 @@ class Joiner:
 
 def _fuller(known: Saying | None, saying: Saying) -> Saying:
     """Return the saying of one kind that tells more: QUIC is logged for the client's hello and the server's."""
-    if known is None or (known.server_name is None and saying.server_name is not None):
+    if known is None or (known.server_name is None and (saying.server_name is not None or saying.name_refused)):
         return saying
     return known
 
@@ -222,7 +222,8 @@ def _opening(flow: SensorFlow, said: _Said | None) -> Opening:
         opening.plaintext = True
         opening.plaintext_data = True if said.data else None
         opening.server_name = said.http.server_name
-        opening.name_source = "none" if said.http.server_name is None else "http_host"
+        named = said.http.server_name is not None or said.http.name_refused
+        opening.name_source = "http_host" if named else "none"
     return opening
 
 
@@ -233,7 +234,7 @@ def _note_hello(
     name = hello.server_name or (inner.server_name if inner else None)
     opening.plaintext = False
     opening.server_name = name
-    opening.name_source = "none" if name is None else source
+    opening.name_source = source if name or hello.name_refused or (inner and inner.name_refused) else "none"
     opening.tls_version = hello.tls_version or (inner.tls_version if inner else None)
     opening.alpn = (inner.alpn if inner else None) or hello.alpn
     opening.ech = hello.ech or bool(inner and inner.ech)

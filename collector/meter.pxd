@@ -28,9 +28,10 @@ cdef class Meter:
     cpdef object event(self, Flow flow)
     cpdef int write(self, Flow flow) except -1
     cpdef bytes written(self)
-    @cython.locals(opening=Opening, lab=bint, hidden=bint, device=bytes, name=str, source=str, chain=tuple, draft=Draft, pseudonyms=Pseudonyms, started_us=uint64_t)
+    @cython.locals(opening=Opening, lab=bint, device=bytes, name=str, source=str, chain=tuple, draft=Draft, pseudonyms=Pseudonyms, started_us=uint64_t)
     cdef int _fill(self, Flow flow) except -1
     cdef str _pseudonym(self, Flow flow, bytes device, Pseudonyms pseudonyms)
+    cdef bint _is_inside(self, bytes address) except -1
     cdef bint _is_reversed(self, Flow flow, Opening opening) except -1
     @cython.locals(kept=tuple, found=tuple, chain=tuple, answer=tuple)
     cdef tuple _name(self, Flow flow, Opening opening, bytes device)

@@ -92,11 +92,6 @@ class Meter:
         elif not flow.certain and not is_group(flow.server) and self._is_reversed(flow, opening):
             flow = _reversed(flow)
         inside = None if network is None else network.locate(flow.client, flow.vlan)
-        # A VLAN segment covers both directions of a flow: it says whose a client is, not who is inside. What is inside
-        # of it, and link-local addresses, which are made of MAC addresses, show by their kind.
-        hidden = not lab and (
-            is_of_site(flow.server) or (network is not None and network.locate(flow.server, None) is not None)
-        )
         device = self._devices.key(flow.mac, flow.client, flow.started_ns)
         name: str | None = None
         source: NameSource = "none"
@@ -114,7 +109,9 @@ class Meter:
         draft.device = None if pseudonyms is None else self._pseudonym(flow, device, pseudonyms)
         draft.client = flow.client if lab else None
         draft.client_port = flow.client_port
-        draft.server = None if hidden else flow.server
+        # A name that is no host name is none to be told, and says too much to tell where it was said.
+        draft.withheld = name is None and source != "none"
+        draft.server = flow.server if lab or not (draft.withheld or self._is_inside(flow.server)) else None
         draft.server_port = flow.server_port
         draft.proto = flow.proto
         draft.started_ns = flow.started_ns
@@ -166,11 +163,22 @@ class Meter:
             and network.locate(flow.client, None) is None
         )
 
+    def _is_inside(self, address: bytes) -> bool:
+        """Return whether an address is of the district.
+
+        A VLAN segment covers both directions of a flow: it says whose a client is, not who is inside. What is inside of
+        it, and link-local addresses, which are made of MAC addresses, show by their kind.
+        """
+        network = self.network
+        return is_of_site(address) or (network is not None and network.locate(address, None) is not None)
+
     def _name(self, flow: Flow, opening: Opening, device: bytes) -> tuple[str | None, NameSource, tuple[str, ...]]:
         """Return name, source and CNAME chain; every part of a long flow carries what its first part had."""
         if flow.part:
             kept = self._long_names.get(flow.ordinal)
-            if kept is not None and (kept[0] is not None or opening.server_name is None):
+            if kept is not None and (
+                kept[0] is not None or (opening.server_name is None and kept[1] == opening.name_source)
+            ):
                 if flow.end != "active":
                     del self._long_names[flow.ordinal]
                 return kept
@@ -180,7 +188,7 @@ class Meter:
             found = (opening.server_name, opening.name_source, chain)
         else:
             answer = self._names.name_of(device, flow.server, flow.started_ns)
-            found = (None, "none", _NO_CHAIN) if answer is None else (answer[0], "dns", answer[1])
+            found = (None, opening.name_source, _NO_CHAIN) if answer is None else (answer[0], "dns", answer[1])
         if flow.end == "active":
             if len(self._long_names) >= _MOST_LONG_NAMES:
                 del self._long_names[next(iter(self._long_names))]

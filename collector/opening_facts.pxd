@@ -17,4 +17,4 @@ cdef class Opening:
 
     cdef int _begin(self) except -1
     cpdef int octets(self, bint up, int64_t offset, bytes data, uint64_t at_ns) except -1
-    cdef int _asks_tls(self, str name, str source, str app, int port) except -1
+    cdef int _asks_tls(self, str name, str source, str app, int port, bint refused) except -1

@@ -107,7 +107,7 @@ class Opening:
         self.server_name: str | None = None
         """Name the client asked for, lower case. None: not seen, or none given. Untrusted: escape it."""
         self.name_source: NameSource = "none"
-        """Where it was said."""
+        """Where it was said; of a name that is None: one was said there that is no host name. An address is no name."""
         self.app: App = "other"
         """Application protocol."""
         self.tls_version: TlsVersion | None = None
@@ -136,10 +136,10 @@ class Opening:
         """
         raise NotImplementedError
 
-    def _asks_tls(self, name: str | None, source: NameSource, app: App, port: int) -> None:
-        """Note the name in a hello, and what runs inside as far as name and port can tell."""
+    def _asks_tls(self, name: str | None, source: NameSource, app: App, port: int, refused: bool) -> None:
+        """Note the name in a hello, or that one was *refused*; and what runs inside, as name and port can tell."""
         self.server_name = name
-        self.name_source = "none" if name is None else source
+        self.name_source = "none" if name is None and not refused else source
         if port == TLS_DNS_PORT:
             self.app = "dot"
         elif name is not None and is_known_resolver(name):

@@ -305,7 +305,7 @@ class QuicOpening(Opening):
         if hello.name_refused:
             self._counters.names_refused += 1
         port = self._client_port if self.reversed else self._server_port
-        self._asks_tls(hello.server_name, "quic_sni", "quic", port)
+        self._asks_tls(hello.server_name, "quic_sni", "quic", port, hello.name_refused and not hello.name_literal)
         # QUIC has no older TLS than 1.3 (RFC 9001 section 4.2).
         self.tls_version = "1.3"
         self.tls_version_offered = not self._server_seen

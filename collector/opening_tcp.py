@@ -241,7 +241,7 @@ class TcpOpening(Opening):
         if hello.name_refused:
             self._counters.names_refused += 1
         port = self._client_port if self.reversed else self._server_port
-        self._asks_tls(hello.server_name, "tls_sni", "tls", port)
+        self._asks_tls(hello.server_name, "tls_sni", "tls", port, hello.name_refused and not hello.name_literal)
         self.plaintext = False
         self.plaintext_data = None
         self.ech = hello.ech == "outer"
@@ -327,7 +327,7 @@ class TcpOpening(Opening):
     def _asked(self, side: _Side, asked: Request) -> None:
         if not self._requests:
             self._counters.names_refused += asked.host_refused
-            if asked.host is not None:
+            if asked.host is not None or (asked.host_refused and not asked.host_literal):
                 self.server_name = asked.host
                 self.name_source = "http_host"
         self._requests += 1

@@ -83,6 +83,8 @@ class Saying:
     """What kind of record it was."""
     server_name: str | None = None
     """Name the client asked for, a host name in lower case; None: none. Untrusted: escape it before showing."""
+    name_refused: bool = False
+    """A name was given and is no host name; an address is no name."""
     tls_version: TlsVersion | None = None
     """Version that the server chose; None: not told."""
     alpn: str | None = None

@@ -11,4 +11,5 @@ cpdef str host_name(bytes octets)
 cpdef bint names_host(str text) except -1
 @cython.locals(at=Py_ssize_t, end=Py_ssize_t)
 cpdef bytes without_port(bytes authority)
+cpdef bint is_literal(bytes octets) except -1
 cdef bint _is_hexadecimal(bytes label) except -1

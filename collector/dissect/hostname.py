@@ -5,6 +5,8 @@ Compiled; the C types stand in hostname.pxd.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 MAX_NAME_OCTETS = 253
 """Longest host name in text form (RFC 1035 section 2.3.4: 255 octets on the wire)."""
 MAX_LABEL_OCTETS = 63
@@ -81,6 +83,21 @@ def without_port(authority: bytes) -> bytes:
     if at > 0 and authority[at - 1] == 0x3A and end - at <= _MAX_PORT_DIGITS:
         return authority[: at - 1]
     return authority
+
+
+def is_literal(octets: bytes) -> bool:
+    """Say whether *octets*, which are no host name, are an IP address as it is written in a request: no name at all.
+
+    Other spellings of an address are none, for a name can be spelled like them.
+
+    Source: RFC 3986 section 3.2.2 (an IPv6 address in brackets).
+    """
+    text = octets.decode("latin-1")
+    host = text[1:].partition("]")[0] if text.startswith("[") else text
+    try:
+        return "%" not in host and bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _is_hexadecimal(label: bytes) -> bool:

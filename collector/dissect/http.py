@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from collector.dissect.errors import DissectError
-from collector.dissect.hostname import host_name, without_port
+from collector.dissect.hostname import host_name, is_literal, without_port
 
 MAX_HEAD_OCTETS = 65_536
 """Longest request head that is waited for."""
@@ -25,13 +25,25 @@ _COMMON_VERSIONS = frozenset((b"HTTP/1.0", b"HTTP/1.1"))
 class Request:
     """What a request head says (RFC 9112). The target itself, which may name a pupil, is never kept."""
 
-    __slots__ = ("has_body", "has_cookie", "has_query", "host", "host_refused", "http2", "method", "upgrade")
+    __slots__ = (
+        "has_body",
+        "has_cookie",
+        "has_query",
+        "host",
+        "host_literal",
+        "host_refused",
+        "http2",
+        "method",
+        "upgrade",
+    )
 
     method: str
     host: str | None
     """Host that was asked for, lower case, without port. None: none given, or no host name. Untrusted: escape it."""
     host_refused: bool
     """A host was given and is no host name: odd octets, too long, or an IP literal."""
+    host_literal: bool
+    """What was given is an IP literal."""
     has_cookie: bool
     has_query: bool
     has_body: bool
@@ -173,8 +185,10 @@ def request(head: bytes) -> Request:
     authority = _authority(target, method)
     if authority is None:
         authority = fields.host
-    asked.host = host_name(without_port(authority).strip()) if authority else None
+    host = without_port(authority).strip() if authority else b""
+    asked.host = host_name(host) if host else None
     asked.host_refused = bool(authority) and asked.host is None
+    asked.host_literal = asked.host_refused and is_literal(host)
     asked.method = method.decode("ascii")
     asked.has_query = bool(target.partition(b"?")[2])
     asked.http2 = method == b"PRI" and version.startswith(b"HTTP/2")

@@ -1,7 +1,7 @@
 # C types of collector/dissect/tls.py; the code is there and runs without them.
 cimport cython
 from collector cimport slices
-from collector.dissect.hostname cimport host_name, without_port
+from collector.dissect.hostname cimport host_name, is_literal, without_port
 
 cdef int CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA, CLIENT_HELLO, SERVER_HELLO
 cdef Py_ssize_t _MAX_HELLO, MAX_RECORD, RECORD_HEADER, _VERSION_AT, _SESSION_AT
@@ -12,6 +12,7 @@ cdef dict _VERSION_NAMES
 cdef class ClientHello:
     cdef readonly str server_name
     cdef readonly bint name_refused
+    cdef readonly bint name_literal
     cdef readonly tuple alpn
     cdef readonly int version
     cdef readonly int legacy_version

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from collector import slices
 from collector.dissect.errors import DissectError
-from collector.dissect.hostname import host_name, without_port
+from collector.dissect.hostname import host_name, is_literal, without_port
 
 if TYPE_CHECKING:
     from collector.events import TlsVersion
@@ -48,12 +48,14 @@ _SESSION_AT = 38
 class ClientHello:
     """What a ClientHello says (RFC 8446 section 4.1.2). Read only; filled in by `client_hello`."""
 
-    __slots__ = ("alpn", "ech", "legacy_version", "name_refused", "server_name", "version")
+    __slots__ = ("alpn", "ech", "legacy_version", "name_literal", "name_refused", "server_name", "version")
 
     server_name: str | None
     """Name the client asked for (RFC 6066 section 3), lower case. None: none, or no host name. Untrusted: escape it."""
     name_refused: bool
     """A name was there and is no host name: odd octets, too long, or an IP literal."""
+    name_literal: bool
+    """What was there is an IP literal."""
     alpn: tuple[str, ...]
     """Protocols offered, in order, without grease (RFC 7301). Untrusted: escape them."""
     version: int
@@ -67,6 +69,7 @@ class ClientHello:
     def __init__(self, legacy_version: int) -> None:
         self.server_name = None
         self.name_refused = False
+        self.name_literal = False
         self.alpn = ()
         self.version = legacy_version
         self.legacy_version = legacy_version
@@ -254,6 +257,7 @@ def _name(found: ClientHello, message: bytes, at: int, end: int) -> None:
     """Note the host name of a server_name extension, or that one was there that names no host."""
     found.server_name = None
     found.name_refused = False
+    found.name_literal = False
     if end - at < 5 or message[at + 2]:
         return
     octets = message[at + 5 : min(at + 5 + ((message[at + 3] << 8) | message[at + 4]), end)]
@@ -264,6 +268,7 @@ def _name(found: ClientHello, message: bytes, at: int, end: int) -> None:
             name = host_name(without_port(octets))
         found.server_name = name
         found.name_refused = name is None
+        found.name_literal = name is None and is_literal(octets)
 
 
 def _protocols(message: bytes, at: int, end: int) -> tuple[str, ...]:

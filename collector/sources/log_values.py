@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from collector.dissect.hostname import host_name
+from collector.dissect.hostname import host_name, is_literal
 from collector.sensor_records import RecordError
 
 if TYPE_CHECKING:
@@ -133,6 +133,12 @@ def _counted_ns(value: object) -> int | None:
 def name_in(text: str) -> str | None:
     """Return the host name in *text*, lower case; None: it names no host."""
     return host_name(text.encode("utf-8", "surrogatepass"))
+
+
+@lru_cache(maxsize=MAX_ADDRESSES)
+def is_refused(text: str) -> bool:
+    """Say whether *text* is a name that is no host name; no text at all, or an address, is no name."""
+    return bool(text) and name_in(text) is None and not is_literal(text.encode("utf-8", "surrogatepass"))
 
 
 def is_address(text: str) -> bool:

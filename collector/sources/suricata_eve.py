@@ -12,7 +12,7 @@ import msgspec
 from collector.dissect.dns import Message, resolution
 from collector.dissect.dns import Record as ResourceRecord
 from collector.sensor_records import KINDS, Answer, RecordError, Saying, SensorFlow
-from collector.sources.log_values import address, count, is_address, moment_ns, name_in, port, what_is_wrong
+from collector.sources.log_values import address, count, is_address, is_refused, moment_ns, name_in, port, what_is_wrong
 
 if TYPE_CHECKING:
     from collector.events import App, End, TlsVersion
@@ -292,6 +292,7 @@ def _saying(
         at_ns=moment_ns(event.timestamp, name="timestamp"),
         kind=kind,
         server_name=name_in(name),
+        name_refused=is_refused(name),
         tls_version=version,
         alpn=alpn,
         ech=ech,

@@ -17,6 +17,7 @@ from collector.sources.log_values import (
     address,
     count,
     is_address,
+    is_refused,
     moment_ns,
     name_in,
     port,
@@ -188,6 +189,7 @@ def _hello(row: Row) -> Saying:
         at_ns=moment_ns(row.get("ts"), name="ts"),
         kind="tls",
         server_name=name_in(_text(row, "server_name")),
+        name_refused=is_refused(_text(row, "server_name")),
         tls_version=_VERSIONS.get(_text(row, "version")),
         alpn=_text(row, "next_protocol") or None,
     )
@@ -200,6 +202,7 @@ def _quic_hello(row: Row) -> Saying:
         at_ns=moment_ns(row.get("ts"), name="ts"),
         kind="quic",
         server_name=name_in(_text(row, "server_name")),
+        name_refused=is_refused(_text(row, "server_name")),
         # Nothing older than TLS 1.3 runs inside (RFC 9001 section 4.2), save what Google had before (`Q046`).
         tls_version=None if version.startswith("Q") else "1.3",
         alpn=_text(row, "client_protocol") or None,
@@ -208,11 +211,13 @@ def _quic_hello(row: Row) -> Saying:
 
 def _request(row: Row) -> Saying:
     body = _counted(row, "request_body_len")
+    host = without_port(_text(row, "host").encode("utf-8", "replace")).decode("utf-8", "replace")
     return Saying(
         key=_uid(row),
         at_ns=moment_ns(row.get("ts"), name="ts"),
         kind="http",
-        server_name=name_in(without_port(_text(row, "host").encode("utf-8", "replace")).decode("utf-8", "replace")),
+        server_name=name_in(host),
+        name_refused=is_refused(host),
         data=body > 0 or "?" in _text(row, "uri"),
     )
 

@@ -34,6 +34,14 @@ def test_a_host_that_is_no_name_is_refused(host: str) -> None:
     assert (request.host, request.host_refused) == (None, True)
 
 
+@pytest.mark.parametrize(
+    ("host", "literal"), [("192.0.2.1:8080", True), ("[2001:db8::1]:80", True), ("a..example", False), ("%s", False)]
+)
+def test_of_hosts_that_are_refused_an_address_is_told_apart(host: str, *, literal: bool) -> None:
+    request = head("GET / HTTP/1.1", f"Host: {host}")
+    assert (request.host_refused, request.host_literal) == (True, literal)
+
+
 def test_a_request_without_host_refuses_none() -> None:
     request = head("GET / HTTP/1.0")
     assert (request.host, request.host_refused) == (None, False)

@@ -75,6 +75,21 @@ def test_a_name_that_is_no_host_name_is_refused(name: bytes) -> None:
     assert (hello.server_name, hello.name_refused) == (None, True)
 
 
+@pytest.mark.parametrize(
+    ("name", "literal"),
+    [
+        (b"192.0.2.7", True), (b"2001:db8::7", True), (b"[2001:db8::7]", True), (b"192.0.2.7.", False),
+        (b"www.samaritans.org..", False), (b"www.samaritans.org.7", False), (b"[fe80::1%samaritans.org]", False),
+        (b"\xff", False),
+    ],
+)  # fmt: skip
+def test_of_what_is_refused_an_address_in_its_usual_spelling_alone_is_none_that_was_meant_as_a_name(
+    name: bytes, *, literal: bool
+) -> None:
+    hello = read(client_hello(server_name(name)))
+    assert (hello.name_refused, hello.name_literal) == (True, literal)
+
+
 def test_a_port_behind_the_name_is_dropped() -> None:
     assert read(client_hello(server_name(b"quiz.example:443"))).server_name == "quiz.example"
 

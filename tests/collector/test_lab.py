@@ -63,3 +63,8 @@ def test_the_port_of_a_client_leaves_without_its_address_too() -> None:
 
 def test_an_event_without_addresses_is_the_very_one_that_came() -> None:
     assert left(TOLD) is TOLD
+
+
+def test_where_a_name_was_that_is_no_host_name_has_no_address() -> None:
+    assert left(replace(LAB, withheld=True)).dst_ip is None
+    assert left(replace(TOLD, withheld=True)) == replace(TOLD, withheld=True, dst_ip=None)

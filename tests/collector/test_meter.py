@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.devices import Devices
+from collector.encoding import encode
 from collector.events import FlowEvent
 from collector.flow import Flow
 from collector.meter import Meter
@@ -284,6 +285,39 @@ def test_a_name_that_was_said_wins_and_brings_its_own_chain() -> None:
     assert (event.server_name, event.name_source, event.cnames) == ("www.school.example", "tls_sni", ())
     event = meter(names=learned(chain=("edge.cdn.example",))).event(flow(opening=hello()))
     assert event.cnames == ("edge.cdn.example",)
+
+
+def refused() -> Opening:
+    return opened(name_source="tls_sni", app="tls", tls_version="1.3")
+
+
+def test_a_name_that_is_no_host_name_was_seen_and_its_server_has_no_address() -> None:
+    event = meter().event(flow(opening=refused()))
+    assert (event.withheld, event.server_name, event.name_source, event.dst_ip) == (True, None, "tls_sni", None)
+    metered = meter()
+    metered.write(flow(opening=refused()))
+    assert encode(event) == metered.written().rstrip()
+
+
+def test_in_the_lab_it_has() -> None:
+    event = meter(lab=True).event(flow(opening=refused()))
+    assert (event.withheld, event.server_name, event.dst_ip) == (True, None, "192.0.2.80")
+
+
+def test_an_answer_of_the_device_names_that_flow_too() -> None:
+    event = meter(names=learned()).event(flow(opening=refused()))
+    assert (event.withheld, event.server_name, event.name_source) == (False, "www.school.example", "dns")
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_every_part_after_it_has_no_address_either(*, late: bool) -> None:
+    metered = meter()
+    opening = opened() if late else refused()
+    first = metered.event(flow(end="active", opening=opening))
+    opening.name_source = "tls_sni"
+    parts = [metered.event(flow(end=end, part=part, opening=opening)) for part, end in ((1, "active"), (2, "fin"))]
+    assert (first.withheld, first.dst_ip) == ((False, "192.0.2.80") if late else (True, None))
+    assert {(event.withheld, event.dst_ip) for event in parts} == {(True, None)}
 
 
 def test_a_look_up_is_never_named_after_the_address_of_its_resolver() -> None:

@@ -90,6 +90,20 @@ def test_a_name_that_is_none_is_counted(openings: Openings) -> None:
     assert (talk.opening.server_name, openings.counters.names_refused) == (None, 1)
 
 
+@pytest.mark.parametrize("name", ["www.samaritans.org..", "www..example", "a b.example"])
+def test_a_name_that_is_none_was_seen_in_the_hello_all_the_same(openings: Openings, name: str) -> None:
+    talk = Talk(opened(openings))
+    talk.up(records(hello(name)))
+    assert (talk.opening.server_name, talk.opening.name_source) == (None, "tls_sni")
+
+
+@pytest.mark.parametrize("name", ["192.0.2.9", "2001:db8::9", "[2001:db8::9]"])
+def test_an_address_in_the_place_of_a_name_is_none(openings: Openings, name: str) -> None:
+    talk = Talk(opened(openings))
+    talk.up(records(hello(name)))
+    assert (talk.opening.server_name, talk.opening.name_source) == (None, "none")
+
+
 def test_the_extension_of_encrypted_client_hello_is_seen(openings: Openings) -> None:
     talk = Talk(opened(openings))
     talk.up(records(hello(more=extension(0xFE0D, b"\x00" + bytes(50)))))

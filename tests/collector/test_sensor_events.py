@@ -169,6 +169,33 @@ def test_a_server_inside_the_district_stays_unnamed_and_whoever_is_inside_is_the
     assert second.dst_ip is None
 
 
+ODD = "www.samaritans.org.."
+
+
+@pytest.mark.parametrize(
+    ("service", "logs", "source"),
+    [
+        ("ssl", {"ssl": [ssl(server_name=ODD)]}, "tls_sni"),
+        ("quic", {"quic": [quic("C1", server_name=ODD)]}, "quic_sni"),
+        ("http", {"http": [http("C1", host=f"{ODD}:8080")]}, "http_host"),
+    ],
+)
+def test_a_name_in_zeeks_logs_that_is_no_host_name_was_seen_and_its_server_has_no_address(
+    tmp_path: Path, network: Network, service: str, logs: dict[str, Any], source: str
+) -> None:
+    write_zeek(tmp_path, conn=[conn(service=service)], **logs)
+    (event,) = events(tmp_path, network=network)
+    assert (event.withheld, event.server_name, event.name_source, event.dst_ip) == (True, None, source, None)
+
+
+@pytest.mark.parametrize(("name", "seen"), [(ODD, True), (SERVER, False), ("", False)])
+def test_so_it_is_in_suricatas_and_an_address_or_nothing_is_no_name(
+    tmp_path: Path, network: Network, name: str, *, seen: bool
+) -> None:
+    (event,) = events(write(tmp_path / "eve.json", lines(eve_tls(sni=name), eve_flow())), network=network)
+    assert (event.withheld, event.server_name, event.dst_ip) == (seen, None, None if seen else SERVER)
+
+
 def test_hourly_logs_are_read_in_the_order_of_their_times_whatever_their_names(tmp_path: Path) -> None:
     for hour, name in ((0, "z"), (1, "m"), (2, "a")):
         at = AT + 3_600 * hour

@@ -92,3 +92,13 @@ def test_clients_outside_of_all_segments_release_no_name(tmp_path: Path) -> None
     events = left(tmp_path, [*visit("club.example"), *strangers])
     assert [event.server_name for event in events] == [None] * 7
     assert sum(event.school is None for event in events) == 6
+
+
+@pytest.mark.parametrize(
+    "name", ["www.samaritans.org..", "www..samaritans.org", "www.samaritans.org/", "www samaritans.org"]
+)
+def test_a_name_that_is_spelled_oddly_was_seen_and_leaves_neither_itself_nor_an_address(
+    tmp_path: Path, name: str
+) -> None:
+    (event,) = left(tmp_path, visit(name))
+    assert (event.withheld, event.server_name, event.name_source, event.dst_ip) == (True, None, "tls_sni", None)
