@@ -26,11 +26,14 @@ def kept(made: Dashboard, *, here: str) -> Dashboard:
             course(
                 Told(
                     title="Names withheld",
-                    why="Over an hour, by reason; `never`: sensitive kinds and names that are not public.",
+                    why="Over an hour, by reason; `never`: sensitive or not public; address alone: no name was said.",
                     unit="short",
                 ),
                 Series(expr=f"sum by (reason) (increase({withheld}[1h]))", legend="{{reason}}"),
                 Series(expr=f"sum(increase(schoolgate_reduced_names_total{{{here}}}[1h]))", legend="shortened"),
+                Series(
+                    expr=f"sum(increase(schoolgate_withheld_addresses_total{{{here}}}[1h]))", legend="address alone"
+                ),
                 least=QUARTER,
             )
         )
