@@ -27,9 +27,9 @@ from collector.settings import BreakGlass
 from rules.desk.access_log import COMMAND_LINE, AccessLog
 from rules.desk.accounts import Accounts
 from rules.errors import StepRefusedError
-from rules.store import Store
 from rules.store.glass import GlassLog
-from schoolgate.configuration import configuration_at, store_address
+from schoolgate.configuration import configuration_at
+from schoolgate.existing_store import existing_store
 from schoolgate.shell import EnvironmentFailedError, Exit, say, today
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rules.desk.accounts import Account
+    from rules.store import Store
     from schoolgate.configuration import Configuration
 
 OWNER_ONLY = 0o600
@@ -73,7 +74,7 @@ def request(config: Path, *, device: str, reason: str, who: str, password_file: 
     settings = configuration_at(config)
     _switched_on(settings, config=config)
     _check_number(device)
-    with closing(Store(store_address(settings.store, folder=config.parent))) as store:
+    with closing(existing_store(settings, config=config)) as store:
         account = _signed_in(settings, store=store, config=config, who=who, password_file=password_file)
         try:
             named = GlassLog(store).ask(
@@ -106,7 +107,7 @@ def approve(
     _check_number(device)
     key = _signing_key(glass, config=config)
     day = today(load_network(config.parent / settings.network)).isoformat()
-    with closing(Store(store_address(settings.store, folder=config.parent))) as store:
+    with closing(existing_store(settings, config=config)) as store:
         account = _signed_in(settings, store=store, config=config, who=who, password_file=password_file)
         log, right = GlassLog(store), commitment(named, device)
         try:

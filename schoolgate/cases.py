@@ -191,7 +191,8 @@ def forget(  # noqa: PLR0913 -- one for each word of the verb
 ) -> None:
     """Destroy the keys of cases: nobody can read them any more, in the store, in Kafka or in a backup.
 
-    What was seen up to now makes no case again; what is seen later does. Writes a purge certificate.
+    What was seen up to now makes no case again; what is seen later does. Writes a purge certificate, and
+    writes it again where they are forgotten already.
     """
     from schoolgate.forget import Wish, forget_cases
 
