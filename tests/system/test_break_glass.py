@@ -235,6 +235,7 @@ def district(tmp_path: Path) -> Path:
         {name: Account(name=name, role=role, password=password) for name, role in people.items()},  # type: ignore[arg-type] # two of the roles
     )
     (folder / "password").write_text(PASSWORD + "\n", encoding="utf-8")
+    Store(f"sqlite:///{folder / 'cases.db'}").close()
     made = schoolgate("break-glass", "keys", "--config", config)
     assert made.returncode == 0, made.stderr
     assert stat.S_IMODE((folder / "glass.key").stat().st_mode) == 0o600
@@ -255,6 +256,14 @@ def verb(district: Path, *words: str, who: str, password: str = "password") -> s
         "--password-file",
         district / password,
     )
+
+
+def test_a_request_makes_no_store_in_which_no_officer_would_see_it(district: Path) -> None:
+    (district / "cases.db").unlink()
+    asked = verb(district, "request", "--reason", REASON, who="ivo")
+    assert asked.returncode == 2
+    assert "no store at sqlite:///" in asked.stderr
+    assert not (district / "cases.db").exists()
 
 
 def test_from_the_request_to_the_approval_by_the_command_line(district: Path) -> None:
