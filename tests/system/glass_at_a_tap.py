@@ -38,8 +38,9 @@ def switch_on(config: Path) -> None:
     (folder / "password").write_text(f"{PASSWORD}\n", encoding="utf-8")
     made = schoolgate("break-glass", "keys", "--config", config)
     assert made.returncode == 0, made.stderr
+    Store(f"sqlite:///{folder / 'cases.db'}").close()
     owner = folder.stat()
-    for path in (*folder.glob("glass.*"), folder / "users.yaml"):
+    for path in (*folder.glob("glass.*"), *folder.glob("cases.db*"), folder / "users.yaml"):
         os.chown(path, owner.st_uid, owner.st_gid)
 
 

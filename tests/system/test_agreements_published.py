@@ -134,13 +134,14 @@ def send(broker: KafkaBroker, events: list[bytes]) -> None:
 async def records_of(broker: KafkaBroker) -> list[tuple[int, str, bytes]]:
     """Return (offset, key, value) of every record of the agreements topic."""
     place = TopicPartition(AGREEMENTS, 0)
+    # Of records whose transaction is committed, and not yet marked so, who reads committed ones is told no end.
+    end = await end_of(place, broker=broker)
     reader = AIOKafkaConsumer(
         bootstrap_servers=broker.bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
     )
     await reader.start()
     try:
         reader.assign([place])
-        end = (await reader.end_offsets([place]))[place]
         await reader.seek_to_beginning(place)
         found = []
         while await reader.position(place) < end:
@@ -149,6 +150,15 @@ async def records_of(broker: KafkaBroker) -> list[tuple[int, str, bytes]]:
     finally:
         await reader.stop()
     return found
+
+
+async def end_of(place: TopicPartition, *, broker: KafkaBroker) -> int:
+    reader = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap)
+    await reader.start()
+    try:
+        return int((await reader.end_offsets([place]))[place])
+    finally:
+        await reader.stop()
 
 
 def held(broker: KafkaBroker) -> list[tuple[int, str, bytes]]:
