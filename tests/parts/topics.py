@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError
 
 from collector.brokers import Connection
 from collector.cluster import cluster
@@ -60,7 +60,7 @@ def remove_topics(bootstrap: str, *, login: Mapping[str, Any] = PLAINTEXT) -> No
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **login)
         await admin.start()
         try:
-            groups = [name for name, _kind in await admin.list_consumer_groups()]
+            groups = await _groups(admin)
             while names := [name for name in await admin.list_topics() if not name.startswith("__")]:
                 await admin.delete_topics(names)
                 await asyncio.sleep(POLL_MS / 1_000)
@@ -109,6 +109,15 @@ def all_read(bootstrap: str, *, groups: Mapping[str, str]) -> bool:
     return asyncio.run(asyncio.wait_for(ask(), LIMIT_S))
 
 
+async def _groups(admin: AIOKafkaAdminClient) -> list[str]:
+    """Return the names of all groups; a broker that has just started reads them first."""
+    while True:
+        try:
+            return [name for name, _kind in await admin.list_consumer_groups()]
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError):
+            await asyncio.sleep(POLL_MS / 1_000)
+
+
 async def _has_more(bootstrap: str, *, group: str, topic: str) -> bool:
     """Read on from where the group stands: the numbers alone count marks of transactions, too."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
@@ -122,6 +131,8 @@ async def _has_more(bootstrap: str, *, group: str, topic: str) -> bool:
             stands = await admin.list_consumer_group_offsets(group)
         except GroupCoordinatorNotAvailableError:  # no group has ever been on this broker
             stands = {}
+        except GroupLoadInProgressError:  # it has just started: nobody can say yet
+            return True
         reader.assign(places)
         ends = await reader.end_offsets(places)
         for place in places:
