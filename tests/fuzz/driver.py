@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from tests.fuzz.targets import Target
 
 MEMORY_OCTETS = 1 << 30
-"""Address space of a run (RLIMIT_AS); what needs more ends with MemoryError."""
+"""Address space of a run beside what whoever starts it has (RLIMIT_AS); what needs more ends with MemoryError."""
 RESIDENT_OCTETS = 400 << 20
-"""Most memory that a run may have taken in the end: whatever its inputs were, nothing of them is kept."""
+"""Most memory that a run may have taken in the end, likewise: whatever its inputs were, nothing of them is kept."""
 EXECUTION_S = 0.5
 """Processor time of the longest execution; inputs have a few thousand octets."""
 HANG_S = 20.0
@@ -61,7 +61,9 @@ def drive(name: str, target: Target, *, executions: int, seconds: float, seed: i
         os.close(reader)
         status = 1
         try:
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OCTETS, MEMORY_OCTETS))
+            # A process that ran thousands of tests has a gigabyte of its own.
+            most = MEMORY_OCTETS + _taken()[0]
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
             told = _run(name, target, executions=executions, seconds=seconds, seed=seed, shared=shared)
             os.write(writer, told.encode())
             status = 0
@@ -87,11 +89,19 @@ def drive(name: str, target: Target, *, executions: int, seconds: float, seed: i
     )
 
 
+def _taken() -> tuple[int, int]:
+    """Return the octets of address space and of memory that this process has now."""
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 -- no path of ours
+        space, resident, *_ = (int(pages) * resource.getpagesize() for pages in file.read().split())
+    return space, resident
+
+
 def _run(name: str, target: Target, *, executions: int, seconds: float, seed: int, shared: mmap.mmap) -> str:
     random = Random(f"{seed}/{name}")  # noqa: S311 -- inputs, no secrets
     mutator = (TalkMutator if target.talk else Mutator)(random, seeds=target.seeds())
     failure, done, longest, worst = "", 0, 0.0, b""
     begin = time.process_time()
+    _, had = _taken()
     clock = time.thread_time
     while not failure:
         signal.setitimer(signal.ITIMER_VIRTUAL, HANG_S)  # without a handler it ends the process
@@ -116,9 +126,10 @@ def _run(name: str, target: Target, *, executions: int, seconds: float, seed: in
         spent = time.process_time() - begin
         if (executions and done >= executions) or (seconds and spent >= seconds):
             break
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if not failure and memory * 1024 * 1024 > RESIDENT_OCTETS:
-        failure = f"took {memory:.0f} MB of memory"
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    memory = most / (1 << 20)
+    if not failure and most - had > RESIDENT_OCTETS:
+        failure = f"took {(most - had) / (1 << 20):.0f} MB of memory"
     if not failure:
         shared[:4] = len(worst).to_bytes(4, "big")
         shared[4 : 4 + len(worst)] = worst
