@@ -111,3 +111,15 @@ def test_a_key_that_another_collector_made_first_is_used() -> None:
     assert one.of(DEVICE, at_ns=DAY_ONE) == other.of(DEVICE, at_ns=DAY_ONE)
     one.of(DEVICE, at_ns=DAY_ONE + 1)
     assert [name for name, _key in asked] == ["2026-10-06T00"]
+
+
+def test_a_device_is_found_by_its_pseudonym_of_today_and_not_yesterdays_nor_after_its_key_is_gone() -> None:
+    names = pseudonyms(KeyRing(fresh))
+    number = names.of(DEVICE, at_ns=DAY_ONE)
+    assert names.device_of(number, DAY_ONE) == DEVICE
+    assert names.device_of("0" * 16, DAY_ONE) is None
+    tomorrow = names.of(DEVICE, at_ns=DAY_TWO)
+    assert names.device_of(number, DAY_TWO) is None
+    names.forget_before(DAY_TWO)
+    assert names.device_of(number, DAY_ONE) is None
+    assert names.device_of(tomorrow, DAY_TWO) == DEVICE

@@ -24,8 +24,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from collector.break_glass import Approval, ApprovalError, checked, commitment, signed
 from collector.glass_door import GlassDoor, ask
-from collector.periods import Periods
-from collector.pseudonyms import KeyRing, Pseudonyms
 from rules.desk.accounts import Account, hashed, save_accounts
 from rules.store import Store
 from rules.store.glass import GlassLog
@@ -202,22 +200,6 @@ def test_another_user_is_refused_even_where_the_mode_would_let_them() -> None:
     assert done.returncode == 0, done.stderr
     assert "only the collector's own user" in done.stdout.splitlines()[0]
     assert "no approval" in done.stdout.splitlines()[1]
-
-
-def test_a_pseudonym_is_found_today_and_not_yesterday_nor_after_its_key_is_gone() -> None:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 -- for these lines alone
-
-    pseudonyms = Pseudonyms(KeyRing(lambda: os.urandom(32)), periods=Periods(ZoneInfo("UTC"), hours=24), site="x")
-    noon = int(NOW.timestamp()) * 10**9
-    day = 24 * 3600 * 10**9
-    number = pseudonyms.of(MAC, noon)
-    assert pseudonyms.device_of(number, noon) == MAC
-    assert pseudonyms.device_of("0" * 16, noon) is None
-    tomorrow = pseudonyms.of(MAC, noon + day)
-    assert pseudonyms.device_of(number, noon + day) is None
-    pseudonyms.forget_before(noon + day)
-    assert pseudonyms.device_of(number, noon) is None
-    assert pseudonyms.device_of(tomorrow, noon + day) == MAC
 
 
 @pytest.fixture
